@@ -1,0 +1,5 @@
+"""Wiring only: settings, URLs, Celery, ASGI, and the accounts app. Domain code lives in `training` and `comparisons`."""
+
+from .celery import app as celery_app
+
+__all__ = ["celery_app"]

@@ -1,0 +1,1 @@
+"""People: the custom user model with its role, and who may see which page."""

@@ -1,0 +1,30 @@
+"""The custom user model: a person with one role."""
+
+from __future__ import annotations
+
+from django.contrib.auth.models import AbstractUser
+from django.db import models
+
+
+class Role(models.TextChoices):
+    """What a person may do; admins may do everything a researcher may."""
+
+    ADMIN = "admin", "Admin"
+    RESEARCHER = "researcher", "Researcher"
+    ANNOTATOR = "annotator", "Annotator"
+
+
+class User(AbstractUser):
+    """A person who logs in, as admin, researcher or annotator."""
+
+    role = models.CharField(max_length=16, choices=Role.choices, default=Role.ANNOTATOR)
+
+    @property
+    def is_researcher(self) -> bool:
+        """Whether datasets, runs, policies and results are open to this person."""
+        return self.role in {Role.RESEARCHER, Role.ADMIN} or self.is_superuser
+
+    @property
+    def is_annotator(self) -> bool:
+        """Whether this person only rates."""
+        return not self.is_researcher

@@ -1,0 +1,21 @@
+"""Every page of alignapp; all but log-in and health need an account (LoginRequiredMiddleware)."""
+
+from django.conf import settings
+from django.contrib import admin
+from django.contrib.auth import views as auth
+from django.urls import include, path
+from django.views.generic import TemplateView
+
+from alignapp.health import healthy
+
+urlpatterns = [
+    path("login/", auth.LoginView.as_view(redirect_authenticated_user=True), name="login"),
+    path("logout/", auth.LogoutView.as_view(), name="logout"),
+    path("health/", healthy, name="health"),
+    path("admin/", admin.site.urls),
+    path("", include("training.urls")),
+    path("", include("comparisons.urls")),
+]
+
+if settings.DEBUG:
+    urlpatterns.append(path("styleguide/", TemplateView.as_view(template_name="styleguide.html"), name="styleguide"))

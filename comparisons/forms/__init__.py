@@ -1,0 +1,1 @@
+"""Forms of comparisons, one module per section."""

@@ -1,0 +1,86 @@
+"""Who was shown what, and what they judged. Judgements are only ever added."""
+
+from __future__ import annotations
+
+import secrets
+
+from django.conf import settings
+from django.db import models
+from django.utils import timezone
+
+from .studies import Item
+
+
+def new_token() -> str:
+    """A random name for an assignment: it says nothing about item, study or policy."""
+    return secrets.token_urlsafe(16)
+
+
+class AssignmentState(models.TextChoices):
+    OPEN = "open", "Open"
+    DONE = "done", "Done"
+    EXPIRED = "expired", "Expired"
+
+
+class Assignment(models.Model):
+    """One item leased to one rater, with the side of each answer drawn once.
+
+    open ──submit──> done ──undo──> open
+      └──lease over──> expired ──asked for again──> open
+    """
+
+    token = models.CharField(max_length=32, unique=True, default=new_token)
+    item = models.ForeignKey(Item, on_delete=models.CASCADE, related_name="assignments")
+    rater = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="assignments")
+    first_is_a = models.BooleanField(help_text="Whether the item's first answer is shown as answer A, on the left.")
+    state = models.CharField(max_length=16, choices=AssignmentState.choices, default=AssignmentState.OPEN)
+    leased_at = models.DateTimeField(default=timezone.now)
+    lease_until = models.DateTimeField()
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["item", "rater"], name="a_rater_gets_an_item_once")]
+        indexes = [models.Index(fields=["state", "lease_until"])]
+
+    def __str__(self) -> str:
+        return self.token
+
+
+class Choice(models.TextChoices):
+    A = "a", "A is better"
+    B = "b", "B is better"
+    TIE = "tie", "Tie"
+    BOTH_BAD = "both_bad", "Both bad"
+    SKIP = "skip", "Skipped"
+    WITHDRAWN = "withdrawn", "Withdrawn"
+
+
+class RatingQuerySet(models.QuerySet["Rating"]):
+    """Named reads of judgements."""
+
+    def standing(self) -> RatingQuerySet:
+        """Judgements that nothing supersedes and that were not withdrawn; skips are among them."""
+        return self.filter(superseded_by__isnull=True).exclude(choice=Choice.WITHDRAWN)
+
+
+class Rating(models.Model):
+    """A judgement, never changed or deleted: undo adds a withdrawal that supersedes it."""
+
+    assignment = models.ForeignKey(Assignment, on_delete=models.PROTECT, related_name="ratings")
+    revision = models.PositiveIntegerField(help_text="Counts the judgements of this assignment, from 1.")
+    supersedes = models.OneToOneField(
+        "self", null=True, blank=True, on_delete=models.PROTECT, related_name="superseded_by"
+    )
+    choice = models.CharField(max_length=16, choices=Choice.choices)
+    reasons = models.JSONField(default=list, help_text="Ticked reasons, e.g. correct, complete, clear.")
+    note = models.TextField(blank=True)
+    seconds = models.FloatField(help_text="From showing the item to the judgement.")
+    created_at = models.DateTimeField(default=timezone.now)
+
+    objects = RatingQuerySet.as_manager()
+
+    class Meta:
+        # A form names the revision it makes, so that sending it twice makes one judgement.
+        constraints = [models.UniqueConstraint(fields=["assignment", "revision"], name="one_rating_per_revision")]
+
+    def __str__(self) -> str:
+        return f"{self.assignment}: {self.choice}"

@@ -1,0 +1,5 @@
+"""Pages about home."""
+
+from django.urls import URLPattern
+
+urls: list[URLPattern] = []

@@ -1,0 +1,5 @@
+"""Pages about rating."""
+
+from django.urls import URLPattern
+
+urls: list[URLPattern] = []

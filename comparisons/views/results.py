@@ -1,0 +1,5 @@
+"""Pages about results."""
+
+from django.urls import URLPattern
+
+urls: list[URLPattern] = []

@@ -1,0 +1,5 @@
+"""Pages about studies."""
+
+from django.urls import URLPattern
+
+urls: list[URLPattern] = []

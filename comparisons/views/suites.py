@@ -1,0 +1,5 @@
+"""Pages about suites."""
+
+from django.urls import URLPattern
+
+urls: list[URLPattern] = []

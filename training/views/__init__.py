@@ -1,0 +1,1 @@
+"""Pages of training: one module per section, each with its list of URLs."""

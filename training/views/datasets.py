@@ -1,0 +1,5 @@
+"""Pages about datasets."""
+
+from django.urls import URLPattern
+
+urls: list[URLPattern] = []

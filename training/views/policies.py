@@ -1,0 +1,5 @@
+"""Pages about policies."""
+
+from django.urls import URLPattern
+
+urls: list[URLPattern] = []
