@@ -1,0 +1,36 @@
+// Asks before what cannot be taken back: <button data-confirm="Cancel this run?" data-confirm-detail="The last checkpoint
+// is kept." data-confirm-verb="Cancel the run">. Works for plain forms, links and htmx alike, because the question is put
+// before any of them sees the click.
+
+const dialog = document.getElementById("confirm-dialog");
+const agreed = new WeakSet();
+
+function ask(element) {
+  const { confirm: question, confirmDetail: detail = "", confirmVerb: verb } = element.dataset;
+  dialog.querySelector("#confirm-title").textContent = question;
+  dialog.querySelector("#confirm-detail").textContent = detail;
+  dialog.querySelector("[data-confirm-yes]").textContent = verb ?? (element.textContent.trim() || "Go on");
+  dialog.returnValue = "no";
+  dialog.addEventListener("close", () => answer(element), { once: true });
+  dialog.showModal();
+}
+
+function answer(element) {
+  if (dialog.returnValue !== "yes") return;
+  agreed.add(element);
+  element.click();
+}
+
+if (dialog) {
+  document.addEventListener(
+    "click",
+    (event) => {
+      const element = event.target.closest("[data-confirm]");
+      if (!element || agreed.delete(element)) return;
+      event.preventDefault();
+      event.stopImmediatePropagation();
+      ask(element);
+    },
+    true,
+  );
+}
