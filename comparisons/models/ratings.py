@@ -18,15 +18,25 @@ def new_token() -> str:
 
 class AssignmentState(models.TextChoices):
     OPEN = "open", "Open"
-    DONE = "done", "Done"
+    DONE = "done", "Judged"
+    SKIPPED = "skipped", "Skipped"
     EXPIRED = "expired", "Expired"
+    LATE = "late", "Judged too late to count"
+
+
+# What takes one of an item's places; an item has `ratings_per_item` of them.
+HELD = (AssignmentState.OPEN, AssignmentState.DONE)
 
 
 class Assignment(models.Model):
     """One item leased to one rater, with the side of each answer drawn once.
 
-    open ──submit──> done ──undo──> open
-      └──lease over──> expired ──asked for again──> open
+    open ──judged──> done ──undo──> open         open, done: hold one of the item's places
+      ├──skipped──> skipped ──undo──> open       skipped, expired, late: hold none
+      └──lease over──> expired ──asked for or judged again, a place is free──> open, done
+                          └──judged, the places are taken or the study is closed──> late
+
+    A lease is over when its state says so, not when the clock does: until somebody writes `expired`, the place is held.
     """
 
     token = models.CharField(max_length=32, unique=True, default=new_token)
@@ -39,7 +49,7 @@ class Assignment(models.Model):
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["item", "rater"], name="a_rater_gets_an_item_once")]
-        indexes = [models.Index(fields=["state", "lease_until"])]
+        indexes = [models.Index(fields=["state", "lease_until"]), models.Index(fields=["item", "state"])]
 
     def __str__(self) -> str:
         return self.token
@@ -60,6 +70,10 @@ class RatingQuerySet(models.QuerySet["Rating"]):
     def standing(self) -> RatingQuerySet:
         """Judgements that nothing supersedes and that were not withdrawn; skips are among them."""
         return self.filter(superseded_by__isnull=True).exclude(choice=Choice.WITHDRAWN)
+
+    def counted(self) -> RatingQuerySet:
+        """Standing judgements that count in results and exports: neither skips nor judgements that came too late."""
+        return self.standing().filter(assignment__state=AssignmentState.DONE)
 
 
 class Rating(models.Model):
