@@ -1,0 +1,17 @@
+"""Preference data: from a file somebody has to a sealed version that any method can train on.
+
+| module       | what it holds                                                        | needs          |
+|--------------|----------------------------------------------------------------------|----------------|
+| records.py   | the wire format: Message, Pair, Refusal, and when a pair is usable    | nothing        |
+| formats.py   | readers, one per source format: bytes -> Pair or Refusal              | pydantic-core  |
+| trl.py       | writers: Pair -> the forms TRL reads                                  | nothing        |
+| splits.py    | train or held out, by hash of the prompt                              | nothing        |
+| sealing.py   | writes sealed Parquet, content-addressed                              | pyarrow        |
+| store.py     | reads sealed Parquet: counts, pages, lengths                          | DuckDB         |
+| checks/      | one function per rule over a sealed version, one collector            | DuckDB         |
+| report.py    | what the rules found, as one object for page, command and JSON        | the above      |
+| importing.py | file or pairs -> DatasetVersion rows; progress, cancel, restart       | Django         |
+
+Nothing here imports torch or speaks HTTP. pyarrow and DuckDB are imported inside functions, so that a
+web process pays for them only when somebody looks at data.
+"""

@@ -1,0 +1,243 @@
+"""Writes sealed Parquet: streamed, in bounded memory, same rows to same bytes, named by its SHA-256.
+
+The columns are the contract in docs/ARCHITECTURE.md. A version appears in its folder whole or not
+at all: rows go to a hidden partial file, which is renamed when its digest is known.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self
+from uuid import uuid4
+
+from training.preferences.records import Conversation, Pair
+from training.preferences.splits import HELD_OUT, TRAIN, PromptSplit
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+# A row group ends at whichever comes first, so that neither many short nor a few huge rows fill memory.
+ROWS_PER_GROUP = 16_384
+CHARACTERS_PER_GROUP = 16 * 1024 * 1024
+as_json = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode
+
+
+class NothingToSeal(ValueError):
+    """A version needs at least one pair."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sealed:
+    """A sealed file and what was counted while writing it."""
+
+    path: Path
+    sha256: str
+    size: int
+    rows: int
+    train_rows: int
+    held_out_rows: int
+    demonstration_rows: int
+
+    @property
+    def kind(self) -> str:
+        """`demonstrations` when no row has a rejected answer, else `preferences`."""
+        return "demonstrations" if self.demonstration_rows == self.rows else "preferences"
+
+
+class SealedWriter:
+    """Collects pairs into a sealed version: a context manager that leaves nothing behind unless sealed."""
+
+    def __init__(self, directory: Path, split: PromptSplit, name: str = "") -> None:
+        """`name` marks the partial file; the same name replaces what a killed attempt left."""
+        directory.mkdir(parents=True, exist_ok=True)
+        self.directory = directory
+        self.split = split
+        self.partial = directory / f".{name or uuid4().hex}.partial"
+        self.rows = 0
+        self.demonstrations = 0
+        self.counts = {TRAIN: 0, HELD_OUT: 0}
+        self.group = _RowGroup()
+        self._parquet: Any = None
+
+    def __enter__(self) -> Self:
+        import pyarrow.parquet as pq
+
+        self._parquet = pq.ParquetWriter(self.partial, schema(), compression="zstd", use_dictionary=["split"])
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        try:
+            self._parquet.close()
+        finally:
+            self.partial.unlink(missing_ok=True)
+
+    def add(self, pair: Pair) -> None:
+        split = self.split.assign(pair.prompt)
+        self.group.append(self.rows, pair, split)
+        self.rows += 1
+        self.counts[split] += 1
+        self.demonstrations += pair.rejected is None
+        if self.group.full:
+            self._flush()
+
+    def seal(self) -> Sealed:
+        """Moves the finished file to `<sha256>.parquet`; sealing equal rows again returns the file there."""
+        if not self.rows:
+            raise NothingToSeal("There is no usable row, so there is nothing to seal.")
+        self._flush()
+        self._parquet.close()
+        if corrected := self.split.corrected():
+            return self._sealed_again(corrected)
+        with self.partial.open("rb+") as file:
+            digest = hashlib.file_digest(file, "sha256").hexdigest()
+            size = file.seek(0, os.SEEK_END)
+            os.fsync(file.fileno())
+        path = self.directory / f"{digest}.parquet"
+        os.replace(self.partial, path)
+        _sync_directory(self.directory)
+        train, held_out = self.counts[TRAIN], self.counts[HELD_OUT]
+        return Sealed(path, digest, size, self.rows, train, held_out, self.demonstrations)
+
+    def _sealed_again(self, split: PromptSplit) -> Sealed:
+        from training.preferences.store import read_pairs
+
+        with SealedWriter(self.directory, split) as second:
+            for pair in read_pairs(self.partial):
+                second.add(pair)
+            return second.seal()
+
+    def _flush(self) -> None:
+        if self.group.rows:
+            self._parquet.write_batch(self.group.to_arrow())
+            self.group = _RowGroup()
+
+
+def seal_pairs(pairs: Iterable[Pair], directory: Path, split: PromptSplit) -> Sealed:
+    """Seals an iterable of pairs; they are taken as checked (`records.check`)."""
+    with SealedWriter(directory, split) as writer:
+        for pair in pairs:
+            writer.add(pair)
+        return writer.seal()
+
+
+def schema() -> pa.Schema:
+    """The columns of a sealed version, as docs/ARCHITECTURE.md lists them."""
+    import pyarrow as pa
+
+    conversation = _conversation_type()
+    return pa.schema(
+        [
+            pa.field("row", pa.int64(), nullable=False),
+            pa.field("line", pa.int64(), nullable=False),
+            pa.field("prompt", conversation, nullable=False),
+            pa.field("chosen", conversation, nullable=False),
+            pa.field("rejected", conversation),
+            pa.field("split", pa.string(), nullable=False),
+            pa.field("weight", pa.float64(), nullable=False),
+            pa.field("extra", pa.string(), nullable=False),
+        ],
+        metadata={"alignapp.format": "1"},
+    )
+
+
+def _conversation_type() -> pa.DataType:
+    import pyarrow as pa
+
+    return pa.list_(pa.struct([pa.field("role", pa.string()), pa.field("content", pa.string())]))
+
+
+def _sync_directory(directory: Path) -> None:
+    """Makes the rename itself durable."""
+    handle = os.open(directory, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+@dataclass(slots=True)
+class _Column:
+    """A column of conversations, flat: Arrow's own layout, which avoids a dictionary per message."""
+
+    starts: list[int | None] = field(default_factory=list)
+    roles: list[str] = field(default_factory=list)
+    contents: list[str] = field(default_factory=list)
+
+    def append(self, conversation: Conversation | None) -> int:
+        """Returns the number of characters added."""
+        if conversation is None:
+            self.starts.append(None)
+            return 0
+        self.starts.append(len(self.roles))
+        characters = 0
+        for message in conversation:
+            self.roles.append(message.role)
+            self.contents.append(message.content)
+            characters += len(message.content)
+        return characters
+
+    def to_arrow(self) -> pa.ListArray:
+        import pyarrow as pa
+
+        kind = _conversation_type()
+        messages = pa.StructArray.from_arrays(
+            [pa.array(self.roles, pa.string()), pa.array(self.contents, pa.string())], fields=list(kind.value_type)
+        )
+        offsets = pa.array([*self.starts, len(self.roles)], pa.int32())
+        return pa.ListArray.from_arrays(offsets, messages, type=kind)
+
+
+@dataclass(slots=True)
+class _RowGroup:
+    """Rows on their way into the file, by column."""
+
+    numbers: list[int] = field(default_factory=list)
+    lines: list[int] = field(default_factory=list)
+    prompts: _Column = field(default_factory=_Column)
+    chosen: _Column = field(default_factory=_Column)
+    rejected: _Column = field(default_factory=_Column)
+    splits: list[str] = field(default_factory=list)
+    weights: list[float] = field(default_factory=list)
+    extras: list[str] = field(default_factory=list)
+    characters: int = 0
+
+    @property
+    def rows(self) -> int:
+        return len(self.numbers)
+
+    @property
+    def full(self) -> bool:
+        return self.rows >= ROWS_PER_GROUP or self.characters >= CHARACTERS_PER_GROUP
+
+    def append(self, number: int, pair: Pair, split: str) -> None:
+        extra = as_json(dict(pair.extra)) if pair.extra else "{}"
+        self.numbers.append(number)
+        self.lines.append(pair.line)
+        self.characters += self.prompts.append(pair.prompt) + self.chosen.append(pair.chosen)
+        self.characters += self.rejected.append(pair.rejected) + len(extra)
+        self.splits.append(split)
+        self.weights.append(pair.weight)
+        self.extras.append(extra)
+
+    def to_arrow(self) -> pa.RecordBatch:
+        import pyarrow as pa
+
+        columns = [
+            pa.array(self.numbers, pa.int64()),
+            pa.array(self.lines, pa.int64()),
+            self.prompts.to_arrow(),
+            self.chosen.to_arrow(),
+            self.rejected.to_arrow(),
+            pa.array(self.splits, pa.string()),
+            pa.array(self.weights, pa.float64()),
+            pa.array(self.extras, pa.string()),
+        ]
+        return pa.RecordBatch.from_arrays(columns, schema=schema())

@@ -1,0 +1,128 @@
+"""Reads sealed Parquet: pairs in order, pages of them, and one small table of measures to ask questions of.
+
+Everything streams or is asked through DuckDB; no function loads a version.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from training.preferences.records import Conversation, Message, Pair
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
+
+MEMORY_LIMIT = "512MB"
+PAIRS_PER_FETCH = 1_000
+COLUMNS = "row, line, prompt, chosen, rejected, split, weight, extra"
+
+# What the rules and pictures need of each row; a version of a million rows takes some 60 MB.
+MEASURES = """
+CREATE TEMP TABLE measures AS
+SELECT row, split,
+       hash(prompt) AS prompt_hash, hash(chosen) AS chosen_hash, hash(rejected) AS rejected_hash,
+       rejected IS NOT NULL AS is_pair,
+       len(prompt) > 1 OR len(chosen) > 1 OR coalesce(len(rejected), 1) > 1 AS is_multi_turn,
+       characters(prompt) AS prompt_length,
+       characters(chosen) AS chosen_length, characters(rejected) AS rejected_length,
+       -- The first letters settle nearly every row; only the rest is compared in full.
+       CASE WHEN lower(ltrim(chosen[1].content))[:4] = lower(ltrim(rejected[1].content))[:4]
+            THEN squeezed(chosen) = squeezed(rejected) ELSE false END AS is_same_but_for_space
+FROM read_parquet(?)
+"""
+MACROS = """
+CREATE TEMP MACRO characters(turns) AS list_sum(list_transform(turns, lambda turn: length(turn.content)))::BIGINT;
+CREATE TEMP MACRO squeezed(turns) AS
+    replace(replace(replace(replace(lower(array_to_string(list_transform(turns, lambda turn: turn.content), ' ')),
+    ' ', ''), chr(10), ''), chr(9), ''), chr(13), '');
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A pair at its place in a version."""
+
+    number: int
+    split: str
+    pair: Pair
+
+
+@contextmanager
+def connection() -> Iterator[DuckDBPyConnection]:
+    """An in-memory DuckDB that stays small and never reaches for the network."""
+    import duckdb
+
+    settings: dict[str, Any] = {
+        "memory_limit": MEMORY_LIMIT,
+        "threads": 2,
+        "autoinstall_known_extensions": False,
+        "autoload_known_extensions": False,
+    }
+    with duckdb.connect(config=settings) as database:
+        yield database
+
+
+@contextmanager
+def measured(path: Path) -> Iterator[DuckDBPyConnection]:
+    """A connection with the table `measures`: one row per pair, made in one scan of the version."""
+    with connection() as database:
+        database.execute(MACROS)
+        database.execute(MEASURES, [str(path)])
+        yield database
+
+
+def read_pairs(path: Path) -> Iterator[Pair]:
+    """All pairs of a version, in order, a thousand at a time."""
+    with connection() as database:
+        result = database.execute(f"SELECT {COLUMNS} FROM read_parquet(?)", [str(path)])
+        while records := result.fetchmany(PAIRS_PER_FETCH):
+            for record in records:
+                yield _row(record).pair
+
+
+def page(path: Path, offset: int, limit: int, split: str = "") -> list[Row]:
+    """`limit` rows from the `offset`-th on, of one split or (by default) of both."""
+    with connection() as database:
+        if split:
+            query = "SELECT row FROM read_parquet(?) WHERE split = ? ORDER BY row LIMIT ? OFFSET ?"
+            numbers = [number for (number,) in database.execute(query, [str(path), split, limit, offset]).fetchall()]
+        else:
+            numbers = list(range(offset, offset + limit))
+        return _rows(database, path, numbers)
+
+
+def rows(path: Path, numbers: Sequence[int]) -> list[Row]:
+    """The rows with these numbers, in order."""
+    with connection() as database:
+        return _rows(database, path, numbers)
+
+
+def _rows(database: DuckDBPyConnection, path: Path, numbers: Sequence[int]) -> list[Row]:
+    if not numbers:
+        return []
+    # The bounds let DuckDB skip row groups; the list picks within them.
+    query = f"SELECT {COLUMNS} FROM read_parquet(?) WHERE row BETWEEN ? AND ? AND list_contains(?, row) ORDER BY row"
+    records = database.execute(query, [str(path), min(numbers), max(numbers), list(numbers)]).fetchall()
+    return [_row(record) for record in records]
+
+
+def _row(record: Sequence[Any]) -> Row:
+    number, line, prompt, chosen, rejected, split, weight, extra = record
+    pair = Pair(
+        prompt=_conversation(prompt),
+        chosen=_conversation(chosen),
+        rejected=None if rejected is None else _conversation(rejected),
+        weight=weight,
+        extra=json.loads(extra),
+        line=line,
+    )
+    return Row(number, split, pair)
+
+
+def _conversation(turns: list[dict[str, str]]) -> Conversation:
+    return tuple(Message(turn["role"], turn["content"]) for turn in turns)

@@ -1,0 +1,49 @@
+"""Pairs in the forms TRL reads: standard (text) and conversational (lists of messages).
+
+The standard form has no place for several turns or a system message; `plain_problem` says so before
+anything is written, because a transcript glued together would train on text no chat template makes.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from training.preferences.records import Conversation, Pair
+
+
+def plain(pair: Pair) -> dict[str, Any]:
+    """{prompt, chosen, rejected} as text; for a demonstration {prompt, completion}."""
+    return _row(pair, {"prompt": _text(pair.prompt), **_answers(pair, _text)})
+
+
+def conversational(pair: Pair) -> dict[str, Any]:
+    """{prompt, chosen, rejected} as lists of {role, content}; for a demonstration {prompt, completion}."""
+    return _row(pair, {"prompt": _messages(pair.prompt), **_answers(pair, _messages)})
+
+
+def is_single_turn(pair: Pair) -> bool:
+    """Whether the standard form can hold the pair: one user message, one message per answer."""
+    answers = [pair.chosen] if pair.rejected is None else [pair.chosen, pair.rejected]
+    return len(pair.prompt) == 1 and all(len(answer) == 1 for answer in answers)
+
+
+def _answers(pair: Pair, form: Any) -> dict[str, Any]:
+    if pair.rejected is None:
+        return {"completion": form(pair.chosen)}
+    return {"chosen": form(pair.chosen), "rejected": form(pair.rejected)}
+
+
+def _row(pair: Pair, columns: dict[str, Any]) -> dict[str, Any]:
+    """Weight only where it says something, then the source's other columns; ours win over theirs."""
+    weight = {} if pair.weight == 1.0 else {"weight": pair.weight}
+    return columns | weight | {name: value for name, value in pair.extra.items() if name not in columns}
+
+
+def _text(conversation: Conversation) -> str:
+    if len(conversation) != 1:
+        raise ValueError("TRL's standard form holds single turns only; use the conversational form.")
+    return conversation[0].content
+
+
+def _messages(conversation: Conversation) -> list[dict[str, str]]:
+    return [{"role": message.role, "content": message.content} for message in conversation]
