@@ -26,6 +26,7 @@ def prepare() -> None:
         SECRET_KEY="a key for the tests only",
         DEBUG="true",
         HF_HUB_OFFLINE="1",
+        BROKER_URL="redis://127.0.0.1:1/0",  # nothing listens there: a test must not wake a demo that runs beside it
         TOKENIZERS_PARALLELISM="false",
     )
     # Two pytest processes on two cores: more threads than one each make both slower.

@@ -25,7 +25,7 @@ class Policy(models.Model):
     )
     # A folder below ALIGNAPP_HOME (relative), a folder elsewhere (absolute), or the name of a model on a hub.
     location = models.CharField(max_length=500)
-    digest = models.CharField(max_length=64, unique=True)
+    digest = models.CharField(max_length=64, db_index=True)
     served_name = models.CharField(max_length=120, unique=True, help_text="Immutable name under which vLLM serves it.")
     base = models.ForeignKey("self", null=True, blank=True, on_delete=models.PROTECT, related_name="descendants")
     run = models.OneToOneField("training.Run", null=True, blank=True, on_delete=models.PROTECT, related_name="policy")

@@ -1,0 +1,84 @@
+"""Registering base models: what a folder must hold before a run may start from it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+from django.utils.text import slugify
+
+from alignapp.accounts.models import User
+from training.models import Policy, PolicyKind
+
+
+class UnusableModel(ValueError):
+    """A location that no run could start from; the message says why and what to do."""
+
+
+def register_base(name: str, location: str, user: User | None) -> Policy:
+    """Register a model folder, or a hub name where a hub is reachable; raises UnusableModel with a sentence."""
+    folder = Path(location).expanduser()
+    if folder.is_absolute() or folder.exists():
+        check_folder(folder)
+        location, digest = str(folder.resolve()), folder_digest(folder)
+    else:
+        digest = _hub_digest(location)
+    return Policy.objects.create(
+        name=name,
+        kind=PolicyKind.BASE,
+        location=location,
+        digest=digest,
+        served_name=f"base-{slugify(name)[:60] or 'model'}-{digest[:8]}",
+        created_by=user,
+    )
+
+
+def check_folder(folder: Path) -> None:
+    """Raise UnusableModel unless the folder holds a causal model in safetensors with a tokenizer and chat template."""
+    if not folder.is_dir():
+        raise UnusableModel(f"There is no folder {folder} on this machine. Check the path for typing errors.")
+    config = _read_json(folder / "config.json", "a Hugging Face model folder has one beside its weights")
+    if not any("CausalLM" in name or "LMHead" in name for name in config.get("architectures") or ()):
+        raise UnusableModel(f"config.json in {folder} names no causal language model under 'architectures'.")
+    if not any(folder.glob("*.safetensors")):
+        raise UnusableModel(
+            f"{folder} holds no .safetensors file. Pickled weights are not loaded; save the model with "
+            "save_pretrained, which writes safetensors."
+        )
+    tokenizer = _read_json(folder / "tokenizer_config.json", "save the tokenizer into the same folder")
+    if not (tokenizer.get("chat_template") or (folder / "chat_template.jinja").exists()):
+        raise UnusableModel(
+            f"The tokenizer in {folder} has no chat template, so prompts cannot be written in the model's own form. "
+            "Add chat_template to tokenizer_config.json."
+        )
+
+
+def folder_digest(folder: Path) -> str:
+    """SHA-256 over the names and contents of all files in the folder, names sorted."""
+    digest = hashlib.sha256()
+    for path in sorted(entry for entry in folder.rglob("*") if entry.is_file()):
+        digest.update(str(path.relative_to(folder)).encode() + b"\0")
+        with path.open("rb") as file:
+            digest.update(hashlib.file_digest(file, "sha256").digest())
+    return digest.hexdigest()
+
+
+def _read_json(path: Path, hint: str) -> dict[str, Any]:
+    try:
+        return dict(json.loads(path.read_text()))
+    except FileNotFoundError:
+        raise UnusableModel(f"{path.parent} has no {path.name}: {hint}.") from None
+    except ValueError as error:
+        raise UnusableModel(f"{path} is not valid JSON ({error}).") from None
+
+
+def _hub_digest(name: str) -> str:
+    if os.environ.get("HF_HUB_OFFLINE") == "1":
+        raise UnusableModel(
+            f"There is no folder {name} on this machine, and HF_HUB_OFFLINE forbids fetching a model of that name. "
+            "Give the path of a folder, or unset HF_HUB_OFFLINE."
+        )
+    return hashlib.sha256(f"hub:{name}".encode()).hexdigest()

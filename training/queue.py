@@ -1,0 +1,273 @@
+"""The run state machine. Every change of a run's state is one of these functions: compare-and-set plus a RunEvent.
+
+A worker's claim is fenced by the attempt number: whoever lost the claim changes nothing any more. The diagram is in
+the docstring of `training.models.Run`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import timedelta
+from typing import Any
+
+from django.conf import settings
+from django.db import models, transaction
+from django.db.models import F
+from django.utils import timezone
+
+from alignapp.accounts.models import User
+from alignapp.celery import call_workers
+from training.config import Method, TrainingConfig
+from training.models import DatasetVersion, Policy, PolicyKind, Run, RunEvent, RunState
+
+# A run whose workers vanish this often in a row is the likely cause, so it stops being tried.
+MAX_LOSSES = 3
+
+
+class Refused(Exception):
+    """A run that cannot be queued or changed; the message says why and what to do."""
+
+
+def create(
+    *,
+    method: str,
+    config: TrainingConfig,
+    dataset_version: DatasetVersion,
+    base: Policy,
+    name: str,
+    user: User | None,
+    priority: float = 0.0,
+) -> Run:
+    """Queue a run with its configuration frozen; raises Refused when data or base do not fit the method."""
+    if Method(method).needs_preferences and dataset_version.kind != DatasetVersion.Kind.PREFERENCES:
+        raise Refused(
+            f"{dataset_version} holds demonstrations without rejected answers; {Method(method).label} needs pairs."
+        )
+    if base.kind == PolicyKind.ADAPTER:
+        raise Refused(f"{base.name} is an adapter. Choose the model under it, {base.root.name}, as the base.")
+    with transaction.atomic():
+        run = Run.objects.create(
+            name=name,
+            method=method,
+            config=config.model_dump(mode="json"),
+            dataset_version=dataset_version,
+            base=base,
+            priority=priority,
+            created_by=user,
+        )
+        _note(run, RunState.QUEUED, f"Queued by {user.get_username()}." if user else "Queued.")
+    transaction.on_commit(_call_gpu_workers)
+    return run
+
+
+def _call_gpu_workers() -> None:
+    call_workers("training.tasks.work_on_runs")
+
+
+def claim(worker: str) -> Run | None:
+    """Give `worker` the next waiting run, or None. Two workers can never get the same one."""
+    for run in Run.objects.waiting()[:10]:
+        now = timezone.now()
+        changes = {"attempt": F("attempt") + 1, "worker": worker, "claimed_at": now, "heartbeat_at": now}
+        if _change(run, {RunState.QUEUED}, RunState.CLAIMED, f"Claimed by {worker}.", stage="", **changes):
+            return run
+    return None
+
+
+def started(run: Run, process_group: int) -> bool:
+    """Record that the trainer process runs; False when the claim was lost meanwhile."""
+    first = {} if run.started_at else {"started_at": timezone.now()}
+    return _change(run, {RunState.CLAIMED}, RunState.RUNNING, "Trainer started.", process_group=process_group, **first)
+
+
+def heartbeat(run: Run, **progress: Any) -> str | None:
+    """Renew the claim and store progress; returns the state as it stands, or None when the claim was lost."""
+    held = Run.objects.filter(pk=run.pk, attempt=run.attempt, state__in=_HELD)
+    if not held.update(heartbeat_at=timezone.now(), **progress):
+        return None
+    return held.values_list("state", flat=True).first()
+
+
+def cancel(run: Run) -> bool:
+    """Cancel a waiting run at once, or ask the worker of an active one to end its process."""
+    if _change(run, {RunState.QUEUED}, RunState.CANCELLED, "Cancelled while waiting.", finished_at=timezone.now()):
+        return True
+    return _change(run, {RunState.CLAIMED, RunState.RUNNING}, RunState.CANCELLING, "Cancellation asked for.")
+
+
+def cancelled(run: Run) -> bool:
+    """Record that the process of a cancelling run is gone."""
+    return _change(
+        run,
+        {RunState.CANCELLING},
+        RunState.CANCELLED,
+        "The trainer's processes are gone.",
+        finished_at=timezone.now(),
+        process_group=None,
+    )
+
+
+def fail(run: Run, reason: str, remedy: str = "") -> bool:
+    """End an active run as failed, with what happened and what to change."""
+    return _change(
+        run,
+        {RunState.CLAIMED, RunState.RUNNING},
+        RunState.FAILED,
+        reason,
+        level="error",
+        error=reason,
+        remedy=remedy,
+        finished_at=timezone.now(),
+        process_group=None,
+    )
+
+
+def succeed(run: Run, result: dict[str, Any]) -> Policy | None:
+    """End a running run and register its artifact as a policy; None when the claim was lost."""
+    with transaction.atomic():
+        changes = {
+            key: result[key] for key in ("step", "train_seconds", "tokens", "peak_memory_bytes") if key in result
+        }
+        message = f"Finished at step {result['step']}."
+        if not _change(
+            run,
+            {RunState.RUNNING, RunState.CANCELLING},
+            RunState.SUCCEEDED,
+            message,
+            result=result,
+            stage="",
+            finished_at=timezone.now(),
+            process_group=None,
+            **changes,
+        ):
+            return None
+        return _register(run, result)
+
+
+def _register(run: Run, result: dict[str, Any]) -> Policy:
+    """Make the policy row of a finished run."""
+    digest = result["digest"]
+    return Policy.objects.create(
+        name=run.name,
+        kind=PolicyKind.ADAPTER if result["tuning"] == "lora" else PolicyKind.FULL,
+        method=run.method,
+        location=f"runs/{run.pk}/{result['artifact']}",
+        digest=digest,
+        served_name=f"{run.method}-{str(run.pk)[:8]}-{result['step']}-{digest[:8]}",
+        base=run.base if result["tuning"] == "lora" or not run.config.get("from_scratch") else None,
+        run=run,
+        lora_rank=result["lora_rank"],
+        created_by=run.created_by,
+    )
+
+
+def give_back(run: Run, reason: str) -> bool:
+    """Return an active run to the queue; its next attempt continues from the last checkpoint."""
+    changed = _change(
+        run,
+        {RunState.CLAIMED, RunState.RUNNING},
+        RunState.QUEUED,
+        reason,
+        level="warning",
+        worker="",
+        process_group=None,
+        stage="",
+    )
+    if changed:
+        transaction.on_commit(_call_gpu_workers)
+    return changed
+
+
+def resume(run: Run) -> bool:
+    """Queue a failed or cancelled run again; it continues from its last checkpoint."""
+    changed = _change(
+        run,
+        {RunState.FAILED, RunState.CANCELLED},
+        RunState.QUEUED,
+        "Queued again; continues from the last checkpoint.",
+        error="",
+        remedy="",
+        stage="",
+        finished_at=None,
+        queued_at=timezone.now(),
+    )
+    if changed:
+        transaction.on_commit(_call_gpu_workers)
+    return changed
+
+
+def lost(run: Run) -> None:
+    """Deal with a run whose worker fell silent: cancelled if that was asked, else queued again, a few times."""
+    if cancelled(run):
+        return
+    _note(run, "lost", f"The worker {run.worker} fell silent.", level="warning")
+    if _losses(run) >= MAX_LOSSES:
+        fail(
+            run,
+            f"The worker vanished {MAX_LOSSES} times while running this.",
+            "The machine probably runs out of memory: lower the batch size or the maximum length, then resume.",
+        )
+    else:
+        give_back(run, "Queued again because its worker fell silent; continues from the last checkpoint.")
+
+
+def _losses(run: Run) -> int:
+    """Workers lost since a person last queued the run."""
+    by_person = run.events.filter(kind=RunState.QUEUED, level="info").order_by("-id").values_list("id", flat=True)
+    return run.events.filter(kind="lost", id__gt=by_person.first() or 0).count()
+
+
+def silent(now: Any = None) -> models.QuerySet[Run]:
+    """Active runs without a heartbeat for longer than RUN_HEARTBEAT_TIMEOUT."""
+    limit = (now or timezone.now()) - timedelta(seconds=settings.RUN_HEARTBEAT_TIMEOUT)
+    return Run.objects.active().filter(heartbeat_at__lt=limit)
+
+
+def set_priority(run: Run, value: float) -> bool:
+    """Change the priority of a waiting run."""
+    return bool(Run.objects.filter(pk=run.pk, state=RunState.QUEUED).update(priority=value))
+
+
+def move(run: Run, *, up: bool) -> None:
+    """Move a waiting run one place in the queue."""
+    _reorder(run, -1 if up else 1)
+
+
+def move_to_front(run: Run) -> None:
+    """Make a waiting run the next to be claimed."""
+    _reorder(run, -Run.objects.waiting().count())
+
+
+def _reorder(run: Run, places: int) -> None:
+    """Shift a run by `places` and number the whole queue anew: the last has priority 1, so new runs come after it."""
+    with transaction.atomic():
+        order = list(Run.objects.waiting())
+        here = next((place for place, other in enumerate(order) if other.pk == run.pk), None)
+        if here is None:
+            return
+        order.insert(max(0, here + places), order.pop(here))
+        _number(order)
+
+
+def _number(order: Iterable[Run]) -> None:
+    waiting = list(order)
+    for place, run in enumerate(waiting):
+        set_priority(run, float(len(waiting) - place))
+
+
+_HELD = (RunState.CLAIMED, RunState.RUNNING, RunState.CANCELLING)
+
+
+def _change(run: Run, old: set[RunState], new: RunState, message: str, *, level: str = "info", **changes: Any) -> bool:
+    """Move the run from one of the `old` states to `new` if it still is there and the attempt is ours."""
+    with transaction.atomic():
+        rows = Run.objects.filter(pk=run.pk, attempt=run.attempt, state__in=old)
+        if rows.update(state=new, **changes) != 1:
+            return False
+        run.refresh_from_db()
+        _note(run, new, message, level=level)
+    return True
+
+
+def _note(run: Run, kind: str, message: str, *, level: str = "info") -> None:
+    RunEvent.objects.create(run=run, attempt=run.attempt, kind=kind, level=level, step=run.step, message=message)

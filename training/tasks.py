@@ -1,0 +1,39 @@
+"""Celery's side of training. A message only says "look for work"; what there is to do stands in the database."""
+
+from __future__ import annotations
+
+import threading
+from typing import Any
+
+from celery import shared_task
+from celery.signals import worker_shutting_down
+
+from training import supervision
+
+_stopping = threading.Event()
+
+
+@worker_shutting_down.connect
+def _stop_supervising(**_: Any) -> None:
+    """Let the running trainer write its checkpoint and give its run back before the worker leaves."""
+    _stopping.set()
+
+
+@shared_task
+def work_on_runs() -> None:
+    """Claim waiting runs and train them, one after the other (queue gpu, one worker per device)."""
+    supervision.work(_stopping)
+
+
+@shared_task
+def reap_lost_runs() -> int:
+    """Queue runs again whose worker fell silent."""
+    return supervision.reap()
+
+
+@shared_task
+def work_on_imports() -> None:
+    """Read waiting uploads into sealed dataset versions."""
+    from training.preferences import importing
+
+    importing.work()
