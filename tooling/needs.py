@@ -57,10 +57,10 @@ def need_disk(folder: Path, wanted: int) -> None:
 
 
 def need_compiler() -> None:
-    """A C compiler for the kernels that Triton builds when vLLM starts."""
-    names = [os.environ["CC"]] if os.environ.get("CC") else ["gcc", "clang", "cc"]
+    """A C++ compiler, for torch.compile: vLLM compiles a kernel when it is first asked for log-probabilities."""
+    names = [os.environ["CXX"]] if os.environ.get("CXX") else ["g++", "clang++", "c++"]
     if not any(shutil.which(name) for name in names):
-        raise Missing("No C compiler was found; install gcc (Debian: apt-get install gcc) or name one in CC.")
+        raise Missing("No C++ compiler was found; install g++ (Debian: apt-get install g++) or name one in CXX.")
 
 
 def need_port(port: int, what: str, variable: str) -> None:

@@ -63,8 +63,9 @@ def check_machine(folder: Path, *, gpu: bool) -> None:
     needs.need_python()
     needs.need_platform()
     needs.need_writable(folder)
-    needs.need_compiler()
     needs.need_disk(folder, DISK_GPU if gpu else DISK_CPU)
+    if gpu:
+        needs.need_compiler()
 
 
 @contextmanager
