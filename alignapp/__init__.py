@@ -1,4 +1,4 @@
-"""Wiring only: settings, URLs, Celery, ASGI, and the accounts app. Domain code lives in `training` and `comparisons`."""
+"""Wiring only: settings, URLs, Celery, ASGI, accounts. Domain code lives in `training` and `comparisons`."""
 
 from .celery import app as celery_app
 

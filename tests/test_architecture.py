@@ -68,7 +68,7 @@ def test_no_web_or_worker_module_loads_torch_even_indirectly():
     program = (
         "import django, importlib, sys; django.setup();"
         f"[importlib.import_module(name) for name in {modules_of_the_web_process()!r}];"
-        f"sys.exit(','.join(name for name in {HEAVY!r} if name in sys.modules))"
+        f"sys.exit(','.join(name for name in {HEAVY!r} if name in sys.modules) or None)"
     )
     done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
@@ -86,7 +86,7 @@ def shells() -> list[Path]:
 
 
 def test_shells_hold_no_arithmetic_libraries_and_no_queries_by_hand():
-    """Views, tasks and commands parse, authorise, call one function and render: no numpy, no raw SQL, no HTTP client."""
+    """Views, tasks and commands parse, authorise, call one function and render: no numpy, raw SQL or HTTP client."""
     for path in shells():
         assert not imported_modules(path) & {"numpy", "scipy", "httpx", "duckdb", "pyarrow"}, path
         assert ".raw(" not in path.read_text(), path

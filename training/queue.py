@@ -40,9 +40,7 @@ def create(
 ) -> Run:
     """Queue a run with its configuration frozen; raises Refused when data or base do not fit the method."""
     if Method(method).needs_preferences and dataset_version.kind != DatasetVersion.Kind.PREFERENCES:
-        raise Refused(
-            f"{dataset_version} holds demonstrations without rejected answers; {Method(method).label} needs pairs."
-        )
+        raise Refused(f"{dataset_version} holds demonstrations without rejected answers, which {method} needs.")
     if base.kind == PolicyKind.ADAPTER:
         raise Refused(f"{base.name} is an adapter. Choose the model under it, {base.root.name}, as the base.")
     with transaction.atomic():

@@ -101,9 +101,9 @@ def reap() -> int:
     """Find active runs without a sign of life, end what is left of them on this host, and queue them again."""
     silent = list(queue.silent())
     for run in silent:
-        if run.process_group and run.worker.startswith(f"{socket.gethostname()}:"):
-            if leader_runs(run.process_group, str(run.pk)):
-                end_group(run.process_group, grace=settings.TRAINER_STOP_GRACE)
+        here = run.worker.startswith(f"{socket.gethostname()}:")
+        if here and run.process_group and leader_runs(run.process_group, str(run.pk)):
+            end_group(run.process_group, grace=settings.TRAINER_STOP_GRACE)
         queue.lost(run)
     return len(silent)
 

@@ -41,7 +41,7 @@ def test_a_new_run_waits_with_its_configuration_frozen():
 
 
 def test_pairs_are_needed_for_a_preference_method():
-    with pytest.raises(queue.Refused, match="needs pairs"):
+    with pytest.raises(queue.Refused, match="which dpo needs"):
         make_run("dpo", dataset_version=make_version(kind="demonstrations"))
 
 
