@@ -23,36 +23,49 @@ def register_base(name: str, location: str, user: User | None) -> Policy:
     folder = Path(location).expanduser()
     if folder.is_absolute() or folder.exists():
         check_folder(folder)
+        check_weights(folder)
         location, digest = str(folder.resolve()), folder_digest(folder)
     else:
         digest = _hub_digest(location)
-    return Policy.objects.create(
-        name=name,
-        kind=PolicyKind.BASE,
-        location=location,
-        digest=digest,
-        served_name=f"base-{slugify(name)[:60] or 'model'}-{digest[:8]}",
-        created_by=user,
-    )
+    return _register(name, PolicyKind.BASE, location, digest, user)
+
+
+def register_untrained(name: str, folder: Path, user: User | None) -> Policy:
+    """Register a folder with config.json and tokenizer but no weights, from which SFT can train from scratch."""
+    check_folder(folder)
+    return _register(name, PolicyKind.UNTRAINED, str(folder.resolve()), folder_digest(folder), user)
 
 
 def check_folder(folder: Path) -> None:
-    """Raise UnusableModel unless the folder holds a causal model in safetensors with a tokenizer and chat template."""
+    """Raise UnusableModel unless the folder describes a causal model and has a tokenizer with a chat template."""
     if not folder.is_dir():
         raise UnusableModel(f"There is no folder {folder} on this machine. Check the path for typing errors.")
     config = _read_json(folder / "config.json", "a Hugging Face model folder has one beside its weights")
     if not any("CausalLM" in name or "LMHead" in name for name in config.get("architectures") or ()):
         raise UnusableModel(f"config.json in {folder} names no causal language model under 'architectures'.")
-    if not any(folder.glob("*.safetensors")):
-        raise UnusableModel(
-            f"{folder} holds no .safetensors file. Pickled weights are not loaded; save the model with "
-            "save_pretrained, which writes safetensors."
-        )
     tokenizer = _read_json(folder / "tokenizer_config.json", "save the tokenizer into the same folder")
     if not (tokenizer.get("chat_template") or (folder / "chat_template.jinja").exists()):
         raise UnusableModel(
             f"The tokenizer in {folder} has no chat template, so prompts cannot be written in the model's own form. "
             "Add chat_template to tokenizer_config.json."
+        )
+
+
+def _register(name: str, kind: PolicyKind, location: str, digest: str, user: User | None) -> Policy:
+    served_name = f"{kind}-{slugify(name)[:60] or 'model'}-{digest[:8]}"
+    if Policy.objects.filter(served_name=served_name).exists():
+        raise UnusableModel(f"{name} with exactly these files is registered already.")
+    return Policy.objects.create(
+        name=name, kind=kind, location=location, digest=digest, served_name=served_name, created_by=user
+    )
+
+
+def check_weights(folder: Path) -> None:
+    """Raise UnusableModel unless the folder holds weights in safetensors."""
+    if not any(folder.glob("*.safetensors")):
+        raise UnusableModel(
+            f"{folder} holds no .safetensors file. Pickled weights are not loaded; save the model with "
+            "save_pretrained, which writes safetensors."
         )
 
 

@@ -43,6 +43,8 @@ def create(
         raise Refused(f"{dataset_version} holds demonstrations without rejected answers, which {method} needs.")
     if base.kind == PolicyKind.ADAPTER:
         raise Refused(f"{base.name} is an adapter. Choose the model under it, {base.root.name}, as the base.")
+    if base.kind == PolicyKind.UNTRAINED and not getattr(config, "from_scratch", False):
+        raise Refused(f"{base.name} has no weights yet. Train it by SFT with from_scratch, or choose another base.")
     with transaction.atomic():
         run = Run.objects.create(
             name=name,

@@ -10,6 +10,7 @@ from django.urls import reverse
 
 
 class PolicyKind(models.TextChoices):
+    UNTRAINED = "untrained", "Architecture without weights"
     BASE = "base", "Registered model"
     FULL = "full", "Full weights"
     ADAPTER = "adapter", "LoRA adapter"
