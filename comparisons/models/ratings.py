@@ -8,7 +8,7 @@ from django.conf import settings
 from django.db import models
 from django.utils import timezone
 
-from .studies import Item
+from .studies import Answer, Item
 
 
 def new_token() -> str:
@@ -53,6 +53,16 @@ class Assignment(models.Model):
 
     def __str__(self) -> str:
         return self.token
+
+    @property
+    def answer_a(self) -> Answer:
+        """The answer on the left."""
+        return self.item.first if self.first_is_a else self.item.second
+
+    @property
+    def answer_b(self) -> Answer:
+        """The answer on the right."""
+        return self.item.second if self.first_is_a else self.item.first
 
 
 class Choice(models.TextChoices):

@@ -1,0 +1,101 @@
+"""Studies ready for rating, made with plain functions: policies, prompts, answers, items."""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from django.utils import timezone
+
+from alignapp.accounts.models import Role, User
+from comparisons import assignment as assigning
+from comparisons.models import Answer, Assignment, Contender, Item, Prompt, Study, StudyState, Suite
+from tests.factories import make_policy, make_user
+from training.models import Policy
+
+_numbers = itertools.count(1)
+
+
+def make_rater(name: str = "") -> User:
+    """An annotator."""
+    return make_user(name, role=Role.ANNOTATOR)
+
+
+def make_study(
+    items: int = 4, policies: Sequence[Policy] = (), ratings_per_item: int = 1, **fields: Any
+) -> Study:
+    """An open study: every pair of policies on each prompt, until there are `items` items."""
+    number = next(_numbers)
+    policies = policies or [make_policy(), make_policy()]
+    suite = Suite.objects.create(slug=f"suite-{number}", name=f"Suite {number}")
+    values: dict[str, Any] = {
+        "slug": f"study-{number}",
+        "name": f"Study {number}",
+        "guideline": "Prefer the answer that is right.",
+        "suite": suite,
+        "state": StudyState.OPEN,
+        "ratings_per_item": ratings_per_item,
+        "opened_at": timezone.now(),
+    }
+    study = Study.objects.create(**(values | fields))
+    contenders = [Contender.objects.create(study=study, policy=policy) for policy in policies]
+    add_items(study, contenders, items)
+    return study
+
+
+def add_items(study: Study, contenders: Sequence[Contender], items: int) -> None:
+    """Items with answers that tell prompt and contender by their text: 'answer 3 of 1'."""
+    places = iter(range(items))
+    for position in itertools.count():
+        prompt = make_prompt(study.suite, position)
+        answers = [make_answer(contender, prompt, f"answer {position} of {n}") for n, contender in enumerate(contenders)]
+        for first, second in itertools.combinations(answers, 2):
+            place = next(places, None)
+            if place is None:
+                return
+            Item.objects.create(study=study, prompt=prompt, first=first, second=second, position=place)
+
+
+def make_prompt(suite: Suite, position: int, text: str = "") -> Prompt:
+    text = text or f"Question {position}?"
+    digest = hashlib.sha256(text.encode()).hexdigest()
+    messages = [{"role": "user", "content": text}]
+    return Prompt.objects.create(suite=suite, position=position, messages=messages, sha256=digest)
+
+
+def make_answer(contender: Contender, prompt: Prompt, text: str, **fields: Any) -> Answer:
+    values: dict[str, Any] = {
+        "finish_reason": "stop",
+        "tokens": 20,
+        "first_token_seconds": 0.05,
+        "total_seconds": 0.5,
+        "seed": 1,
+        "served_name": contender.policy.served_name,
+        "engine_version": "0.32.0",
+    }
+    return Answer.objects.create(contender=contender, prompt=prompt, text=text, **(values | fields))
+
+
+def judge_all(study: Study, rater: User, decide: Callable[[Assignment], str]) -> int:
+    """Let the rater judge whatever they are given; `decide` says how. Returns how many."""
+    for count in itertools.count():
+        assignment = assigning.next_assignment(rater)
+        if assignment is None:
+            return count
+        assert assignment.item.study_id == study.pk
+        outcome = assigning.submit(assignment, decide(assignment), assigning.next_revision(assignment))
+        assert outcome == assigning.Outcome.SAVED
+    raise AssertionError("unreachable")
+
+
+def prefer(policy: Policy) -> Callable[[Assignment], str]:
+    """A rater who always prefers this policy, whichever side it stands on; a tie where it is absent."""
+
+    def decide(assignment: Assignment) -> str:
+        if assignment.answer_a.contender.policy_id == policy.pk:
+            return "a"
+        return "b" if assignment.answer_b.contender.policy_id == policy.pk else "tie"
+
+    return decide
