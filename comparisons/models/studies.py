@@ -25,6 +25,7 @@ class Suite(models.Model):
     name = models.CharField(max_length=120)
     description = models.TextField(blank=True)
     stratum = models.CharField(max_length=20, choices=Stratum.choices, default=Stratum.OTHER)
+    rejected = models.JSONField(default=list, help_text="Lines that gave no prompt: [{line, reason, text}].")
     created_at = models.DateTimeField(auto_now_add=True)
     created_by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL)
 
@@ -33,6 +34,9 @@ class Suite(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+    def get_absolute_url(self) -> str:
+        return reverse("suite", args=[self.slug])
 
 
 class Prompt(models.Model):
@@ -63,8 +67,9 @@ class Study(models.Model):
     """A blind comparison of policies on a suite.
 
     generating ──answers stored──> open <──> paused ──close──> closed
-         │ ^ retry
-         └─┴──> failed
+        │  ^                         └─────────close────────────^ ^
+        │  └──try again── failed <── nothing to judge             │
+        └────────────────────────close────────────────────────────┘
     """
 
     slug = models.SlugField(unique=True)
@@ -120,6 +125,7 @@ class Answer(models.Model):
     first_token_seconds = models.FloatField()
     total_seconds = models.FloatField()
     retries = models.PositiveIntegerField(default=0, help_text="Requests that failed before this one answered.")
+    error = models.TextField(blank=True, help_text="Why the engine refused the prompt; then the text is empty.")
     seed = models.BigIntegerField()
     served_name = models.CharField(max_length=120)
     engine_version = models.CharField(max_length=32)
