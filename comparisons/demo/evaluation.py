@@ -1,0 +1,80 @@
+"""True reward of what served policies answer: the demo world knows the truth, so quality needs no judge."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import sqrt
+from statistics import fmean, stdev
+
+from comparisons import serving
+from training.models import Policy
+from training.world.gold import judge
+from training.world.islands import World
+from training.world.phrasing import Question
+
+
+@dataclass(frozen=True, slots=True)
+class Quality:
+    """True rewards of one policy, prompt by prompt, and whether each answer was right."""
+
+    rewards: tuple[float, ...]
+    right: tuple[bool, ...]
+
+    @property
+    def gold_mean(self) -> float:
+        return fmean(self.rewards)
+
+    @property
+    def accuracy(self) -> float:
+        return fmean(self.right)
+
+
+@dataclass(frozen=True, slots=True)
+class WinRate:
+    """Share of prompts on which one policy's true reward is higher, ties as half, with a 95 % interval."""
+
+    share: float
+    low: float
+    high: float
+
+
+def ask(
+    policy: Policy, url: str, questions: Sequence[Question], sampling: serving.Sampling, repeats: int = 1
+) -> list[list[str]]:
+    """`repeats` answers of the served policy to each question, in the questions' order."""
+    asked = [
+        serving.Question(
+            url,
+            policy.served_name,
+            [{"role": "user", "content": question.text}],
+            sampling.with_seed(sampling.seed + repeat * len(questions) + index),
+        )
+        for index, question in enumerate(questions)
+        for repeat in range(repeats)
+    ]
+    texts = [""] * len(asked)
+    for index, reply in serving.answers(asked):
+        texts[index] = reply.text
+    return [texts[start : start + repeats] for start in range(0, len(texts), repeats)]
+
+
+def measure(
+    world: World, policy: Policy, url: str, questions: Sequence[Question], sampling: serving.Sampling
+) -> Quality:
+    """Let the policy answer every question once and judge the answers by the true reward."""
+    answers = ask(policy, url, questions, sampling)
+    judged = [judge(world, question, texts[0]) for question, texts in zip(questions, answers, strict=True)]
+    return Quality(tuple(judgement.reward for judgement in judged), tuple(judgement.accurate for judgement in judged))
+
+
+def win_rate(policy: Quality, base: Quality) -> WinRate:
+    """How often the policy beats the base on the same prompt, with the normal interval of the mean score.
+
+    A prompt scores 1 for a higher reward, 1/2 for an equal one, 0 for a lower one; prompts are independent.
+    """
+    pairs = zip(policy.rewards, base.rewards, strict=True)
+    scores = [1.0 if mine > other else 0.5 if mine == other else 0.0 for mine, other in pairs]
+    half = 1.96 * stdev(scores) / sqrt(len(scores))
+    share = fmean(scores)
+    return WinRate(share, share - half, share + half)

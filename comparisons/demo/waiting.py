@@ -1,0 +1,81 @@
+"""Waiting for what workers and the engine do, telling progress; a failure ends the wait with its reason."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Protocol
+
+from comparisons.models import ServedPolicy, ServedState, Study, StudyState
+from training.models import ImportJob, ImportState, Policy, Run, RunState
+
+Tell = Callable[[str], None]
+POLL_SECONDS = 1.0
+SERVING_SECONDS = 300.0
+
+
+class StageFailed(Exception):
+    """A stage that cannot go on; the message says what happened and where to look."""
+
+
+class _Refreshes(Protocol):
+    def refresh_from_db(self) -> None: ...
+
+
+def run_finished(run: Run, tell: Tell) -> Policy:
+    """Wait until the run ends and return its policy; raises StageFailed when it failed or was cancelled."""
+    _follow(run, lambda: run.is_finished, lambda: _run_progress(run), tell)
+    if run.state != RunState.SUCCEEDED:
+        raise StageFailed(f"{run.name} {run.get_state_display().lower()}: {run.error or 'see its page'} {run.remedy}")
+    return Policy.objects.get(run=run)
+
+
+def _run_progress(run: Run) -> str:
+    if run.state == RunState.QUEUED:
+        return f"{run.name}: waiting for the GPU worker"
+    share = f", step {run.step} of {run.total_steps}" if run.total_steps else ""
+    return f"{run.name}: {run.stage or 'starting the trainer'}{share}"
+
+
+def import_finished(job: ImportJob, tell: Tell) -> ImportJob:
+    """Wait until the import ends; raises StageFailed when it made no version."""
+    waiting = {ImportState.QUEUED, ImportState.RUNNING}
+    _follow(job, lambda: job.state not in waiting, lambda: f"{job.filename}: {job.accepted} rows read", tell)
+    if job.version is None:
+        raise StageFailed(f"The import of {job.filename} made no version: {job.error}")
+    return job
+
+
+def policy_served(policy: Policy, tell: Tell) -> None:
+    """Wait until vLLM serves the policy; raises StageFailed with the keeper's reason, or after five minutes."""
+    deadline = time.monotonic() + SERVING_SECONDS
+    while not ServedPolicy.objects.filter(policy=policy, state=ServedState.UP).exists():
+        tell(f"Serving: waiting for vLLM to serve {policy.name}")
+        failed = ServedPolicy.objects.filter(policy=policy, state=ServedState.FAILED).first()
+        if failed:
+            raise StageFailed(f"vLLM cannot serve {policy.name}: {failed.error}")
+        if time.monotonic() > deadline:
+            raise StageFailed(f"vLLM did not serve {policy.name} within five minutes; see log/vllm.log.")
+        time.sleep(POLL_SECONDS)
+
+
+def answers_stored(study: Study, total: int, tell: Tell) -> Study:
+    """Wait until every answer of the study is stored and it is open for rating."""
+
+    def progress() -> str:
+        done = sum(contender.answers.count() for contender in study.contenders.all())
+        return f"Study: {done} of {total} answers generated {study.error}".rstrip()
+
+    _follow(study, lambda: study.state != StudyState.GENERATING, progress, tell)
+    if study.state == StudyState.FAILED:
+        raise StageFailed(f"The answers of {study.name} could not be generated: {study.error}")
+    return study
+
+
+def _follow(row: _Refreshes, done: Callable[[], bool], progress: Callable[[], str], tell: Tell) -> None:
+    """Look at the row once a second until it is done, telling what changed."""
+    row.refresh_from_db()
+    while not done():
+        tell(progress())
+        time.sleep(POLL_SECONDS)
+        row.refresh_from_db()
