@@ -10,7 +10,9 @@
 | store.py     | reads sealed Parquet: counts, pages, lengths                          | DuckDB         |
 | checks/      | one function per rule over a sealed version, one collector            | DuckDB         |
 | report.py    | what the rules found, as one object for page, command and JSON        | the above      |
-| importing.py | file or pairs -> DatasetVersion rows; progress, cancel, restart       | Django         |
+| refused.py   | the downloadable list of rows that could not be used                 | nothing        |
+| import_queue.py | the states of an ImportJob: claim, heartbeat, cancel, end         | Django         |
+| importing.py | file or pairs -> DatasetVersion                                      | Django         |
 
 Nothing here imports torch or speaks HTTP. pyarrow and DuckDB are imported inside functions, so that a
 web process pays for them only when somebody looks at data.

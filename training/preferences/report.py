@@ -1,7 +1,7 @@
 """What can be said about a sealed version: facts, lengths and findings, as one object for page, command and JSON.
 
 A report depends on the sealed file and the rules alone, so it is stored beside it under the same
-digest and made anew when the rules have changed or the stored one cannot be read.
+digest, and made anew under changed rules or when the stored one cannot be read.
 """
 
 from __future__ import annotations
@@ -53,7 +53,6 @@ class Report:
     median_rejected: float | None
     lengths: Lengths
     findings: tuple[Finding, ...]
-    rules_version: int = RULES_VERSION
 
     def to_json(self) -> str:
         return json.dumps(asdict(self))
@@ -85,13 +84,16 @@ def _finding(values: dict[str, Any]) -> Finding:
     )
 
 
+def stored_path(path: Path) -> Path:
+    """Where the report on a sealed file stands, under its digest and the version of the rules."""
+    return path.with_suffix(f".report-{RULES_VERSION}.json")
+
+
 def report_on(path: Path) -> Report:
-    """The report on a sealed file: the stored one if it is still good, else a new one, which is stored."""
-    stored = path.with_suffix(".report.json")
+    """The report on a sealed file: the stored one if it can be read, else a new one, which is stored."""
+    stored = stored_path(path)
     try:
-        report = Report.from_json(stored.read_text())
-        if report.rules_version == RULES_VERSION:
-            return report
+        return Report.from_json(stored.read_text())
     except (OSError, ValueError, TypeError, KeyError):
         pass  # Absent, cut off or of another form: all the same, it can be made again.
     report = make_report(path)

@@ -1,7 +1,8 @@
 """Writes sealed Parquet: streamed, in bounded memory, same rows to same bytes, named by its SHA-256.
 
 The columns are the contract in docs/ARCHITECTURE.md. A version appears in its folder whole or not
-at all: rows go to a hidden partial file, which is renamed when its digest is known.
+at all: rows go to a hidden partial file, which is renamed when its digest is known. Finishing and
+publishing are two steps, so that a database row and its file can appear together.
 """
 
 from __future__ import annotations
@@ -51,14 +52,14 @@ class Sealed:
 
 
 class SealedWriter:
-    """Collects pairs into a sealed version: a context manager that leaves nothing behind unless sealed."""
+    """Collects pairs into a sealed version: a context manager that leaves nothing behind unless published."""
 
-    def __init__(self, directory: Path, split: PromptSplit, name: str = "") -> None:
-        """`name` marks the partial file; the same name replaces what a killed attempt left."""
+    def __init__(self, directory: Path, split: PromptSplit, name: str = "pairs") -> None:
+        """`name` begins the name of the partial file, to tell what a killed process left behind."""
         directory.mkdir(parents=True, exist_ok=True)
         self.directory = directory
         self.split = split
-        self.partial = directory / f".{name or uuid4().hex}.partial"
+        self.partial = directory / f".{name}-{uuid4().hex}.partial"
         self.rows = 0
         self.demonstrations = 0
         self.counts = {TRAIN: 0, HELD_OUT: 0}
@@ -80,6 +81,7 @@ class SealedWriter:
             self.partial.unlink(missing_ok=True)
 
     def add(self, pair: Pair) -> None:
+        """Takes a pair as checked (`records.check`)."""
         split = self.split.assign(pair.prompt)
         self.group.append(self.rows, pair, split)
         self.rows += 1
@@ -88,31 +90,36 @@ class SealedWriter:
         if self.group.full:
             self._flush()
 
-    def seal(self) -> Sealed:
-        """Moves the finished file to `<sha256>.parquet`; sealing equal rows again returns the file there."""
+    def finish(self) -> Sealed:
+        """Ends the file and names it by its digest; it is not in its place before `publish`."""
         if not self.rows:
             raise NothingToSeal("There is no usable row, so there is nothing to seal.")
         self._flush()
         self._parquet.close()
         if corrected := self.split.corrected():
-            return self._sealed_again(corrected)
+            self._split_again(corrected)
         with self.partial.open("rb+") as file:
             digest = hashlib.file_digest(file, "sha256").hexdigest()
             size = file.seek(0, os.SEEK_END)
             os.fsync(file.fileno())
-        path = self.directory / f"{digest}.parquet"
-        os.replace(self.partial, path)
-        _sync_directory(self.directory)
         train, held_out = self.counts[TRAIN], self.counts[HELD_OUT]
+        path = self.directory / f"{digest}.parquet"
         return Sealed(path, digest, size, self.rows, train, held_out, self.demonstrations)
 
-    def _sealed_again(self, split: PromptSplit) -> Sealed:
+    def publish(self, sealed: Sealed) -> None:
+        """Moves the finished file to `<sha256>.parquet`, where equal rows already stand or not."""
+        os.replace(self.partial, sealed.path)
+        _sync_directory(self.directory)
+
+    def _split_again(self, split: PromptSplit) -> None:
         from training.preferences.store import read_pairs
 
         with SealedWriter(self.directory, split) as second:
             for pair in read_pairs(self.partial):
                 second.add(pair)
-            return second.seal()
+            second.finish()
+            os.replace(second.partial, self.partial)
+        self.counts = second.counts
 
     def _flush(self) -> None:
         if self.group.rows:
@@ -125,7 +132,9 @@ def seal_pairs(pairs: Iterable[Pair], directory: Path, split: PromptSplit) -> Se
     with SealedWriter(directory, split) as writer:
         for pair in pairs:
             writer.add(pair)
-        return writer.seal()
+        sealed = writer.finish()
+        writer.publish(sealed)
+        return sealed
 
 
 def schema() -> pa.Schema:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from tests.training.preferences.pairs import pair
 from training.preferences.checks.findings import ROWS_KEPT, Level
 from training.preferences.intervals import wilson
-from training.preferences.report import BINS, Report, make_report, report_on
+from training.preferences.report import BINS, Report, make_report, report_on, stored_path
 from training.preferences.sealing import seal_pairs
 from training.preferences.splits import PromptSplit
 
@@ -121,7 +121,7 @@ def test_a_report_survives_the_way_through_json(tmp_path):
 def test_a_stored_report_is_used_again_and_a_broken_one_made_anew(tmp_path):
     path = seal_pairs(balanced(10), tmp_path, PromptSplit()).path
     made = report_on(path)
-    stored = path.with_suffix(".report.json")
+    stored = stored_path(path)
     stored.write_text(made.to_json().replace('"prompts": 10', '"prompts": 11'))
     assert report_on(path).prompts == 11
     stored.write_text("{")

@@ -204,6 +204,7 @@ def test_a_line_of_one_gigabyte_is_refused_without_being_held_in_memory():
         _, peak = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
+    assert isinstance(refusal, Refusal)
     assert "1,000,000,000 bytes" in refusal.reason
     assert len(refusal.text) < 1000
     assert peak < 32 * 1024 * 1024

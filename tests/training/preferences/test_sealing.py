@@ -74,12 +74,12 @@ def test_nothing_is_left_behind_when_the_source_breaks(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_an_attempt_of_the_same_name_replaces_what_a_killed_one_left(tmp_path):
-    (tmp_path / ".import-1.partial").write_bytes(b"half a file")
-    with SealedWriter(tmp_path, PromptSplit(), name="import-1") as writer:
+def test_a_finished_file_is_nowhere_to_be_seen_until_it_is_published(tmp_path):
+    with SealedWriter(tmp_path, PromptSplit()) as writer:
         writer.add(pair())
-        sealed = writer.seal()
-    assert list(tmp_path.iterdir()) == [sealed.path]
+        sealed = writer.finish()
+        assert not sealed.path.exists()
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_many_row_groups_read_back_in_order(tmp_path, monkeypatch):
@@ -142,4 +142,4 @@ def test_sealing_needs_no_more_memory_for_more_rows(tmp_path, monkeypatch):
         for number in range(1000):
             writer.add(pair(str(number), str(rng.random())))
             assert writer.group.rows < 10
-        assert writer.seal().rows == 1000
+        assert writer.finish().rows == 1000

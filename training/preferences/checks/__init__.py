@@ -30,7 +30,7 @@ RULES: tuple[Rule, ...] = (
     nothing_held_out,
     longer_answers_win,
 )
-# To be raised whenever a rule changes what it finds: stored reports are then made anew.
+# To be raised whenever a rule or the form of a report changes: reports are then made anew.
 RULES_VERSION = 1
 
 

@@ -1,0 +1,365 @@
+"""Files and pairs becoming dataset versions: counted, cancellable, restartable, and never half made."""
+
+from __future__ import annotations
+
+import errno
+import json
+import threading
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from django.conf import settings
+from django.core.files.uploadedfile import SimpleUploadedFile
+from django.core.management import CommandError, call_command
+from django.utils import timezone
+from hypothesis import HealthCheck, given
+from hypothesis import settings as hypothesis_settings
+from hypothesis import strategies as st
+
+from tests.training.preferences.pairs import pair, source_line
+from training.models import Dataset, DatasetVersion, ImportJob, ImportState
+from training.preferences import import_queue, importing, store
+from training.preferences.records import Message, Pair, RowProblem
+from training.preferences.refused import read_refused
+from training.preferences.report import stored_path
+from training.preferences.sealing import NothingToSeal, SealedWriter
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture(autouse=True)
+def home(tmp_path, monkeypatch) -> Path:
+    """A data folder of the test's own, so that leftovers show."""
+    monkeypatch.setattr(settings, "HOME", tmp_path)
+    return tmp_path
+
+
+def files(home: Path) -> set[str]:
+    """All files below the data folder, hidden ones too."""
+    return {str(path.relative_to(home)) for path in home.rglob("*") if path.is_file()}
+
+
+def queued(content: bytes, share: float = 0.1) -> ImportJob:
+    upload = SimpleUploadedFile("pairs.jsonl", content)
+    return importing.queue_upload(upload, importing.dataset_named("Islands"), share, None)
+
+
+def imported(content: bytes) -> ImportJob:
+    job = queued(content)
+    importing.run_import(job.pk)
+    job.refresh_from_db()
+    return job
+
+
+def many(count: int) -> bytes:
+    return b"".join(source_line(f"Question {number}?") for number in range(count))
+
+
+# --- A file that can be used --------------------------------------------------------------------------------------
+
+
+def test_a_file_becomes_a_version():
+    job = imported(many(20) + b"\nnot json\n")
+    assert job.state == ImportState.SUCCEEDED
+    assert job.version is not None
+    version = job.version
+    assert (version.number, version.rows, version.kind) == (1, 20, "preferences")
+    assert version.train_rows + version.held_out_rows == 20
+    assert (job.accepted, job.rejected, job.bytes_read) == (20, 1, job.bytes_total)
+    assert store.page(version.path, 3, 1)[0].pair == pair("Question 3?", line=4)
+
+
+def test_the_origin_says_what_became_of_every_line():
+    """22 lines = 1 blank + 20 accepted + 1 refused."""
+    version = imported(many(20) + b"\nnot json\n").version
+    assert version is not None
+    assert {key: version.origin[key] for key in ("kind", "label", "lines", "blank", "accepted", "rejected")} == {
+        "kind": "upload",
+        "label": "pairs.jsonl",
+        "lines": 22,
+        "blank": 1,
+        "accepted": 20,
+        "rejected": 1,
+    }
+    assert version.origin["problems"] == {"not_json": 1}
+
+
+def test_refused_rows_are_listed_with_line_reason_and_text():
+    job = imported(many(2) + b"not json\n" + source_line("")[:-1])
+    first, second = [json.loads(line) for line in job.rejects_path.read_text().splitlines()]
+    assert (first["line"], first["text"]) == (3, "not json")
+    assert (second["line"], second["reason"]) == (4, "prompt is empty.")
+    assert [row.problem.value for row in read_refused(job.rejects_path, 10)] == ["not_json", "empty_text"]
+
+
+def test_an_import_without_refused_rows_leaves_no_list(home):
+    job = imported(many(3))
+    assert job.version is not None
+    assert files(home) == {f"datasets/{job.version.sha256}.parquet", f"datasets/{stored_path(job.version.path).name}"}
+
+
+def test_the_same_file_twice_makes_two_versions_of_one_digest():
+    first, second = imported(many(5)).version, imported(many(5)).version
+    assert first is not None
+    assert second is not None
+    assert (first.number, second.number) == (1, 2)
+    assert first.sha256 == second.sha256
+
+
+@hypothesis_settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(lines=st.lists(st.binary(max_size=30) | st.just(source_line().rstrip()), min_size=1))
+def test_accepted_and_refused_rows_are_all_rows(lines):
+    """The law of conservation, through database and files: version rows + listed rows + blank lines = lines."""
+    job = imported(content := b"\n".join(lines) + b"\nx\n")
+    listed = len(job.rejects_path.read_text().splitlines())
+    sealed = job.version.rows if job.version else 0
+    blank = sum(
+        not line.removeprefix(b"\xef\xbb\xbf" if number == 0 else b"").strip()
+        for number, line in enumerate(content.split(b"\n")[:-1])
+    )
+    assert (job.accepted, job.rejected) == (sealed, listed)
+    assert sealed + listed + blank == content.count(b"\n")
+
+
+# --- A file that cannot -------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "content, said",
+    [
+        (b"hello\nworld\n", "None of the 2 rows can be used. Nothing was imported. Not JSON: 2."),
+        (
+            b'{"question": "a", "answer": "b"}\n',
+            "Its one row cannot be used. Nothing was imported. Columns missing: 1.",
+        ),
+        (b'[\n{"prompt": "a"}\n]\n', "JSON array"),
+        (b"\n \n\n", "The file holds no rows: its 3 lines are blank."),
+        (b"", "The file is empty."),
+        (b"\x1f\x8b\x08\x00", "gzip"),
+        (b"\xff\xfe{\x00", "UTF-16"),
+        (b"caf\xe9\n", "Not valid UTF-8: 1."),
+    ],
+)
+def test_a_file_without_a_usable_row_fails_with_a_sentence_and_makes_no_version(home, content, said):
+    job = imported(content)
+    assert job.state == ImportState.FAILED
+    assert said in job.error
+    assert not DatasetVersion.objects.exists()
+    assert files(home) <= {f"rejects/{job.pk}.jsonl"}
+
+
+def test_the_list_of_refused_rows_stays_when_the_import_fails():
+    job = imported(b"hello\nworld\n")
+    assert [row.line for row in read_refused(job.rejects_path, 10)] == [1, 2]
+    assert (job.accepted, job.rejected) == (0, 2)
+
+
+def test_reading_stops_where_it_is_hopeless(monkeypatch):
+    monkeypatch.setattr(importing, "HOPELESS_AFTER", 10)
+    job = imported(b"x\n" * 50 + many(5))
+    assert "first 10 rows" in job.error
+    assert job.rejected == 10
+
+
+def test_an_upload_that_is_gone_fails_with_a_sentence(home):
+    job = queued(many(2))
+    (home / job.upload).unlink()
+    importing.run_import(job.pk)
+    job.refresh_from_db()
+    assert job.state == ImportState.FAILED
+    assert "no longer there" in job.error
+
+
+@pytest.mark.parametrize("step", ["add", "finish", "publish"])
+def test_a_full_disk_leaves_no_version_and_no_file(home, monkeypatch, step):
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(SealedWriter, step, full)
+    job = imported(many(3) + b"bad\n")
+    assert job.state == ImportState.FAILED
+    assert "disk is full" in job.error
+    assert not DatasetVersion.objects.exists()
+    assert not any(name.startswith(("datasets", "uploads")) for name in files(home))
+
+
+def test_an_unexpected_error_ends_the_import_as_failed(monkeypatch):
+    def broken(*_: object) -> None:
+        raise RuntimeError("a mistake of ours")
+
+    monkeypatch.setattr(SealedWriter, "add", broken)
+    job = imported(many(3))
+    assert job.state == ImportState.FAILED
+    assert "unexpected error (RuntimeError)" in job.error
+
+
+# --- Progress, cancelling, restarting -----------------------------------------------------------------------------
+
+
+def test_progress_is_written_while_reading(monkeypatch):
+    monkeypatch.setattr(importing, "SECONDS_BETWEEN_HEARTBEATS", 0)
+    job = queued(many(3))
+    seen: list[tuple[int, int]] = []
+    original = import_queue.heartbeat
+
+    def watched(job: ImportJob, **progress: int) -> None:
+        original(job, **progress)
+        row = ImportJob.objects.get(pk=job.pk)
+        seen.append((row.accepted, row.bytes_read))
+
+    monkeypatch.setattr(import_queue, "heartbeat", watched)
+    importing.run_import(job.pk)
+    size = len(source_line("Question 0?"))
+    assert seen[:3] == [(1, size), (2, 2 * size), (3, 3 * size)]
+
+
+def test_a_waiting_import_is_cancelled_at_once(home):
+    job = queued(many(3))
+    assert import_queue.cancel(job)
+    importing.run_import(job.pk)
+    job.refresh_from_db()
+    assert job.state == ImportState.CANCELLED
+    assert not DatasetVersion.objects.exists()
+
+
+def test_a_running_import_stops_when_asked_and_leaves_nothing(home):
+    job = queued(many(3))
+    ImportJob.objects.filter(pk=job.pk).update(cancel_requested=True)
+    importing.run_import(job.pk)
+    job.refresh_from_db()
+    assert job.state == ImportState.CANCELLED
+    assert files(home) == set()
+
+
+def test_a_finished_import_cannot_be_cancelled():
+    job = imported(many(3))
+    assert not import_queue.cancel(job)
+    job.refresh_from_db()
+    assert job.state == ImportState.SUCCEEDED
+
+
+def test_a_finished_import_is_not_run_again():
+    job = imported(many(3))
+    importing.run_import(job.pk)
+    assert DatasetVersion.objects.count() == 1
+
+
+def test_a_fresh_claim_is_not_taken_over():
+    job = queued(many(3))
+    assert import_queue.claim(job.pk) is not None
+    assert import_queue.claim(job.pk) is None
+
+
+def abandoned(content: bytes) -> ImportJob:
+    """A job whose worker was killed two minutes ago, with what it left on the disk."""
+    job = queued(content)
+    long_ago = timezone.now() - timedelta(minutes=2)
+    ImportJob.objects.filter(pk=job.pk).update(state=ImportState.RUNNING, heartbeat_at=long_ago, accepted=1)
+    for left in (f"datasets/.import-{job.pk}-1.partial", f"rejects/.{job.pk}-1.partial"):
+        path = settings.HOME / left
+        path.parent.mkdir(exist_ok=True)
+        path.write_bytes(b"half")
+    job.refresh_from_db()
+    return job
+
+
+def test_an_import_whose_worker_died_is_run_from_the_start_without_its_leftovers(home):
+    job = abandoned(many(3) + b"bad\n")
+    importing.work()
+    job.refresh_from_db()
+    assert (job.state, job.accepted, job.rejected) == (ImportState.SUCCEEDED, 3, 1)
+    assert not any(".partial" in name for name in files(home))
+
+
+def test_a_worker_that_lost_its_claim_changes_nothing(home):
+    job = abandoned(many(3))
+    slow_worker = ImportJob.objects.get(pk=job.pk)
+    assert import_queue.claim(job.pk) is not None
+    with pytest.raises(import_queue.LostClaim):
+        importing._import(slow_worker, None)
+    job.refresh_from_db()
+    assert job.state == ImportState.RUNNING
+    assert not DatasetVersion.objects.exists()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_two_workers_run_each_import_once():
+    jobs = [queued(many(5)) for _ in range(4)]
+    workers = [threading.Thread(target=importing.work) for _ in range(2)]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join()
+    assert {ImportJob.objects.get(pk=job.pk).state for job in jobs} == {ImportState.SUCCEEDED}
+    assert sorted(DatasetVersion.objects.values_list("number", flat=True)) == [1, 2, 3, 4]
+
+
+# --- Pairs made by the program ------------------------------------------------------------------------------------
+
+
+def test_pairs_are_sealed_with_their_origin_and_parent():
+    dataset = importing.dataset_named("Islands")
+    first = importing.seal(dataset, [pair("a"), pair("b")], {"kind": "study", "label": "Round one"})
+    second = importing.seal(dataset, iter([pair("a"), pair("c")]), {"kind": "study"}, parent=first)
+    assert (second.number, second.parent) == (2, first)
+    assert first.origin["label"] == "Round one"
+    assert first.path.is_file()
+
+
+def test_a_pair_that_no_method_could_use_stops_the_sealing(home):
+    bad = Pair((Message("user", "a"),), (Message("assistant", ""),), None)
+    with pytest.raises(RowProblem, match="chosen is empty"):
+        importing.seal(importing.dataset_named("Islands"), [pair(), bad], {})
+    assert files(home) == set()
+
+
+def test_no_pairs_make_no_version():
+    with pytest.raises(NothingToSeal):
+        importing.seal(importing.dataset_named("Islands"), [], {})
+    assert not DatasetVersion.objects.exists()
+
+
+def test_missing_reports_are_made_by_the_worker():
+    version = importing.seal(importing.dataset_named("Islands"), [pair("a"), pair("b")], {})
+    importing.work()
+    assert stored_path(version.path).is_file()
+
+
+@pytest.mark.parametrize(
+    "name, slug", [("Islands, v1", "islands-v1"), ("Новые", "dataset"), ("new", "new-2"), ("Imports", "imports-2")]
+)
+def test_a_dataset_gets_a_slug_that_can_stand_in_an_address(name, slug):
+    assert importing.dataset_named(name).slug == slug
+
+
+def test_names_that_give_the_same_slug_stay_apart():
+    assert [importing.dataset_named(name).slug for name in ("A b", "A-b", "a B ")] == ["a-b", "a-b-2", "a-b"]
+    assert Dataset.objects.count() == 2
+
+
+# --- The command --------------------------------------------------------------------------------------------------
+
+
+def test_the_command_imports_a_file_and_leaves_it_where_it_is(tmp_path, capsys):
+    path = tmp_path / "mine.jsonl"
+    path.write_bytes(many(5) + b"bad\n")
+    call_command("import_pairs", path, dataset="Mine")
+    version = DatasetVersion.objects.get()
+    output = capsys.readouterr()
+    assert "Mine v1: " in output.out
+    assert version.sha256 in output.out
+    assert "1 rows could not be used" in output.err
+    assert path.exists()
+
+
+def test_the_command_ends_with_the_reason_when_nothing_could_be_imported(tmp_path):
+    path = tmp_path / "mine.jsonl"
+    path.write_bytes(b"bad\n")
+    with pytest.raises(CommandError, match="cannot be used"):
+        call_command("import_pairs", path, dataset="Mine")
+
+
+def test_the_command_names_a_file_that_does_not_exist(tmp_path):
+    with pytest.raises(CommandError, match="There is no file"):
+        call_command("import_pairs", tmp_path / "nothing.jsonl", dataset="Mine")
