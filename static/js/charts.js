@@ -75,12 +75,12 @@ function seriesOptions(series, index) {
     width: series.dotted ? 1.5 : 1.75,
     dash: series.dotted ? [2, 4] : undefined,
     spanGaps: false,
-    value: (_plot, value) => (value == null ? "–" : short.format(value)),
+    value: shown,
     paths: series.steps ? uPlot.paths.stepped({ align: 1 }) : uPlot.paths.linear(),
     fill: series.steps ? () => colour(name).replace("rgb(", "rgba(").replace(")", ", 0.12)") : undefined,
     points: {
-      show: !series.dotted && !series.steps,
-      filter: markerIndices,
+      filter: series.dotted || series.steps ? () => null : markerIndices,
+      show: false, // the filter alone decides
       paths: markerPaths(shapeOf(series, index)),
       width: 1.5,
       fill: hollow ? () => colour("--surface") : stroke,
@@ -88,7 +88,13 @@ function seriesOptions(series, index) {
   };
 }
 
-function axis(side, format) {
+// The value under the cursor, and the last one while there is no cursor.
+function shown(plot, value, index, at) {
+  const best = at == null ? plot.data[index]?.findLast((one) => one != null) : value;
+  return best == null ? "–" : short.format(best);
+}
+
+function axis(side) {
   const grid = { stroke: () => colour("--border"), width: 1 };
   return {
     side,
@@ -98,7 +104,7 @@ function axis(side, format) {
     ticks: { ...grid, size: 4 },
     gap: 4,
     size: side === 2 ? 28 : 44,
-    values: (_plot, values) => values.map((value) => (value == null ? "" : format.format(value))),
+    values: (_plot, values) => values.map((value) => (value == null ? "" : tick.format(value))),
   };
 }
 
@@ -124,8 +130,8 @@ function options(chart, group, width) {
     cursor: { sync: { key: group.key, scales: ["x", null] }, drag: { x: true, y: false }, y: false, points: { size: 7 } },
     legend: { live: true, markers: { show: true, width: 0, fill: () => "", stroke: () => "" } },
     scales: { x: { time: false, range: (_plot, low, high) => (low === high ? [low - 1, high + 1] : [low, high]) }, y: chart.range ? { range: chart.range } : {} },
-    axes: [axis(2, tick), axis(3, tick)],
-    series: [{ label: group.x, value: (_plot, value) => (value == null ? "–" : short.format(value)) }, ...chart.series.map(seriesOptions)],
+    axes: [axis(2), axis(3)],
+    series: [{ label: group.x, value: shown }, ...chart.series.map(seriesOptions)],
     hooks: { drawAxes: chart.reference == null ? [] : [(plot) => drawReference(plot, chart.reference)] },
   };
 }
@@ -182,13 +188,18 @@ async function load(element) {
   return answer.json();
 }
 
+// The lowest and highest x of the charts that are shown.
+function spanOf(charts) {
+  const all = charts.flatMap((chart) => chart?.series.flatMap((series) => series.x) ?? []);
+  return all.length ? [all.reduce((a, b) => Math.min(a, b)), all.reduce((a, b) => Math.max(a, b))] : [0, 1];
+}
+
 async function refresh(element, group) {
   const figures = [...element.querySelectorAll("[data-chart]")];
   if (element.matches("[data-chart]")) figures.push(element);
   try {
     const { x = "step", charts } = await load(element);
-    const all = Object.values(charts).flatMap((chart) => chart.series.flatMap((series) => series.x));
-    Object.assign(group, { x, span: all.length ? [all.reduce((a, b) => Math.min(a, b)), all.reduce((a, b) => Math.max(a, b))] : [0, 1] });
+    Object.assign(group, { x, span: spanOf(figures.map((figure) => charts[figure.dataset.chart])) });
     for (const figure of figures) draw(figure, charts[figure.dataset.chart], group);
   } catch (error) {
     for (const figure of figures) if (!group.plots.has(figure)) Object.assign(figure.querySelector(".plot"), { className: "plot waiting", textContent: error.message });
