@@ -53,9 +53,7 @@ def submit(request: HttpRequest, token: str) -> HttpResponse:
     if not form.is_valid():
         return _item_page(request, assignment, form)
     sent = form.cleaned_data
-    outcome = assigning.submit(
-        assignment, sent["choice"], sent["revision"], reasons=sent["reasons"], note=sent["note"]
-    )
+    outcome = assigning.submit(assignment, sent["choice"], sent["revision"], reasons=sent["reasons"], note=sent["note"])
     return _after(request, assignment, outcome)
 
 

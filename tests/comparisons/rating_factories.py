@@ -23,9 +23,7 @@ def make_rater(name: str = "") -> User:
     return make_user(name, role=Role.ANNOTATOR)
 
 
-def make_study(
-    items: int = 4, policies: Sequence[Policy] = (), ratings_per_item: int = 1, **fields: Any
-) -> Study:
+def make_study(items: int = 4, policies: Sequence[Policy] = (), ratings_per_item: int = 1, **fields: Any) -> Study:
     """An open study: every pair of policies on each prompt, until there are `items` items."""
     number = next(_numbers)
     policies = policies or [make_policy(), make_policy()]
@@ -50,7 +48,9 @@ def add_items(study: Study, contenders: Sequence[Contender], items: int) -> None
     places = iter(range(items))
     for position in itertools.count():
         prompt = make_prompt(study.suite, position)
-        answers = [make_answer(contender, prompt, f"answer {position} of {n}") for n, contender in enumerate(contenders)]
+        answers = [
+            make_answer(contender, prompt, f"answer {position} of {n}") for n, contender in enumerate(contenders)
+        ]
         for first, second in itertools.combinations(answers, 2):
             place = next(places, None)
             if place is None:

@@ -1,0 +1,363 @@
+"""Statistics of pairwise judgements: pure functions of plain arrays, no database and no names.
+
+A vote compares policies `left` and `right` (indices from 0) and scores 1.0 (left preferred), 0.0 (right preferred) or
+0.5 (tie). Both-bad judgements prefer nothing: callers count them, but they are no votes here.
+
+Ties count as half a win for each side. This is the simple rule, not a model of ties (Davidson's): it keeps strengths
+unbiased in order but pulls them together when ties are frequent.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import ceil
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+Bools = NDArray[np.bool_]
+
+Z95 = 1.959964  # the normal quantile that leaves 2.5 % above
+Z80 = 0.841621  # and the one that leaves 20 %: chance of missing a difference that is there
+FEW_PROMPTS = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Votes:
+    """Arrays of one length n; `cluster` says which votes belong to the same prompt."""
+
+    left: Ints
+    right: Ints
+    score: Floats
+    cluster: Ints
+    policies: int
+
+    def __post_init__(self) -> None:
+        if not len(self.left) == len(self.right) == len(self.score) == len(self.cluster):
+            raise ValueError("left, right, score and cluster must have one entry per vote.")
+        if not np.isin(self.score, (0.0, 0.5, 1.0)).all():
+            raise ValueError("A score must be 0 (right preferred), 0.5 (tie) or 1 (left preferred).")
+        if (self.left == self.right).any():
+            raise ValueError("A vote must compare two different policies.")
+
+    def __len__(self) -> int:
+        return len(self.score)
+
+
+# --- Shares -----------------------------------------------------------------------------------------------------------
+
+
+def wilson(successes: Floats, total: Floats, z: float = Z95) -> tuple[Floats, Floats]:
+    """Wilson's score interval (Wilson 1927) for shares, element by element; (0, 1) where nothing was seen.
+
+    (p + z²/2n ± z·sqrt(p(1-p)/n + z²/4n²)) / (1 + z²/n). With ties as halves the variance of a score is at most
+    p(1-p), so the interval then is a little too wide, never too narrow.
+    """
+    seen = np.maximum(total, 1.0)
+    share = successes / seen
+    centre = share + z * z / (2 * seen)
+    spread = z * np.sqrt(share * (1 - share) / seen + (z / (2 * seen)) ** 2)
+    scale = 1 + z * z / seen
+    low = np.where(total > 0, np.maximum(0.0, (centre - spread) / scale), 0.0)
+    high = np.where(total > 0, np.minimum(1.0, (centre + spread) / scale), 1.0)
+    return low, high
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """A share of `total` with its 95 % interval."""
+
+    value: float
+    low: float
+    high: float
+    total: int
+
+    @property
+    def differs_from_half(self) -> bool:
+        return self.total > 0 and not self.low <= 0.5 <= self.high
+
+
+def share(successes: float, total: int) -> Share | None:
+    """A share with Wilson's interval; None of nothing."""
+    if not total:
+        return None
+    low, high = wilson(np.array(float(successes)), np.array(float(total)))
+    return Share(successes / total, float(low), float(high), total)
+
+
+@dataclass(frozen=True, slots=True)
+class WinMatrix:
+    """(K, K) arrays: row against column. `rate` counts ties as half wins and is NaN where nobody compared."""
+
+    wins: Ints
+    ties: Ints
+    votes: Ints
+    rate: Floats
+    low: Floats
+    high: Floats
+
+
+def win_matrix(votes: Votes) -> WinMatrix:
+    """Who won against whom, how often, with Wilson intervals."""
+    wins = np.zeros((votes.policies, votes.policies), dtype=np.int64)
+    ties = np.zeros_like(wins)
+    np.add.at(wins, (votes.left[votes.score == 1.0], votes.right[votes.score == 1.0]), 1)
+    np.add.at(wins, (votes.right[votes.score == 0.0], votes.left[votes.score == 0.0]), 1)
+    np.add.at(ties, (votes.left[votes.score == 0.5], votes.right[votes.score == 0.5]), 1)
+    ties = ties + ties.T
+    total = wins + wins.T + ties
+    halves = wins + ties / 2
+    low, high = wilson(halves, total.astype(float))
+    with np.errstate(invalid="ignore"):
+        return WinMatrix(wins, ties, total, halves / total, low, high)
+
+
+# --- Bradley-Terry ----------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Strengths:
+    """Bradley-Terry strengths in log-odds, centred: their mean is 0. P(i beats j) = 1 / (1 + exp(θj - θi)).
+
+    `corrected`: some group of policies never lost (or tied) against the rest, so the maximum lies at infinity; half a
+    win was added to both sides of every compared pair, and the intervals are the model's own.
+    `connected`: False when some policies were never compared, not even through others; then differences between the
+    groups mean nothing.
+    """
+
+    theta: Floats
+    covariance: Floats
+    corrected: bool
+    connected: bool
+
+    def interval(self, i: int) -> tuple[float, float]:
+        """95 % interval of policy i's strength."""
+        spread = Z95 * float(np.sqrt(self.covariance[i, i]))
+        return float(self.theta[i]) - spread, float(self.theta[i]) + spread
+
+    def difference(self, i: int, j: int) -> tuple[float, float, float]:
+        """θi - θj with its 95 % interval (value, low, high)."""
+        value = float(self.theta[i] - self.theta[j])
+        variance = self.covariance[i, i] + self.covariance[j, j] - 2 * self.covariance[i, j]
+        spread = Z95 * float(np.sqrt(max(0.0, variance)))
+        return value, value - spread, value + spread
+
+
+def bradley_terry(votes: Votes) -> Strengths:
+    """Maximum likelihood (Bradley & Terry 1952) with sandwich intervals clustered by prompt.
+
+    Log-likelihood: Σ_v score·log σ(θl - θr) + (1 - score)·log σ(θr - θl), maximised under Σθ = 0. Covariance:
+    H⁻ (Σ_c s_c s_cᵀ) H⁻ · C/(C-1), where s_c is the summed score vector of prompt c and C the number of prompts
+    (Liang & Zeger 1986). Judgements of one prompt are alike, and an interval that ignores it is too narrow. With fewer
+    than FEW_PROMPTS prompts this estimate is unsteady, and the model's own covariance H⁻ is taken where it is larger.
+    """
+    wins = _half_wins(votes)
+    compared = wins + wins.T > 0
+    connected = bool(_reachable(compared).all())
+    corrected = not _maximum_exists(wins)
+    theta, hessian = _fit(wins + 0.5 * compared if corrected else wins)
+    inverse = np.linalg.pinv(hessian, hermitian=True)
+    sandwich = inverse @ _score_products(votes, theta) @ inverse
+    few = len(np.unique(votes.cluster)) < FEW_PROMPTS
+    covariance = inverse if corrected or (few and inverse.trace() > sandwich.trace()) else sandwich
+    return Strengths(theta, covariance, corrected, connected)
+
+
+def _half_wins(votes: Votes) -> Floats:
+    """(K, K): wins of row over column, ties as halves."""
+    wins = np.zeros((votes.policies, votes.policies))
+    np.add.at(wins, (votes.left, votes.right), votes.score)
+    np.add.at(wins, (votes.right, votes.left), 1.0 - votes.score)
+    return wins
+
+
+def _reachable(edges: Bools) -> Bools:
+    """(K, K): whether there is a path from row to column (or they are the same)."""
+    paths = edges | np.eye(len(edges), dtype=bool)
+    for middle in range(len(edges)):
+        paths = paths | (paths[:, [middle]] & paths[[middle], :])
+    return paths
+
+
+def _maximum_exists(wins: Floats) -> bool:
+    """Ford's condition (1957) within each group of compared policies: wins lead from everyone to everyone."""
+    beats = _reachable(wins > 0)
+    return bool((beats == _reachable(wins + wins.T > 0)).all())
+
+
+def _fit(wins: Floats) -> tuple[Floats, Floats]:
+    """Newton's method on the concave log-likelihood; returns strengths (K,) and the information matrix (K, K)."""
+    count = len(wins)
+    games = wins + wins.T
+    theta = np.zeros(count)
+    for _ in range(100):
+        chance = 1.0 / (1.0 + np.exp(theta[None, :] - theta[:, None]))
+        gradient = (wins - games * chance).sum(axis=1)
+        weight = games * chance * (1 - chance)
+        hessian = np.diag(weight.sum(axis=1)) - weight
+        # The information matrix is singular along (1, …, 1); the pseudo-inverse keeps every group centred at 0.
+        step = np.linalg.pinv(hessian, hermitian=True) @ gradient
+        theta = theta + step * min(1.0, 3.0 / max(float(np.abs(step).max(initial=0.0)), 1e-300))
+        if np.abs(step).max(initial=0.0) < 1e-10:
+            break
+    return theta - theta.mean() if count else theta, hessian
+
+
+def _score_products(votes: Votes, theta: Floats) -> Floats:
+    """Σ_c s_c s_cᵀ over prompts, with the small-sample factor C/(C-1)."""
+    residual = votes.score - 1.0 / (1.0 + np.exp(theta[votes.right] - theta[votes.left]))
+    _, cluster = np.unique(votes.cluster, return_inverse=True)
+    count = int(cluster.max()) + 1
+    scores = np.zeros((count, votes.policies))
+    np.add.at(scores, (cluster, votes.left), residual)
+    np.add.at(scores, (cluster, votes.right), -residual)
+    return (scores.T @ scores) * (count / max(1, count - 1))
+
+
+# --- Agreement --------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Agreement:
+    """Krippendorff's α with what it was computed from; `alpha` is None where it is undefined, and `reason` says why."""
+
+    alpha: float | None
+    reason: str
+    units: int
+    judgements: int
+    observed: float | None
+
+
+def krippendorff_alpha(unit: Ints, value: Ints) -> Agreement:
+    """α for nominal values (Krippendorff 2004, ch. 11): 1 - observed / expected disagreement; missing data allowed.
+
+    `unit` and `value`: (n,), one entry per judgement, at most one per rater and unit. Units with a single judgement
+    pair with nothing and are left out. With n_uc judgements of value c on unit u, m_u = Σ_c n_uc and n = Σ m_u:
+    Do = Σ_u (m_u² - Σ_c n_uc²) / (m_u - 1) / n,  De = (n² - Σ_c n_c²) / (n (n - 1)).
+    """
+    table = _value_counts(unit, value)
+    size = table.sum(axis=1)
+    table, size = table[size >= 2], size[size >= 2]
+    n = float(size.sum())
+    if not n:
+        return Agreement(None, "no item was judged by two people", 0, 0, None)
+    disagreement = float(((size**2 - (table**2).sum(axis=1)) / (size - 1)).sum() / n)
+    expected = float((n * n - (table.sum(axis=0) ** 2).sum()) / (n * (n - 1)))
+    if not expected:
+        reason = "all judgements are the same, so chance agreement cannot be told from real agreement"
+        return Agreement(None, reason, len(table), int(n), 1.0)
+    return Agreement(1.0 - disagreement / expected, "", len(table), int(n), 1.0 - disagreement)
+
+
+def _value_counts(unit: Ints, value: Ints) -> Floats:
+    """(units, values): how many judgements gave the unit that value."""
+    units, rows = np.unique(unit, return_inverse=True)
+    values, columns = np.unique(value, return_inverse=True)
+    table = np.zeros((len(units), len(values)))
+    np.add.at(table, (rows, columns), 1.0)
+    return table
+
+
+# --- In words ---------------------------------------------------------------------------------------------------------
+
+
+def votes_to_decide(rate: float, votes: int, design_effect: float = 1.0) -> int | None:
+    """About how many more votes let an interval exclude one half, with 80 % chance, if the rate stays what it is.
+
+    n = (z.975 + z.80)² p(1-p) / (p - ½)² · design effect; None when p is so near to ½ that it would take over 100,000.
+    """
+    if abs(rate - 0.5) < 1e-9:
+        return None
+    needed = (Z95 + Z80) ** 2 * max(rate * (1 - rate), 0.05) / (rate - 0.5) ** 2 * design_effect
+    return max(1, ceil(needed - votes)) if needed <= 100_000 else None
+
+
+def leaders(strengths: Strengths) -> tuple[int, list[int]]:
+    """The strongest policy and those whose difference to it has an interval that includes 0."""
+    best = int(np.argmax(strengths.theta))
+    others = (j for j in range(len(strengths.theta)) if j != best)
+    return best, [j for j in others if strengths.difference(best, j)[1] <= 0]
+
+
+def verdict(votes: Votes, names: list[str]) -> str:
+    """Who won, in a sentence or two; or that the votes cannot tell yet, and about how many more might."""
+    if not len(votes):
+        return "No judgement prefers an answer, so there is nothing to compare yet."
+    strengths, matrix = bradley_terry(votes), win_matrix(votes)
+    if not strengths.connected:
+        return "Some policies were never compared, not even through others, so there is no common ranking."
+    best, rivals = leaders(strengths)
+    return _two_way(votes, matrix, strengths, names) if len(names) == 2 else _ranking(matrix, best, rivals, names)
+
+
+def _two_way(votes: Votes, matrix: WinMatrix, strengths: Strengths, names: list[str]) -> str:
+    best, rivals = leaders(strengths)
+    other = 1 - best
+    rate, total = float(matrix.rate[best, other]), int(matrix.votes[best, other])
+    _, low, high = strengths.difference(best, other)
+    figures = f"{percent(rate)} [{bare_percent(_chance(low))}, {bare_percent(_chance(high))}] of {total:,} comparisons"
+    if not rivals:
+        return f"{names[best]} is preferred to {names[other]} in {figures}."
+    effect = _design_effect(strengths, rate, total)
+    told = f"The votes cannot tell {names[0]} from {names[1]} yet: {names[best]} is at {figures}."
+    return f"{told} {_more(rate, total, effect)}"
+
+
+def _ranking(matrix: WinMatrix, best: int, rivals: list[int], names: list[str]) -> str:
+    beaten = [j for j in range(len(names)) if j not in {best, *rivals}]
+    if not rivals:
+        return f"{names[best]} is preferred to every other policy: {_rates(matrix, best, beaten, names)}."
+    told = f"{names[best]} leads, but the votes cannot tell it from {_listed([names[j] for j in rivals])} yet."
+    if beaten:
+        told += f" It is preferred to {_rates(matrix, best, beaten, names)}."
+    nearest = max(rivals, key=lambda j: int(matrix.votes[best, j]))
+    total = int(matrix.votes[best, nearest])
+    if not total:
+        return told
+    return (
+        f"{told} {_more(float(matrix.rate[best, nearest]), total, 1.0, f' of {names[best]} against {names[nearest]}')}"
+    )
+
+
+def _rates(matrix: WinMatrix, best: int, others: list[int], names: list[str]) -> str:
+    direct = [j for j in others if matrix.votes[best, j]]
+    rates = [f"{names[j]} ({percent(float(matrix.rate[best, j]))} of {int(matrix.votes[best, j]):,})" for j in direct]
+    return _listed(rates + [f"{names[j]} (through others)" for j in others if j not in direct])
+
+
+def _more(rate: float, total: int, effect: float, of: str = "") -> str:
+    more = votes_to_decide(rate, total, effect)
+    if more is None:
+        return "They are so close that more votes will hardly tell them apart."
+    return f"If it stays so, about {_rounded(more):,} more votes{of} would decide it."
+
+
+def _design_effect(strengths: Strengths, rate: float, total: int) -> float:
+    """Variance of the difference over what independent votes would give: above 1 when votes of a prompt are alike."""
+    difference = strengths.difference(0, 1)
+    variance = ((difference[2] - difference[1]) / (2 * Z95)) ** 2
+    return max(0.2, variance * total * rate * (1 - rate))
+
+
+def _chance(log_odds: float) -> float:
+    return float(1.0 / (1.0 + np.exp(-log_odds)))
+
+
+def _rounded(number: int) -> int:
+    """Two leading digits: an estimate should not look like a count."""
+    step = 10 ** max(0, len(str(number)) - 2)
+    return ceil(number / step) * step
+
+
+def _listed(words: list[str]) -> str:
+    return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}"
+
+
+def percent(share: float) -> str:
+    return f"{100 * share:.0f} %"
+
+
+def bare_percent(share: float) -> str:
+    return f"{100 * share:.0f}"
