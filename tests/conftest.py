@@ -1,0 +1,151 @@
+"""What every test may ask for: a real broker, a real PostgreSQL, a real Chromium; and how tests share two cores."""
+
+from __future__ import annotations
+
+import getpass
+import os
+import pwd
+import shutil
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+import redis
+
+from tooling import needs
+from tooling.broker import broker_command
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
+
+# Chromium must talk to nobody but the pages under test; as root it refuses to run inside its own sandbox.
+CHROMIUM_OPTIONS = [
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--disable-quic",
+    "--no-first-run",
+    *(["--no-sandbox"] if os.geteuid() == 0 else []),
+]
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Keep each file on one worker, and everything that fills a core on the same one, begun first."""
+    for item in items:
+        if item.get_closest_marker("xdist_group") is None:
+            item.add_marker(pytest.mark.xdist_group("heavy" if is_heavy(item) else item.nodeid.split("::")[0]))
+    items.sort(key=lambda item: not is_heavy(item))
+
+
+def is_heavy(item: pytest.Item) -> bool:
+    """Whether a test runs a browser or a vLLM of its own."""
+    return any(item.get_closest_marker(name) for name in ("e2e", "vllm"))
+
+
+@pytest.fixture(scope="session")
+def chromium_path() -> Path:
+    """The browser's executable; a machine without one fails here, with the sentence that says what to install."""
+    try:
+        return needs.chromium()
+    except needs.Missing as missing:
+        pytest.fail(str(missing))
+
+
+@pytest.fixture(scope="session")
+def browser(chromium_path: Path) -> Iterator[Browser]:
+    """One headless Chromium for the session; every test opens a context of its own."""
+    from playwright.sync_api import sync_playwright
+
+    # Playwright keeps an event loop in this thread, which Django would take for a forbidden asynchronous context.
+    os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "true"
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=str(chromium_path), args=CHROMIUM_OPTIONS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="session")
+def broker_url() -> Iterator[str]:
+    """A real broker of this session's own; the value is its BROKER_URL."""
+    port = needs.free_port()
+    with tempfile.TemporaryDirectory(prefix="alignapp-broker-") as folder:
+        process = subprocess.Popen(broker_command(port, Path(folder)), stdout=subprocess.DEVNULL)
+        try:
+            wait_for_ping(port)
+            yield f"redis://127.0.0.1:{port}/0"
+        finally:
+            process.terminate()
+            process.wait(timeout=10)
+
+
+def wait_for_ping(port: int, timeout: float = 10.0) -> None:
+    """Return when the broker answers PING; raises redis.ConnectionError after `timeout` seconds."""
+    deadline = time.monotonic() + timeout
+    with redis.Redis(port=port) as client:
+        while True:
+            try:
+                client.ping()
+                return
+            except redis.ConnectionError:
+                if time.monotonic() > deadline:
+                    raise
+                time.sleep(0.05)
+
+
+@pytest.fixture(scope="session")
+def postgresql_url() -> Iterator[str]:
+    """A real PostgreSQL of this session's own; the value is a DATABASE_URL of a superuser in it."""
+    try:
+        binaries = needs.postgresql_binaries()
+    except needs.Missing as missing:
+        pytest.fail(str(missing))
+    # The server refuses to run as root.
+    user = "nobody" if os.geteuid() == 0 else getpass.getuser()
+    port = needs.free_port()
+    folder = Path(tempfile.mkdtemp(prefix="alignapp-postgresql-"))
+    shutil.chown(folder, pwd.getpwnam(user).pw_uid)
+    data = folder / "data"
+    subprocess.run(
+        [binaries / "initdb", "-D", data, "-U", "alignapp", "-A", "trust", "-E", "UTF8", "--no-locale", "--no-sync"],
+        user=user,
+        cwd=folder,
+        check=True,
+        stdout=subprocess.DEVNULL,
+    )
+    options = ["-c", "listen_addresses=127.0.0.1", "-c", f"unix_socket_directories={folder}", "-c", "fsync=off"]
+    with (folder / "log").open("wb") as log:
+        process = subprocess.Popen(
+            [binaries / "postgres", "-D", data, "-p", str(port), *options],
+            user=user,
+            cwd=folder,
+            stdout=log,
+            stderr=log,
+        )
+    try:
+        url = f"postgresql://alignapp@127.0.0.1:{port}/postgres"
+        wait_for_connection(url)
+        yield url
+    finally:
+        process.terminate()
+        process.wait(timeout=30)
+        shutil.rmtree(folder)
+
+
+def wait_for_connection(url: str, timeout: float = 30.0) -> None:
+    """Return when PostgreSQL takes connections; raises psycopg.OperationalError after `timeout` seconds."""
+    import psycopg
+
+    deadline = time.monotonic() + timeout
+    while True:
+        try:
+            psycopg.connect(url).close()
+            return
+        except psycopg.OperationalError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.1)
