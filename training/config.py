@@ -58,6 +58,12 @@ class TrainingConfig(Frozen):
     epochs: Positive = Field(1.0, description="Passes over the training rows. Ignored when a step limit is set.")
     max_steps: int = Field(0, ge=0, description="Stop after this many optimizer steps; 0 means: as the epochs say.")
     batch_size: Count = Field(32, description="Rows (pairs, or prompts for RLHF) per optimizer step.")
+    tokens_per_pass: int = Field(
+        8192,
+        ge=256,
+        description="Tokens of one forward pass. Larger batches are split; the result is the same, memory is less.",
+        json_schema_extra=ADVANCED,
+    )
     max_length: int = Field(512, ge=16, description="Longest prompt plus answer in tokens; longer answers are cut.")
     tuning: Literal["lora", "full"] = Field(
         "lora",

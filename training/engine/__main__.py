@@ -1,0 +1,97 @@
+"""`python -m training.engine RUN_DIR`: train what RUN_DIR/config.json asks for.
+
+Exit status: 0 finished, 3 stopped with a checkpoint, 4 refused or failed with a `failed` event; else a crash.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from importlib import import_module
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from training.config import Method, RunSpec
+from training.engine.errors import EngineError, Stopped
+from training.engine.events import EventWriter
+from training.engine.run import Run, StopSignal
+
+FINISHED, STOPPED, FAILED = 0, 3, 4
+
+MODULES = {Method.SFT: "sft", Method.DPO: "dpo", Method.CPO: "cpo", Method.RLHF: "rlhf"}
+
+
+def main(folder: Path) -> int:
+    """Run one attempt and return the exit status."""
+    stop = StopSignal()
+    stop.listen()
+    try:
+        spec = read_spec(folder)
+    except EngineError as error:
+        print(error, file=sys.stderr)
+        if folder.is_dir():
+            EventWriter(folder / "events.jsonl", attempt=1).emit("failed", reason=error.reason, remedy=error.remedy)
+        return FAILED
+    run = Run(folder, spec, EventWriter(folder / "events.jsonl", spec.attempt), stop)
+    if _finished(run):
+        run.events.emit("finished")
+        return FINISHED
+    return _train(run)
+
+
+def read_spec(folder: Path) -> RunSpec:
+    """The run's specification; raises EngineError with every fault of config.json in one sentence."""
+    path = folder / "config.json"
+    try:
+        return RunSpec.model_validate_json(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise EngineError(f"{path} cannot be read: {error.strerror}.", "Give the folder of a claimed run.") from error
+    except ValidationError as error:
+        faults = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
+        raise EngineError(f"{path} is not a valid specification: {faults}.", "Correct these settings.") from error
+
+
+def _finished(run: Run) -> bool:
+    """Whether an earlier attempt got to the end and only its worker was lost."""
+    path = run.folder / "result.json"
+    return path.is_file() and json.loads(path.read_text(encoding="utf-8"))["run_id"] == run.spec.run_id
+
+
+def _train(run: Run) -> int:
+    run.stage("loading")
+    try:
+        _train_method(run)
+    except Stopped:
+        return STOPPED
+    except EngineError as error:
+        print(error, file=sys.stderr)
+        run.events.emit("failed", reason=error.reason, remedy=error.remedy)
+        return FAILED
+    return FINISHED
+
+
+def _train_method(run: Run) -> None:
+    # Transformers takes seconds to import: a refused specification need not wait for it.
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+    method = import_module(f"training.engine.{MODULES[run.spec.config.method]}")
+    try:
+        method.train(run)
+    except (MemoryError, RuntimeError) as error:
+        if not _out_of_memory(error):
+            raise
+        raise EngineError(
+            f"The device ran out of memory: {str(error).splitlines()[0]}",
+            "Lower tokens_per_pass or max_length, or train a smaller adapter.",
+        ) from error
+
+
+def _out_of_memory(error: BaseException) -> bool:
+    return isinstance(error, MemoryError) or "out of memory" in str(error) or "can't allocate memory" in str(error)
+
+
+if __name__ == "__main__":
+    if len(sys.argv) != 2:
+        sys.exit("usage: python -m training.engine RUN_DIR")
+    sys.exit(main(Path(sys.argv[1])))

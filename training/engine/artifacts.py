@@ -1,0 +1,76 @@
+"""What a run leaves behind: a PEFT adapter folder or a whole model folder, with the tokenizer, and result.json."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import resource
+import shutil
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from training.engine.checkpoints import write_atomically
+
+if TYPE_CHECKING:
+    from training.engine.loop import State
+    from training.engine.policy import Policy
+    from training.engine.run import Run
+
+
+def folder_digest(folder: Path) -> str:
+    """SHA-256 over the names and contents of all files in the folder, names sorted; a policy's identity.
+
+    The hashed bytes are, for each file, its relative name, a zero byte and the 32 bytes of its own SHA-256.
+    """
+    digest = hashlib.sha256()
+    for path in sorted(entry for entry in folder.rglob("*") if entry.is_file()):
+        digest.update(str(path.relative_to(folder)).encode() + b"\0")
+        with path.open("rb") as file:
+            digest.update(hashlib.file_digest(file, "sha256").digest())
+    return digest.hexdigest()
+
+
+def finish(run: Run, policy: Policy, state: State) -> None:
+    """Write artifact/, then result.json, then the `finished` event."""
+    run.stage("writing the artifact")
+    folder = run.folder / "artifact"
+    save_policy(policy, folder, run.spec.model_path)
+    config = run.spec.config
+    result = {
+        "run_id": run.spec.run_id,
+        "attempt": run.spec.attempt,
+        "artifact": folder.name,
+        "tuning": config.tuning,
+        "lora_rank": config.lora_rank if config.tuning == "lora" else 0,
+        "step": state.step,
+        "train_seconds": round(state.seconds, 3),
+        "tokens": state.tokens,
+        "peak_memory_bytes": peak_memory(),
+        "metrics": state.last,
+        "digest": folder_digest(folder),
+    }
+    write_atomically(run.folder / "result.json", json.dumps(result, indent=1))
+    run.events.emit("finished", state.step)
+
+
+def save_policy(policy: Policy, folder: Path, base: str) -> None:
+    """Save the adapter, or the model where there is none, in safetensors, beside the tokenizer."""
+    shutil.rmtree(folder, ignore_errors=True)
+    if policy.adapter is not None:
+        policy.adapter.peft_config["default"].base_model_name_or_path = base
+        policy.adapter.save_pretrained(folder, save_embedding_layers=False)
+        (folder / "README.md").unlink(missing_ok=True)  # a form to fill in, with nothing about this run
+    else:
+        policy.model.save_pretrained(folder)
+    policy.tokenizer.save_pretrained(folder)
+    for path in folder.iterdir():
+        path.chmod(0o644)  # safetensors makes files that another user, such as the server's, cannot read
+
+
+def peak_memory() -> int:
+    """Most bytes this process held at once: on the accelerator where there is one, else resident."""
+    import torch
+
+    if torch.cuda.is_available():
+        return torch.cuda.max_memory_allocated()
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024  # Linux counts in KiB

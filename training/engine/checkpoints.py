@@ -1,0 +1,110 @@
+"""Checkpoints that a kill at any moment cannot corrupt, and that continue a run bit for bit.
+
+A checkpoint is a folder: state.pt, then manifest.json, written last and atomically, with the SHA-256 of state.pt and
+the identity (configuration, data, model) of the run. A folder whose manifest is missing or does not match is torn;
+the one before it is used. The newest two are kept.
+
+State holds trained weights, optimizer moments, step and accumulated counts. Random states are absent on purpose:
+the loop seeds every step from (seed, step).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from training.engine.errors import EngineError
+
+KEPT = 2
+FORMAT = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
+    step: int
+    path: Path
+    state: dict[str, Any]
+
+
+def write_atomically(path: Path, text: str) -> None:
+    """Replace a file so that a reader or a crash sees the old text or the new, never a part."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    with temporary.open("w", encoding="utf-8") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    temporary.replace(path)
+
+
+def save(folder: Path, prefix: str, step: int, state: dict[str, Any], identity: dict[str, str]) -> Path:
+    """Write `folder/<prefix>-<step>` and remove all but the newest checkpoints of that prefix."""
+    target = folder / f"{prefix}-{step:08d}"
+    shutil.rmtree(target, ignore_errors=True)
+    target.mkdir(parents=True)
+    with (target / "state.pt").open("wb") as file:
+        torch.save(state, file)
+        file.flush()
+        os.fsync(file.fileno())
+    manifest = {
+        "format": FORMAT,
+        "step": step,
+        "identity": identity,
+        "torch": torch.__version__,
+        "sha256": {"state.pt": _sha256(target / "state.pt")},
+    }
+    write_atomically(target / "manifest.json", json.dumps(manifest, indent=1))
+    for old in _newest_first(folder, prefix)[KEPT:]:
+        shutil.rmtree(old)
+    return target
+
+
+def latest(folder: Path, prefix: str, identity: dict[str, str]) -> tuple[Checkpoint | None, list[str]]:
+    """The newest whole checkpoint, and the names of newer ones that are torn.
+
+    Raises EngineError when a checkpoint belongs to another configuration, dataset or model.
+    """
+    torn = []
+    for path in _newest_first(folder, prefix):
+        manifest = _manifest(path)
+        if manifest is None:
+            torn.append(path.name)
+            continue
+        _check_identity(path, manifest["identity"], identity)
+        state = torch.load(path / "state.pt", map_location="cpu", weights_only=True)
+        return Checkpoint(manifest["step"], path, state), torn
+    return None, torn
+
+
+def _newest_first(folder: Path, prefix: str) -> list[Path]:
+    return sorted(folder.glob(f"{prefix}-*"), reverse=True)
+
+
+def _manifest(path: Path) -> dict[str, Any] | None:
+    """The manifest of a whole checkpoint; None when anything is missing or different from what it names."""
+    try:
+        manifest: dict[str, Any] = json.loads((path / "manifest.json").read_text(encoding="utf-8"))
+        whole = all(_sha256(path / name) == digest for name, digest in manifest["sha256"].items())
+    except (OSError, ValueError, KeyError):
+        return None
+    return manifest if whole else None
+
+
+def _check_identity(path: Path, found: dict[str, str], expected: dict[str, str]) -> None:
+    differing = [name for name in expected if found.get(name) != expected[name]]
+    if differing:
+        raise EngineError(
+            f"The checkpoint {path.name} was written by a run with other {' and '.join(differing)}.",
+            "Start the run in an empty folder, or restore what it was started with.",
+        )
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,0 +1,38 @@
+"""The writer of RUN_DIR/events.jsonl, which the worker tails; docs/ARCHITECTURE.md lists the kinds and their keys."""
+
+from __future__ import annotations
+
+import json
+import time
+from pathlib import Path
+from typing import Any
+
+
+class EventWriter:
+    """Appends one JSON object a line and flushes it, so that a reader sees whole lines while the run goes on."""
+
+    def __init__(self, path: Path, attempt: int) -> None:
+        self._attempt = attempt
+        self._ends_torn = _ends_torn(path)
+        self._file = path.open("a", encoding="utf-8")
+
+    def emit(self, kind: str, step: int = 0, **values: Any) -> None:
+        """Write one event; raises ValueError on a number that JSON cannot hold (NaN, infinity)."""
+        event = {"at": round(time.time(), 3), "attempt": self._attempt, "kind": kind, "step": step, **values}
+        line = json.dumps(event, ensure_ascii=False, allow_nan=False)
+        self._file.write(f"\n{line}\n" if self._ends_torn else f"{line}\n")
+        self._file.flush()
+        self._ends_torn = False
+
+    def notice(self, message: str, *, level: str = "info", step: int = 0) -> None:
+        """Tell people something that is not a number."""
+        self.emit("notice", step, level=level, message=message)
+
+
+def _ends_torn(path: Path) -> bool:
+    """Whether a killed attempt left half a line, which must not swallow the next event."""
+    if not path.exists() or path.stat().st_size == 0:
+        return False
+    with path.open("rb") as file:
+        file.seek(-1, 2)
+        return file.read(1) != b"\n"

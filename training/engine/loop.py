@@ -1,0 +1,230 @@
+"""The one optimizer loop: schedule, clipping, stop check, events, checkpoints. Methods differ only in their `Plan`.
+
+Everything random within a step is a function of (seed, step), so a checkpoint needs no random state and a resumed
+run repeats an uninterrupted one. A step that is not finite ends the run before it can move a weight.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor, nn
+
+from training.engine import checkpoints
+from training.engine.checkpoints import Checkpoint
+from training.engine.errors import EngineError, Stopped
+from training.engine.run import Run
+
+LOGGED_POINTS = 200
+"""About how many points a curve gets, however long the run is: steps in between are averaged."""
+
+Metrics = dict[str, float]
+Samples = list[dict[str, Any]]
+
+
+class Schedule(Protocol):
+    """The fields of a configuration that the optimizer reads."""
+
+    learning_rate: float
+    warmup_ratio: float
+    schedule: str
+    weight_decay: float
+    max_grad_norm: float
+    seed: int
+    evaluate_every: int
+    checkpoint_every: int
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One forward pass of a step. The parts of a step add up: to its loss, its metrics and its tokens."""
+
+    loss: Tensor
+    metrics: dict[str, Tensor]
+    tokens: int
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a method brings to the loop; `curves` and `checkpoints` name its metrics and its checkpoint folders."""
+
+    config: Schedule
+    steps: int
+    trained: dict[str, nn.Parameter]
+    parts: Callable[[int], Iterator[Part]]
+    evaluate: Callable[[], Metrics]
+    samples: Callable[[], Samples]
+    stage: str = "training"
+    curves: str = "train"
+    checkpoints: str = "step"
+
+
+@dataclass
+class State:
+    """What accumulates over steps and attempts, and is saved with every checkpoint."""
+
+    step: int = 0
+    tokens: int = 0
+    seconds: float = 0.0
+    window: dict[str, float] = field(default_factory=dict)  # sums since the last point of the curves
+    window_steps: int = 0
+    last: Metrics = field(default_factory=dict)
+
+
+def optimise(run: Run, plan: Plan, state: State, checkpoint: Checkpoint | None) -> None:
+    """Train until `plan.steps`, continuing from `checkpoint`; updates `state`.
+
+    Raises Stopped after saving a checkpoint when the run was asked to stop, EngineError on a loss that is not finite.
+    """
+    run.stage(plan.stage, total_steps=plan.steps)
+    optimizer = _optimizer(plan)
+    if checkpoint is not None:
+        restore(plan, optimizer, state, checkpoint)
+    else:
+        _look(run, plan, state)
+    while state.step < plan.steps:
+        _step(plan, optimizer, state)
+        due = _due(plan, state.step)
+        if state.step % max(1, plan.steps // LOGGED_POINTS) == 0 or due.end:
+            _emit_window(run, state)
+        if due.look:
+            _look(run, plan, state)
+        state.seconds += run.lap()
+        stopping = bool(run.stop)
+        if due.checkpoint or stopping:
+            _save(run, plan, optimizer, state)
+        if due.checkpoint and not stopping:
+            _show_samples(run, plan, state)
+        if stopping and not due.end:
+            raise Stopped
+
+
+@dataclass(frozen=True, slots=True)
+class _Due:
+    look: bool
+    checkpoint: bool
+    end: bool
+
+
+def _due(plan: Plan, step: int) -> _Due:
+    end = step == plan.steps
+    return _Due(end or step % plan.config.evaluate_every == 0, end or step % plan.config.checkpoint_every == 0, end)
+
+
+def _optimizer(plan: Plan) -> torch.optim.AdamW:
+    """AdamW; vectors (norms, biases) are not decayed."""
+    matrices = [p for p in plan.trained.values() if p.ndim >= 2]
+    vectors = [p for p in plan.trained.values() if p.ndim < 2]
+    groups = [{"params": matrices, "weight_decay": plan.config.weight_decay}, {"params": vectors, "weight_decay": 0.0}]
+    return torch.optim.AdamW([g for g in groups if g["params"]], lr=plan.config.learning_rate, fused=True)
+
+
+def learning_rate(config: Schedule, step: int, steps: int) -> float:
+    """Step size of step `step` (from 0): a linear rise over the warm-up, then the schedule down to 0 after the last."""
+    warmup = int(config.warmup_ratio * steps)
+    if step < warmup:
+        return config.learning_rate * (step + 1) / warmup
+    progress = (step - warmup) / max(1, steps - warmup)
+    if config.schedule == "constant":
+        return config.learning_rate
+    if config.schedule == "linear":
+        return config.learning_rate * (1 - progress)
+    return config.learning_rate * 0.5 * (1 + math.cos(math.pi * progress))
+
+
+def seed_step(seed: int, step: int) -> None:
+    """Make everything random that follows a function of (seed, step)."""
+    torch.manual_seed(seed * 1_000_003 + step)
+
+
+def _step(plan: Plan, optimizer: torch.optim.Optimizer, state: State) -> None:
+    seed_step(plan.config.seed, state.step)
+    for group in optimizer.param_groups:
+        group["lr"] = learning_rate(plan.config, state.step, plan.steps)
+    sums: dict[str, Tensor] = {}
+    for part in plan.parts(state.step):
+        part.loss.backward()
+        state.tokens += part.tokens
+        for name, value in {f"{plan.curves}/loss": part.loss, **part.metrics}.items():
+            sums[name] = sums.get(name, 0.0) + value.detach()
+    norm = nn.utils.clip_grad_norm_(plan.trained.values(), plan.config.max_grad_norm)
+    names = [*sums, f"{plan.curves}/grad_norm"]
+    values = torch.stack([*(v.float() for v in sums.values()), norm.float()]).tolist()  # one wait for the device
+    _check_finite(dict(zip(names, values, strict=True)), state.step + 1)
+    optimizer.step()
+    optimizer.zero_grad(set_to_none=True)
+    state.step += 1
+    _accumulate(state, names, values)
+    _accumulate(state, [f"{plan.curves}/learning_rate"], [optimizer.param_groups[0]["lr"]])
+    state.window_steps += 1
+
+
+def _check_finite(values: Metrics, step: int) -> None:
+    broken = [name for name, value in values.items() if not math.isfinite(value)]
+    if broken:
+        raise EngineError(
+            f"Step {step} gave {', '.join(broken)} that is not a finite number; no weight was changed by it.",
+            "Lower learning_rate, or train in fp32; the last checkpoint is from before this step.",
+        )
+
+
+def _accumulate(state: State, names: list[str], values: list[float]) -> None:
+    for name, value in zip(names, values, strict=True):
+        state.window[name] = state.window.get(name, 0.0) + value
+
+
+def _emit_window(run: Run, state: State) -> None:
+    means = {name: total / state.window_steps for name, total in state.window.items()}
+    state.window, state.window_steps = {}, 0
+    _emit(run, state, means)
+
+
+def _emit(run: Run, state: State, values: Metrics) -> None:
+    if values:
+        state.last.update(values)
+        run.events.emit("metrics", state.step, values=values)
+
+
+def _look(run: Run, plan: Plan, state: State) -> None:
+    with torch.no_grad():
+        values = plan.evaluate()
+    _check_finite(values, state.step)
+    _emit(run, state, values)
+
+
+def _show_samples(run: Run, plan: Plan, state: State) -> None:
+    samples = plan.samples()
+    if samples:
+        run.events.emit("samples", state.step, samples=samples)
+
+
+def _save(run: Run, plan: Plan, optimizer: torch.optim.Optimizer, state: State) -> None:
+    payload = {
+        "weights": {name: p.detach() for name, p in plan.trained.items()},
+        "optimizer": optimizer.state_dict(),
+        "state": dict(vars(state)),
+    }
+    path = checkpoints.save(run.folder / "checkpoints", plan.checkpoints, state.step, payload, run.identity)
+    run.events.emit("checkpoint", state.step, path=str(path.relative_to(run.folder)))
+
+
+def restore(plan: Plan, optimizer: torch.optim.Optimizer, state: State, checkpoint: Checkpoint) -> None:
+    """Put weights, optimizer and counts back to where the checkpoint was written."""
+    with torch.no_grad():
+        for name, parameter in plan.trained.items():
+            parameter.copy_(checkpoint.state["weights"][name])
+    optimizer.load_state_dict(checkpoint.state["optimizer"])
+    for name, value in checkpoint.state["state"].items():
+        setattr(state, name, value)
+
+
+def find_checkpoint(run: Run, prefix: str) -> Checkpoint | None:
+    """The newest whole checkpoint of this run; says so when a newer one is torn."""
+    found, torn = checkpoints.latest(run.folder / "checkpoints", prefix, run.identity)
+    for name in torn:
+        run.events.notice(f"The checkpoint {name} is incomplete; going on from the one before it.", level="warning")
+    return found

@@ -1,0 +1,179 @@
+"""From tokenised examples to one batch of tensors; up to here a pair (or a group of samples) is one object.
+
+A prompt is encoded once and all its answers attend to it but not to each other:
+
+    row       | p p p p | a a a | b b | q q | c c | d d d | - - |     p, q prompts; a, b and c, d their answers
+    positions | 0 1 2 3 | 4 5 6 | 4 5 | 0 1 | 2 3 | 2 3 4 | 0 0 |     restarted, so that each answer follows its prompt
+
+Several examples share a row (first fit, longest first), so little is spent on padding. Architectures that do not
+take a mask of our own get plain batches instead: one row per prompt and answer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields, replace
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from training.engine.logprobs import predicting_positions
+
+ROW_LENGTH = 128
+"""Shortest capacity of a packed row: short examples fill it well, and attention over it stays cheap."""
+
+PADDING = -1
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """A prompt with its answers as token ids: one for demonstrations, two for a pair (chosen first), a group in RL."""
+
+    prompt: tuple[int, ...]
+    answers: tuple[tuple[int, ...], ...]
+    weight: float = 1.0
+
+    @property
+    def length(self) -> int:
+        return len(self.prompt) + sum(map(len, self.answers))
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """What a forward pass needs; R rows of L tokens, A answers with N tokens in all, in the order of the examples."""
+
+    tokens: Tensor  # [R, L] token ids
+    positions: Tensor  # [R, L] position within prompt plus answer
+    example_of: Tensor  # [R, L] which example of the row, PADDING where none
+    branch_of: Tensor  # [R, L] 0 in the prompt, k in its k-th answer
+    sources: Tensor  # [N] flat positions whose states predict the answer tokens
+    targets: Tensor  # [N] those tokens
+    answer_of: Tensor  # [N] the answer each belongs to
+    ends: Tensor  # [A] flat position of each answer's last token
+    lengths: Tensor  # [A] tokens of each answer
+    packed: bool
+
+    @property
+    def answers(self) -> int:
+        return len(self.ends)
+
+    def to(self, device: torch.device) -> Batch:
+        tensors = {f.name: getattr(self, f.name).to(device, non_blocking=True) for f in fields(self)[:-1]}
+        return replace(self, **tensors)
+
+    def attention_mask(self, dtype: torch.dtype) -> Tensor:
+        """Packed: additive block mask [R, 1, L, L], 0 or -inf. Plain: [R, L], 1 on tokens and 0 on padding."""
+        if not self.packed:
+            return (self.example_of != PADDING).long()
+        same_example = self.example_of[:, :, None] == self.example_of[:, None, :]
+        key_branch = self.branch_of[:, None, :]
+        visible = same_example & ((key_branch == 0) | (key_branch == self.branch_of[:, :, None]))
+        # Padding sees padding, so that no row of the softmax is empty; nothing reads what comes of it.
+        visible &= torch.ones(visible.shape[-2:], dtype=torch.bool, device=visible.device).tril()
+        mask = torch.zeros(visible.shape, dtype=dtype, device=visible.device)
+        return mask.masked_fill_(~visible, float("-inf"))[:, None]
+
+
+def pack(examples: Sequence[Example], *, packed: bool = True) -> Batch:
+    """Lay the examples out as one batch on the CPU; raises ValueError when there are none."""
+    if not examples:
+        raise ValueError("a batch needs at least one example")
+    rows = _first_fit([e.length for e in examples]) if packed else None
+    pieces = _packed_pieces(examples, rows) if rows is not None else _plain_pieces(examples)
+    return _fill(examples, pieces, packed=packed)
+
+
+@dataclass(slots=True)
+class _Piece:
+    """A prompt with some of its answers, laid out from `start` of `row`."""
+
+    example: int
+    row: int
+    start: int
+    group: int  # which example of the row this is
+    branches: range  # which of the example's answers follow the prompt
+
+
+def _first_fit(lengths: Sequence[int]) -> list[list[int]]:
+    """Rows of example indices, each row within the capacity: first fit by decreasing length."""
+    capacity = max(ROW_LENGTH, max(lengths))
+    rows: list[list[int]] = []
+    room: list[int] = []
+    for index in sorted(range(len(lengths)), key=lambda i: -lengths[i]):
+        row = next((r for r, free in enumerate(room) if free >= lengths[index]), len(rows))
+        if row == len(rows):
+            rows.append([])
+            room.append(capacity)
+        rows[row].append(index)
+        room[row] -= lengths[index]
+    return rows
+
+
+def _packed_pieces(examples: Sequence[Example], rows: list[list[int]]) -> list[_Piece]:
+    pieces = []
+    for row, indices in enumerate(rows):
+        start = 0
+        for group, index in enumerate(indices):
+            pieces.append(_Piece(index, row, start, group, range(len(examples[index].answers))))
+            start += examples[index].length
+    return pieces
+
+
+def _plain_pieces(examples: Sequence[Example]) -> list[_Piece]:
+    """One row per prompt and answer, right-padded by whoever fills it."""
+    answers = [(index, k) for index, example in enumerate(examples) for k in range(len(example.answers))]
+    return [_Piece(index, row, 0, 0, range(k, k + 1)) for row, (index, k) in enumerate(answers)]
+
+
+def _fill(examples: Sequence[Example], pieces: list[_Piece], *, packed: bool) -> Batch:
+    """Write the pieces into arrays and note, per answer, where it is predicted, what it is and where it ends."""
+    first_answer = np.cumsum([0, *(len(e.answers) for e in examples)])
+    rows = 1 + max(p.row for p in pieces)
+    length = max(p.start + _piece_length(examples, p) for p in pieces)
+    tokens, positions, branch_of = (np.zeros((rows, length), dtype=np.int64) for _ in range(3))
+    example_of = np.full((rows, length), PADDING, dtype=np.int64)
+    sources: list[np.ndarray] = [np.empty(0)] * int(first_answer[-1])
+    ends = np.zeros(int(first_answer[-1]), dtype=np.int64)
+    for piece in pieces:
+        example = examples[piece.example]
+        at, prompt_end = piece.start, piece.start + len(example.prompt)
+        tokens[piece.row, at:prompt_end] = example.prompt
+        positions[piece.row, at:prompt_end] = np.arange(len(example.prompt))
+        at = prompt_end
+        for branch in piece.branches:
+            answer, slot = example.answers[branch], first_answer[piece.example] + branch
+            end = at + len(answer)
+            tokens[piece.row, at:end] = answer
+            positions[piece.row, at:end] = np.arange(len(example.prompt), len(example.prompt) + len(answer))
+            branch_of[piece.row, at:end] = branch + 1
+            sources[slot] = piece.row * length + predicting_positions(prompt_end, at, len(answer))
+            ends[slot] = piece.row * length + end - 1
+            at = end
+        example_of[piece.row, piece.start : at] = piece.group
+    answers = [answer for example in examples for answer in example.answers]
+    lengths = np.array([len(answer) for answer in answers], dtype=np.int64)
+    arrays = (
+        tokens, positions, example_of, branch_of,
+        np.concatenate(sources).astype(np.int64), np.concatenate([np.asarray(a) for a in answers]).astype(np.int64),
+        np.repeat(np.arange(len(answers)), lengths), ends, lengths,
+    )  # fmt: skip
+    return Batch(*map(torch.from_numpy, arrays), packed=packed)
+
+
+def _piece_length(examples: Sequence[Example], piece: _Piece) -> int:
+    example = examples[piece.example]
+    return len(example.prompt) + sum(len(example.answers[k]) for k in piece.branches)
+
+
+def split_by_tokens(examples: Sequence[Example], most: int) -> list[list[int]]:
+    """Indices of consecutive examples whose tokens together stay within `most` (one example may exceed it alone)."""
+    parts: list[list[int]] = []
+    room = 0
+    for index, example in enumerate(examples):
+        if not parts or example.length > room:
+            parts.append([])
+            room = most
+        parts[-1].append(index)
+        room -= example.length
+    return parts

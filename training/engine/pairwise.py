@@ -1,0 +1,81 @@
+"""What DPO and constrained CPO share: pairs, cached reference values and diagnostics. They differ in one function."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import torch
+from torch import Tensor
+
+from training.engine import artifacts, loop
+from training.engine.data import HELD_OUT_ROWS, Examples, load_examples
+from training.engine.diagnostics import margins, pair_diagnostics, pair_log_probs
+from training.engine.logprobs import answer_log_probs
+from training.engine.loop import Metrics, Part, Plan
+from training.engine.losses import weighted_mean
+from training.engine.packing import split_by_tokens
+from training.engine.policy import Policy, load_policy, make_trainable
+from training.engine.reference import reference_log_probs
+from training.engine.rollouts import SAMPLE_TOKENS, show_samples
+from training.engine.run import Run
+
+PairLoss = Callable[[Tensor, Tensor, Tensor], Tensor]
+"""(policy log-probs [n, 2], reference log-probs [n, 2], answer lengths [n, 2]) -> loss [n]; chosen first."""
+
+
+def train_on_pairs(run: Run, pair_loss: PairLoss) -> None:
+    """Train with a loss on pairs and write the artifact; raises EngineError or Stopped."""
+    config = run.spec.config
+    policy = load_policy(run.spec.model_path, config)
+    examples = load_examples(run, policy, paired=True)
+    order = examples.order(config)
+    checkpoint = loop.find_checkpoint(run, "step")
+    make_trainable(policy, config)
+    run.started(policy, examples, order.steps, checkpoint)
+    examples.held_out = examples.held_out[:HELD_OUT_ROWS]
+    reference, held_out_reference = reference_log_probs(run, policy, examples)
+
+    def evaluate() -> Metrics:
+        log_probs = pair_log_probs(policy, examples.held_out, config.tokens_per_pass)
+        lengths = torch.tensor([[len(a) for a in pair.answers] for pair in examples.held_out]).view(-1, 2)
+        losses = pair_loss(log_probs, held_out_reference, lengths)
+        loss = {"held_out/loss": float(losses.mean())} if len(losses) else {}
+        return {**loss, **pair_diagnostics(log_probs, held_out_reference)}
+
+    plan = Plan(
+        config=config,
+        steps=order.steps,
+        trained=dict(policy.trained()),
+        parts=lambda step: _parts(policy, examples, reference, order.batch(step), pair_loss, config.tokens_per_pass),
+        evaluate=evaluate,
+        samples=lambda: show_samples(policy, examples.held_out_prompts[: config.sample_count], SAMPLE_TOKENS),
+    )
+    state = loop.State()
+    loop.optimise(run, plan, state, checkpoint)
+    artifacts.finish(run, policy, state)
+
+
+def _parts(
+    policy: Policy, examples: Examples, reference: Tensor, rows: list[int], pair_loss: PairLoss, tokens_per_pass: int
+) -> Iterator[Part]:
+    """The weighted mean of the loss over the step's pairs, in as many forward passes as their tokens need."""
+    pairs = [examples.train[row] for row in rows]
+    total = sum(pair.weight for pair in pairs)
+    for part in split_by_tokens(pairs, tokens_per_pass):
+        batch = policy.collate([pairs[i] for i in part])
+        log_probs = answer_log_probs(policy, batch).view(-1, 2)
+        reference_part = reference[[rows[i] for i in part]].to(policy.device)
+        weights = torch.tensor([pairs[i].weight for i in part], device=policy.device)
+        losses = pair_loss(log_probs, reference_part, batch.lengths.view(-1, 2))
+        metrics = _metrics(log_probs.detach(), reference_part, weights / total)
+        yield Part(weighted_mean(losses, weights, total), metrics, sum(pairs[i].length for i in part))
+
+
+def _metrics(log_probs: Tensor, reference: Tensor, shares: Tensor) -> dict[str, Tensor]:
+    delta, delta_ref = margins(log_probs), margins(reference)
+    return {
+        "train/ranking_accuracy": torch.dot((delta > 0).float(), shares),
+        "train/implicit_reward_accuracy": torch.dot((delta > delta_ref).float(), shares),
+        "train/margin_gain": torch.dot(delta - delta_ref, shares),
+        "train/undesirable_share": torch.dot(((delta_ref < delta) & (delta < 0)).float(), shares),
+    }

@@ -1,0 +1,102 @@
+"""What every method is handed: the folder, the specification, the event writer and the wish to stop."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import signal
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
+
+from training.config import RunSpec
+from training.engine.errors import Stopped
+from training.engine.events import EventWriter
+
+if TYPE_CHECKING:
+    from training.engine.checkpoints import Checkpoint
+    from training.engine.data import Examples
+    from training.engine.policy import Policy
+
+T = TypeVar("T")
+
+
+@dataclass
+class StopSignal:
+    """Wanted on SIGTERM or SIGINT, and as soon as the process that started this one is gone."""
+
+    wanted: bool = False
+    parent: int = field(default_factory=os.getppid)
+
+    def listen(self) -> None:
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, self._hear)
+
+    def _hear(self, *_: object) -> None:
+        self.wanted = True
+
+    def __bool__(self) -> bool:
+        # An orphan is adopted by another process; nobody would read its events or stop it.
+        return self.wanted or os.getppid() != self.parent
+
+
+@dataclass
+class Run:
+    """One attempt at one run. `identity` is what a checkpoint must agree with to be continued."""
+
+    folder: Path
+    spec: RunSpec
+    events: EventWriter
+    stop: StopSignal
+    began: float = field(default_factory=time.monotonic)  # or the end of the last lap
+
+    @property
+    def identity(self) -> dict[str, str]:
+        config = json.dumps(self.spec.config.model_dump(mode="json"), sort_keys=True)
+        return {
+            "config": hashlib.sha256(config.encode()).hexdigest(),
+            "data": self.spec.data_sha256,
+            "model": self.spec.model_digest or self.spec.model_path,
+        }
+
+    def lap(self) -> float:
+        """Seconds since the last lap or, at first, since the attempt began."""
+        before, self.began = self.began, time.monotonic()
+        return self.began - before
+
+    def stage(self, name: str, **values: int) -> None:
+        self.events.emit("stage", name=name, **values)
+
+    def watched(self, stage: str, parts: Sequence[T]) -> Iterator[T]:
+        """Go through work that has no optimizer steps: reports progress about once a second, heeds a stop."""
+        last = time.monotonic()
+        for done, part in enumerate(parts):
+            self.stop_here_if_wanted()
+            yield part
+            if time.monotonic() - last >= 1.0 or done + 1 == len(parts):
+                last = time.monotonic()
+                self.events.emit("progress", stage=stage, done=done + 1, total=len(parts))
+
+    def started(self, policy: Policy, examples: Examples, steps: int, checkpoint: Checkpoint | None) -> None:
+        """Report what is about to happen."""
+        parameters, trained = policy.parameter_counts()
+        self.events.emit(
+            "started",
+            total_steps=steps,
+            resumed_from=checkpoint.step if checkpoint else 0,
+            device=policy.device.type,
+            parameters=parameters,
+            trained_parameters=trained,
+            rows=len(examples.train),
+            held_out_rows=len(examples.held_out),
+        )
+        if not policy.packed:
+            self.events.notice("This architecture takes no block masks: prompts are encoded once per answer.")
+
+    def stop_here_if_wanted(self) -> None:
+        """For stretches without optimizer steps, which have nothing to save; raises Stopped."""
+        if self.stop:
+            raise Stopped
