@@ -1,0 +1,185 @@
+"""Metrics of runs as charts: which names belong on one chart, and their points in the form that charts.js draws.
+
+A metric's name is `group/measure`, for example `held_out/ranking_accuracy`. Measures of one kind share a chart; a
+measure that is not known here gets a chart of its own, so nothing that a trainer reports stays unseen.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from django.db.models import Count, F, Max, Q
+from django.db.models.functions import Mod
+
+from training.config import Method
+from training.models import Run, RunMetric
+
+# A curve on the page is some 400 pixels wide; more points cost time and show nothing.
+MOST_POINTS = 400
+
+GROUP_LABELS = {"train": "training", "held_out": "held-out", "rollout": "rollouts", "reward": "reward model"}
+
+
+@dataclass(frozen=True, slots=True)
+class Family:
+    """Measures that belong on one chart; the first family whose pattern fits takes the measure."""
+
+    key: str
+    title: str
+    unit: str
+    pattern: str
+    range: tuple[float, float] | None = None
+    reference: float | None = None
+
+
+FAMILIES = (
+    Family("loss", "Loss", "lower is better", r"(^|_)(loss|nll)$"),
+    Family("margin", "Reward margin", "chosen minus rejected", r"margin"),
+    Family("accuracy", "Ranking accuracy", "share of pairs ranked as labelled", r"accuracy", (0, 1), 0.5),
+    Family("kl", "KL to the reference", "nats per answer", r"(^|_)kl(_|$)", reference=0),
+    Family("region", "Pairs in the undesirable region", "share of pairs", r"undesirable|pessimistic", (0, 1)),
+    Family("displacement", "Log-probability displacement", "nats", r"displacement|log_?prob|logp", reference=0),
+    Family("reward", "Reward", "reward model's score", r"reward|score"),
+    Family("length", "Answer length", "tokens", r"length"),
+    Family("entropy", "Entropy", "nats per token", r"entropy"),
+    Family("truncation", "Cut-off answers", "share of answers", r"truncat|cut_?off|without_eos|missing_eos", (0, 1)),
+    Family("gradient", "Gradient norm", "before clipping", r"grad"),
+    Family("rate", "Learning rate", "", r"learning_rate|^lr$"),
+    Family("speed", "Speed", "per second", r"per_second"),
+)
+
+# What to put in a list of runs, first that exists; the second part says how to name it.
+KEY_FIGURES: dict[str, tuple[tuple[str, str], ...]] = {
+    Method.SFT: (("held_out/loss", "held-out loss"), ("train/loss", "loss")),
+    Method.DPO: (("held_out/ranking_accuracy", "ranking accuracy"), ("train/loss", "loss")),
+    Method.CPO: (("held_out/ranking_accuracy", "ranking accuracy"), ("train/loss", "loss")),
+    Method.RLHF: (("rollout/reward", "reward"), ("train/loss", "loss")),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Chart:
+    """One chart and the names of the metrics on it."""
+
+    family: Family
+    names: tuple[str, ...]
+
+
+def charts_of(names: Iterable[str]) -> list[Chart]:
+    """The charts that show these metrics: known families in their order, then the unknown ones by name."""
+    members: dict[Family, list[str]] = defaultdict(list)
+    for name in sorted(names):
+        members[family_of(name)].append(name)
+    order = {family: place for place, family in enumerate(FAMILIES)}
+    charts = [Chart(family, tuple(sorted(of_family, key=_training_first))) for family, of_family in members.items()]
+    return sorted(charts, key=lambda chart: (order.get(chart.family, len(order)), chart.family.title))
+
+
+def family_of(name: str) -> Family:
+    """The family of a metric, made for it when no known one fits."""
+    measure = name.rpartition("/")[2]
+    known = next((family for family in FAMILIES if re.search(family.pattern, measure)), None)
+    return known or Family(measure, measure.replace("_", " ").capitalize(), "", "")
+
+
+def _training_first(name: str) -> tuple[bool, str]:
+    return (not name.startswith("train/"), name)
+
+
+def label_of(name: str, chart: Chart) -> str:
+    """'held-out', or 'held-out ranking accuracy' where the chart holds several measures."""
+    group, _, measure = name.rpartition("/")
+    words = GROUP_LABELS.get(group, group.replace("_", " "))
+    if len({other.rpartition("/")[2] for other in chart.names}) == 1:
+        return words or measure
+    return f"{words} {measure.replace('_', ' ')}".strip()
+
+
+def names_of(runs: Iterable[Run]) -> list[str]:
+    """Names of all metrics that these runs have."""
+    return sorted(RunMetric.objects.filter(run__in=list(runs)).values_list("name", flat=True).distinct())
+
+
+Points = dict[str, tuple[list[int], list[float]]]
+
+
+def points_of(run: Run) -> Points:
+    """Steps and values by name. A metric with more than MOST_POINTS values is thinned by steps, in the database."""
+    counts = dict(run.metrics.values_list("name").annotate(Count("id")).order_by())
+    every = max(1, math.ceil(max(counts.values(), default=0) / MOST_POINTS))
+    dense = [name for name, count in counts.items() if count > MOST_POINTS]
+    metrics = run.metrics.annotate(rest=Mod(F("step"), every)).filter(~Q(name__in=dense) | Q(rest=0))
+    points: Points = defaultdict(lambda: ([], []))
+    for name, step, value in metrics.order_by("step").values_list("name", "step", "value"):
+        steps, values = points[name]
+        steps.append(step)
+        values.append(value)
+    return dict(points)
+
+
+def latest_values(run: Run) -> dict[str, float]:
+    """The last value of every metric, by name."""
+    if final := run.result.get("metrics"):
+        return dict(sorted(final.items()))
+    last = run.metrics.values("name").annotate(last=Max("step")).order_by()
+    wanted = {row["name"]: row["last"] for row in last}
+    rows = run.metrics.filter(step__in=set(wanted.values())).values_list("name", "step", "value").order_by("name")
+    return {name: value for name, step, value in rows if wanted[name] == step}
+
+
+def curves_of_run(run: Run, other: Run | None = None) -> dict[str, Any]:
+    """The charts of one run, with another run dotted behind, for charts.js."""
+    own, behind = points_of(run), points_of(other) if other else {}
+    charts = {}
+    for chart in charts_of(own):
+        series = [_series(label_of(name, chart), own[name], tone=_tone(chart, name)) for name in chart.names]
+        series += [
+            _series(f"{other}: {label_of(name, chart)}", behind[name], tone=_tone(chart, name), dotted=True)
+            for name in chart.names
+            if name in behind
+        ]
+        charts[chart.family.key] = _chart(chart.family, series)
+    return {"x": "step", "charts": charts}
+
+
+def curves_of_runs(runs: list[Run]) -> dict[str, Any]:
+    """One chart per metric with a series per run; runs of different methods take their methods' colours."""
+    points = {run.pk: points_of(run) for run in runs}
+    own_colours = len({run.method for run in runs}) == len(runs)
+    charts = {}
+    for name in sorted({name for of_run in points.values() for name in of_run}):
+        series = [
+            _series(run.name, points[run.pk][name], **({"method": run.method} if own_colours else {"tone": number}))
+            for number, run in enumerate(runs, start=1)
+            if name in points[run.pk]
+        ]
+        charts[name] = _chart(family_of(name), series)
+    return {"x": "step", "charts": charts}
+
+
+def _tone(chart: Chart, name: str) -> int:
+    return chart.names.index(name) % 4 + 1
+
+
+def _series(label: str, points: tuple[list[int], list[float]], **look: Any) -> dict[str, Any]:
+    return {"label": label, "x": points[0], "y": points[1], **look}
+
+
+def _chart(family: Family, series: list[dict[str, Any]]) -> dict[str, Any]:
+    chart: dict[str, Any] = {"series": series}
+    if family.range:
+        chart["range"] = family.range
+    if family.reference is not None:
+        chart["reference"] = family.reference
+    return chart
+
+
+def key_figure(method: str, metrics: Mapping[str, float]) -> tuple[str, float] | None:
+    """The figure by which a finished run is listed: what it is, and its value."""
+    known = KEY_FIGURES.get(method, ())
+    return next(((label, metrics[name]) for name, label in known if name in metrics), None)

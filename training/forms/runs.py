@@ -1,0 +1,251 @@
+"""The launch form: one field per setting of the method's configuration, checked by that same configuration."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from django import forms
+from django.conf import settings
+from django.db.models import QuerySet
+from django.forms import BoundField
+from django.http import QueryDict
+from pydantic import ValidationError
+
+from alignapp.accounts.models import User
+from training import config_fields, queue
+from training.config import Method, TrainingConfig, parse_config
+from training.config_fields import VALUE_LABELS, Setting
+from training.device import GIB
+from training.estimates import NoShape
+from training.models import DatasetVersion, Policy, PolicyKind, Run
+from training.presets import preset
+from training.throughput import Forecast, MissingModel, forecast
+
+RUN_FIELDS = ("name", "base", "dataset_version")
+# What a launch may carry beside the run's own fields and the settings.
+OTHER_KEYS = {"csrfmiddlewaretoken", "preset"}
+TRUE_WORDS = {"true", "1", "on", "yes"}
+
+
+class SettingField(forms.CharField):
+    """A setting as text: the configuration class parses it, and an empty one means the default."""
+
+    def __init__(self, setting: Setting) -> None:
+        super().__init__(label=setting.label, help_text=setting.info.description or "", widget=_widget(setting))
+
+    def validate(self, value: Any) -> None:
+        """Leave the judgement to the configuration class."""
+
+
+def _widget(setting: Setting) -> forms.Widget:
+    default = config_fields.value_text(setting.default)
+    if setting.choices:
+        return forms.Select(choices=[(choice, VALUE_LABELS.get(choice, choice)) for choice in setting.choices])
+    mode = "numeric" if isinstance(setting.default, int) else "decimal"
+    return forms.TextInput({"inputmode": mode, "autocomplete": "off", "placeholder": default})
+
+
+def _field(setting: Setting) -> forms.Field:
+    if isinstance(setting.default, bool):
+        return forms.BooleanField(required=False, label=setting.label, help_text=setting.info.description or "")
+    return SettingField(setting)
+
+
+class VersionChoice(forms.ModelChoiceField):  # type: ignore[type-arg]
+    """Dataset versions by name, kind and size."""
+
+    def label_from_instance(self, obj: Any) -> str:
+        return f"{obj} · {obj.get_kind_display().lower()}, {obj.train_rows:,} training rows"
+
+
+class BaseChoice(forms.ModelChoiceField):  # type: ignore[type-arg]
+    """Whole models that a run can start from."""
+
+    def label_from_instance(self, obj: Any) -> str:
+        return f"{obj.name} · {obj.get_kind_display().lower()}"
+
+
+class LaunchForm(forms.Form):
+    """Name, base, data and every setting of one method. After `is_valid`, `config` and `forecast` are set."""
+
+    use_required_attribute = False
+    name = forms.CharField(
+        max_length=160, required=False, help_text="How lists and charts call the run. Left empty, it is made up."
+    )
+    base = BaseChoice(
+        queryset=Policy.objects.none(),
+        label="Base policy",
+        empty_label="Choose a model",
+        help_text="The model that the run starts from; it is also the reference.",
+        error_messages={
+            "required": "Choose the model to start from.",
+            "invalid_choice": "This is no registered whole model. Choose one of the list, or register its folder.",
+        },
+    )
+    dataset_version = VersionChoice(
+        queryset=DatasetVersion.objects.select_related("dataset"),
+        label="Dataset version",
+        empty_label="Choose a version",
+        help_text="Sealed: exactly these rows, whatever is imported later.",
+        error_messages={
+            "required": "Choose the data to train on.",
+            "invalid_choice": "There is no such version. Choose one of the list, or import a file.",
+        },
+    )
+
+    def __init__(self, method: Method, data: Mapping[str, Any] | None = None, **options: Any) -> None:
+        super().__init__(data, **options)
+        self.method = method
+        self.fields["base"].queryset = _bases(method)  # type: ignore[attr-defined]
+        self.all_settings = config_fields.settings_of(method)
+        self.fields |= {setting.path: _field(setting) for setting in self.all_settings}
+        for setting in self.all_settings:
+            self.fields[setting.path].initial = _initial(setting)
+        self.config: TrainingConfig | None = None
+        self.forecast: Forecast | None = None
+        self.forecast_problem = ""
+
+    def clean(self) -> dict[str, Any]:
+        """Validate the settings with the configuration class, then what only this server knows."""
+        cleaned: dict[str, Any] = super().clean() or self.cleaned_data
+        self._refuse_unknown()
+        self._parse(cleaned)
+        self._check_rank()
+        self._check_data(cleaned.get("dataset_version"))
+        self._check_weights(cleaned.get("base"))
+        self._check_size(cleaned.get("base"), cleaned.get("dataset_version"))
+        return cleaned
+
+    def _parse(self, cleaned: Mapping[str, Any]) -> None:
+        given = {setting.path: cleaned.get(setting.path) for setting in self.all_settings}
+        values = config_fields.nest({path: value for path, value in given.items() if value not in ("", None)})
+        try:
+            self.config = parse_config(self.method, values)
+        except ValidationError as error:
+            for path, sentence in config_fields.faults(error, self.method).items():
+                self.add_error(path if path in self.fields else None, sentence)
+
+    def _refuse_unknown(self) -> None:
+        for key in sorted(set(self.data) - set(self.fields) - OTHER_KEYS):
+            self.add_error(None, f"{self.method.label} has no setting called {key!r}. Take it out of what was sent.")
+
+    def _check_rank(self) -> None:
+        limit = settings.VLLM_MAX_LORA_RANK
+        if self.config and self.config.tuning == "lora" and self.config.lora_rank > limit:
+            self.add_error(
+                "lora_rank",
+                f"The server takes adapters of rank {limit} at most, so this one could not be served. "
+                f"Lower the rank, or start the server with VLLM_MAX_LORA_RANK={self.config.lora_rank}.",
+            )
+
+    def _check_data(self, version: DatasetVersion | None) -> None:
+        if not version:
+            return
+        if self.method.needs_preferences and version.kind != DatasetVersion.Kind.PREFERENCES:
+            self.add_error(
+                "dataset_version",
+                f"{version} holds demonstrations without rejected answers. {self.method.label} needs pairs: choose "
+                "another version, or train with supervised fine-tuning.",
+            )
+        elif not version.train_rows:
+            self.add_error("dataset_version", f"{version} has no training rows. Choose another version.")
+
+    def _check_weights(self, base: Policy | None) -> None:
+        from_scratch = getattr(self.config, "from_scratch", False)
+        if base and self.config and base.kind == PolicyKind.UNTRAINED and not from_scratch:
+            self.add_error(
+                "base",
+                f"{base.name} has no weights yet. Tick “From scratch” and train every weight, or choose another.",
+            )
+
+    def _check_size(self, base: Policy | None, version: DatasetVersion | None) -> None:
+        """Forecast the run when there is enough to go by, and refuse one that cannot fit."""
+        if not (base and version and self.config):
+            return
+        try:
+            self.forecast = forecast(self.method, self.config, base, version)
+        except MissingModel as problem:
+            self.add_error("base", f"{problem} Register the model again from where it lies now.")
+        except NoShape as problem:
+            self.forecast_problem = str(problem)
+        if self.forecast and not self.forecast.fits:
+            self.add_error("batch_size", _too_large(self.forecast))
+
+    def save(self, user: User) -> Run:
+        """Queue the run with its settings frozen; raises queue.Refused."""
+        if self.config is None:
+            raise ValueError("only a valid form can be saved")
+        version: DatasetVersion = self.cleaned_data["dataset_version"]
+        return queue.create(
+            method=self.method,
+            config=self.config,
+            dataset_version=version,
+            base=self.cleaned_data["base"],
+            name=self.cleaned_data["name"] or free_name(self.method, version),
+            user=user,
+        )
+
+    # --- How the page arranges the fields ---------------------------------------------------------------------------
+
+    @property
+    def run_fields(self) -> list[BoundField]:
+        return [self[name] for name in RUN_FIELDS]
+
+    @property
+    def method_fields(self) -> list[BoundField]:
+        """What only this method has and most people look at."""
+        return self._bound(lambda setting: not setting.common and not setting.group and not setting.advanced)
+
+    @property
+    def reward_fields(self) -> list[BoundField]:
+        return self._bound(lambda setting: setting.group == "reward")
+
+    @property
+    def common_fields(self) -> list[BoundField]:
+        return self._bound(lambda setting: setting.common and not setting.advanced)
+
+    @property
+    def advanced(self) -> list[BoundField]:
+        return self._bound(lambda setting: setting.advanced and not setting.group)
+
+    def _bound(self, wanted: Any) -> list[BoundField]:
+        return [self[setting.path] for setting in self.all_settings if wanted(setting)]
+
+
+def _bases(method: Method) -> QuerySet[Policy]:
+    """Whole models; only SFT can start from one without weights."""
+    unfit = [PolicyKind.ADAPTER] if method is Method.SFT else [PolicyKind.ADAPTER, PolicyKind.UNTRAINED]
+    return Policy.objects.exclude(kind__in=unfit)
+
+
+def _initial(setting: Setting) -> Any:
+    return setting.default if isinstance(setting.default, bool) else config_fields.raw_text(setting.default)
+
+
+def _too_large(expected: Forecast) -> str:
+    need, have = expected.estimate.memory_bytes / GIB, expected.limit_bytes / GIB
+    return (
+        f"The run needs about {need:.1f} GiB and the {expected.device.name} has {have:.1f} GiB. Lower the batch size "
+        "or the longest text, or train a LoRA adapter in bf16."
+    )
+
+
+def free_name(method: Method, version: DatasetVersion) -> str:
+    """'DPO on islands v3', with a number after it when there is one already."""
+    name = f"{method.value.upper()} on {version}"[:150]
+    others = Run.objects.filter(name__startswith=name).count()
+    return f"{name} ({others + 1})" if others else name
+
+
+def prefilled(method: Method, query: QueryDict) -> tuple[dict[str, Any], list[str]]:
+    """Values for the form from a link (preset, then single settings), and its keys that are no settings."""
+    defaults = {setting.path: setting.default for setting in config_fields.settings_of(method)}
+    chosen = preset(method, query.get("preset", ""))
+    texts = {path: config_fields.raw_text(value) for path, value in (chosen.values if chosen else {}).items()}
+    texts |= {key: str(value) for key, value in query.items() if key in defaults or key in RUN_FIELDS}
+    values: dict[str, Any] = {
+        key: text.lower() in TRUE_WORDS if isinstance(defaults.get(key), bool) else text for key, text in texts.items()
+    }
+    unknown = [key for key in query if key not in defaults and key not in RUN_FIELDS and key != "preset"]
+    return values, unknown

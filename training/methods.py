@@ -1,0 +1,53 @@
+"""What each method does and when to take it, in the words of the launch page."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from training.config import Method
+
+
+@dataclass(frozen=True, slots=True)
+class Guide:
+    """One method for somebody who has to choose."""
+
+    method: Method
+    what: str
+    when: str
+    needs: str
+
+    @property
+    def short(self) -> str:
+        """The method in one word."""
+        return self.method.value.upper()
+
+
+GUIDES: dict[Method, Guide] = {
+    guide.method: guide
+    for guide in (
+        Guide(
+            Method.DPO,
+            "Raises the chosen answer over the rejected one, measured against the model it starts from.",
+            "The place to start: stable, cheap, and one setting that matters, β.",
+            "Preference pairs",
+        ),
+        Guide(
+            Method.CPO,
+            "DPO with a floor: every pair must end with the chosen answer ahead, also where the reference is wrong.",
+            "When the starting model prefers the rejected answer on many pairs, which is where DPO stops too early.",
+            "Preference pairs",
+        ),
+        Guide(
+            Method.RLHF,
+            "Trains a reward model on the pairs, then lets the policy answer and rewards what that model scores well.",
+            "When answers beyond those in the data matter and time allows: it samples while it learns.",
+            "Preference pairs",
+        ),
+        Guide(
+            Method.SFT,
+            "Makes the chosen answers likelier, word by word.",
+            "Before the others, so that the model knows the form of an answer; or when there are no rejected answers.",
+            "Demonstrations, or the chosen half of pairs",
+        ),
+    )
+}

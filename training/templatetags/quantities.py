@@ -1,0 +1,19 @@
+"""Template filters for quantities; the functions themselves are in training/quantities.py."""
+
+from __future__ import annotations
+
+from django import template
+
+from training import quantities
+
+register = template.Library()
+
+for function in (
+    quantities.duration,
+    quantities.about,
+    quantities.compact,
+    quantities.gib,
+    quantities.measured,
+    quantities.percent,
+):
+    register.filter(function.__name__, function)

@@ -1,0 +1,124 @@
+"""What earlier runs measured, and what a dataset version holds: the facts behind an estimate of a run still to come."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from statistics import fmean
+
+from huggingface_hub import try_to_load_from_cache
+
+from training.config import Method, TrainingConfig
+from training.device import Device, this_device
+from training.estimates import CHARACTERS_PER_TOKEN, DataShape, Estimate, NoShape, estimate, read_shape
+from training.models import DatasetVersion, Policy, PolicyKind, Run, RunState
+from training.preferences import store
+from training.preferences.records import Message
+
+
+class MissingModel(NoShape):
+    """A base whose files are gone, so that no run can start from it."""
+
+
+SAMPLED_ROWS = 200
+EARLIER_RUNS = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """Rate and memory of earlier runs of the same method and tuning from the same base."""
+
+    runs: int
+    rows_per_second: float
+    peak_memory_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Forecast:
+    """What the launch page says about a run before it is queued."""
+
+    estimate: Estimate
+    device: Device
+    measured: Measured | None
+    seconds: float | None
+    limit_bytes: int
+
+    @property
+    def fits(self) -> bool:
+        return self.estimate.memory_bytes <= self.limit_bytes
+
+    @property
+    def memory_share(self) -> float:
+        return self.estimate.memory_bytes / self.limit_bytes
+
+
+def forecast(method: Method, config: TrainingConfig, base: Policy, version: DatasetVersion) -> Forecast:
+    """Estimate a run; raises NoShape when the base's config.json cannot be read."""
+    expected = estimate(method, config, read_shape(model_folder(base)), data_shape(version))
+    device = this_device()
+    measured = earlier_runs(method, config, base)
+    limit = int(config.memory_limit_gib * 1024**3) or device.memory_bytes
+    return Forecast(expected, device, measured, _seconds(config, expected, device, measured), limit)
+
+
+def _seconds(config: TrainingConfig, expected: Estimate, device: Device, measured: Measured | None) -> float | None:
+    if measured:
+        return expected.steps * config.batch_size / measured.rows_per_second
+    return expected.seconds(device.flops_per_second) if device.flops_per_second else None
+
+
+def model_folder(base: Policy) -> Path:
+    """Folder of the base's files, in the hub's cache when it is a hub name; raises MissingModel or NoShape."""
+    folder = Path(base.path)
+    if folder.is_dir():
+        return folder
+    if folder.is_absolute() or base.kind != PolicyKind.BASE or os.environ.get("HF_HUB_OFFLINE") == "1":
+        raise MissingModel(f"The files of {base.name} are not on this machine: there is no folder {base.path}.")
+    cached = try_to_load_from_cache(base.location, "config.json")
+    if not isinstance(cached, str):
+        raise NoShape(f"{base.name} has not been fetched from the hub yet; its size is known after the first run.")
+    return Path(cached).parent
+
+
+def earlier_runs(method: Method, config: TrainingConfig, base: Policy) -> Measured | None:
+    """Average over the latest succeeded runs like this one, or None when there are none."""
+    like_this = Run.objects.filter(
+        method=method,
+        base=base,
+        state=RunState.SUCCEEDED,
+        train_seconds__gt=0,
+        config__tuning=config.tuning,
+        config__precision=config.precision,
+    )
+    latest = list(like_this.order_by("-finished_at")[:EARLIER_RUNS])
+    if not latest:
+        return None
+    rows = sum(run.step * int(run.config["batch_size"]) for run in latest)
+    seconds = sum(run.train_seconds for run in latest)
+    return Measured(len(latest), rows / seconds, max(run.peak_memory_bytes for run in latest)) if rows else None
+
+
+def data_shape(version: DatasetVersion) -> DataShape:
+    """Rows of the version and their guessed mean lengths; raises NoShape when its file is gone."""
+    if not version.path.is_file():
+        raise NoShape(f"The sealed file of {version} is gone from this machine.")
+    prompt, chosen, rejected = _mean_lengths(version.path)
+    return DataShape(version.train_rows, prompt, chosen, rejected)
+
+
+@lru_cache(maxsize=256)
+def _mean_lengths(path: Path) -> tuple[float, float, float]:
+    """Mean tokens of prompts, chosen and rejected answers in the first rows; a sealed file never changes."""
+    pairs = [row.pair for row in store.page(path, 0, SAMPLED_ROWS)]
+    return (
+        fmean(_tokens(pair.prompt) for pair in pairs),
+        fmean(_tokens(pair.chosen) for pair in pairs),
+        fmean(_tokens(pair.rejected or ()) for pair in pairs),
+    )
+
+
+def _tokens(conversation: Sequence[Message]) -> float:
+    return sum(len(message.content) for message in conversation) / CHARACTERS_PER_TOKEN
