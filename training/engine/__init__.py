@@ -3,12 +3,12 @@
 A library of its own: torch and Transformers, never Django. `python -m training.engine RUN_DIR` trains what
 RUN_DIR/config.json asks for; docs/ARCHITECTURE.md describes the folder, the events and the exit statuses.
 
-| method | file      | loss                                            | needs reference?        | needs reward model?     |
-|--------|-----------|-------------------------------------------------|-------------------------|-------------------------|
-| sft    | sft.py    | next-token likelihood of the chosen answer      | no                      | no                      |
-| dpo    | dpo.py    | losses.dpo, conservative with label smoothing   | yes, cached log-probs   | no                      |
-| cpo    | cpo.py    | losses.constrained_cpo, hard floor or smooth    | yes, cached log-probs   | no                      |
-| rlhf   | rlhf.py   | losses.bradley_terry (reward.py), then RLOO     | yes, scored as it goes  | yes, trained first      |
+| method | file    | loss                                          | needs reference?       | needs reward model?  |
+|--------|---------|-----------------------------------------------|------------------------|----------------------|
+| sft    | sft.py  | next-token likelihood of the chosen answer    | no                     | no                   |
+| dpo    | dpo.py  | losses.dpo, conservative with label smoothing | yes, cached log-probs  | no                   |
+| cpo    | cpo.py  | losses.constrained_cpo, hard floor or smooth  | yes, cached log-probs  | no                   |
+| rlhf   | rlhf.py | losses.bradley_terry (reward.py), then RLOO   | yes, frozen beside it  | yes, trained first   |
 
 What the methods share, in the order in which data meets it: data.py (sealed rows to tokens), packing.py (tokens to
 batches), policy.py (models), logprobs.py (log-probabilities of answers), reference.py (those of the reference,

@@ -14,10 +14,18 @@ from training.engine.logprobs import answer_log_probs
 from training.engine.packing import Example, split_by_tokens
 from training.engine.policy import Policy
 
+ROUNDING = 0.01
+"""Nats by which a margin must differ from the reference's to count as moved: packing and bf16 round differently."""
+
 
 def margins(log_probs: Tensor) -> Tensor:
     """log pi(chosen) - log pi(rejected) [n] of log-probabilities [n, 2]."""
     return log_probs[:, 0] - log_probs[:, 1]
+
+
+def undesirable(delta: Tensor, delta_ref: Tensor) -> Tensor:
+    """Which pairs lie in delta_ref < delta_theta < 0 [n], beyond rounding."""
+    return (delta > delta_ref + ROUNDING) & (delta < 0)
 
 
 def pair_diagnostics(policy: Tensor, reference: Tensor) -> dict[str, float]:
@@ -29,10 +37,10 @@ def pair_diagnostics(policy: Tensor, reference: Tensor) -> dict[str, float]:
     values = {
         "ranking_accuracy": (delta > 0).float().mean(),
         "reference_ranking_accuracy": (delta_ref > 0).float().mean(),
-        "implicit_reward_accuracy": (delta > delta_ref).float().mean(),
+        "implicit_reward_accuracy": (delta > delta_ref + ROUNDING).float().mean(),
         "margin": delta.mean(),
         "margin_gain": (delta - delta_ref).mean(),
-        "undesirable_share": ((delta_ref < delta) & (delta < 0)).float().mean(),
+        "undesirable_share": undesirable(delta, delta_ref).float().mean(),
         "pessimistic_share": (delta_ref < 0).float().mean(),
         "chosen_displacement": displacement[:, 0].mean(),
         "rejected_displacement": displacement[:, 1].mean(),

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from training.engine import artifacts, loop
 from training.engine.data import HELD_OUT_ROWS, Examples, load_examples
-from training.engine.diagnostics import margins, pair_diagnostics, pair_log_probs
+from training.engine.diagnostics import ROUNDING, margins, pair_diagnostics, pair_log_probs, undesirable
 from training.engine.logprobs import answer_log_probs
 from training.engine.loop import Metrics, Part, Plan
 from training.engine.losses import weighted_mean
@@ -75,7 +75,7 @@ def _metrics(log_probs: Tensor, reference: Tensor, shares: Tensor) -> dict[str, 
     delta, delta_ref = margins(log_probs), margins(reference)
     return {
         "train/ranking_accuracy": torch.dot((delta > 0).float(), shares),
-        "train/implicit_reward_accuracy": torch.dot((delta > delta_ref).float(), shares),
+        "train/implicit_reward_accuracy": torch.dot((delta > delta_ref + ROUNDING).float(), shares),
         "train/margin_gain": torch.dot(delta - delta_ref, shares),
-        "train/undesirable_share": torch.dot(((delta_ref < delta) & (delta < 0)).float(), shares),
+        "train/undesirable_share": torch.dot(undesirable(delta, delta_ref).float(), shares),
     }

@@ -171,9 +171,9 @@ def _fp32_attention(
 
     On CPUs its bf16 backward pass is slower than the fp32 one; for a small model it took as long as all the rest.
     """
-    mask = (
-        attention_mask.float() if attention_mask is not None and attention_mask.is_floating_point() else attention_mask
-    )
+    mask = attention_mask
+    if mask is not None and mask.is_floating_point():
+        mask = mask.float()
     with torch.autocast("cpu", enabled=False):
         output, _ = sdpa_attention_forward(module, query.float(), key.float(), value.float(), mask, **options)
     return output.to(query.dtype), None
