@@ -38,7 +38,9 @@ class LaunchExample(forms.Form):
     notes = forms.CharField(widget=forms.Textarea(attrs={"rows": 3}), required=False)
     file = forms.FileField(label="Pairs", required=False, help_text="JSONL with prompt, chosen and rejected.")
     resume = forms.BooleanField(label="Resume after a lost worker", required=False)
-    rank = forms.IntegerField(label="LoRA rank", initial=16, max_value=64, help_text="At most 64, which is what the server takes.")
+    rank = forms.IntegerField(
+        label="LoRA rank", initial=16, max_value=64, help_text="At most 64, which is what the server takes."
+    )
     seed = forms.IntegerField(initial=0)
 
 
@@ -93,6 +95,7 @@ def curves() -> dict[str, Any]:
                 ],
             },
             "lengths": {
+                "x": "words",
                 "series": [
                     {
                         "label": "chosen",
@@ -116,7 +119,8 @@ def curves() -> dict[str, Any]:
 def styleguide(request: HttpRequest) -> HttpResponse:
     """Show one of PAGES, by ?page=."""
     wrong = LaunchExample(
-        {"name": "DPO on islands v3", "beta": "-1", "method": "dpo", "tuning": "lora", "rank": "many"}
+        {"wrong-name": "DPO on islands v3", "wrong-beta": "-1", "wrong-method": "dpo", "wrong-rank": "128"},
+        prefix="wrong",
     )
     form = LaunchExample()
     context = {

@@ -2,7 +2,7 @@
 //   <div class="charts" data-charts data-charts-url="/runs/7/curves/">          or data-charts-source="id of a JSON block"
 //     <figure class="card chart" data-chart="loss"> <figcaption>Loss</figcaption> <div class="plot"></div> … </figure>
 // The JSON: {"x": "step", "charts": {"loss": {"series": [{"label", "x": [], "y": [], "method"?, "tone"? (1 to 4), "dotted"?, "steps"?}],
-//   "range"? [low, high], "reference"? number}}}. A null in `y` is a gap. All charts of a group share x axis, cursor and zoom
+//   "range"? [low, high], "reference"? number, "x"? label}}}. A null in `y` is a gap. All charts of a group share x axis, cursor and zoom
 // (drag to zoom, double click to go back). They are drawn anew on `live:update`, follow the theme and the width.
 
 /* global uPlot */
@@ -90,7 +90,7 @@ function seriesOptions(series, index) {
 
 // The value under the cursor, and the last one while there is no cursor.
 function shown(plot, value, index, at) {
-  const best = at == null ? plot.data[index]?.findLast((one) => one != null) : value;
+  const best = at == null && !plot.histogram ? plot.data[index]?.findLast((one) => one != null) : value;
   return best == null ? "–" : short.format(best);
 }
 
@@ -127,11 +127,12 @@ function options(chart, group, width) {
   return {
     width,
     height: HEIGHT,
+    padding: [8, 8, 0, 0],
     cursor: { sync: { key: group.key, scales: ["x", null] }, drag: { x: true, y: false }, y: false, points: { size: 7 } },
     legend: { live: true, markers: { show: true, width: 0, fill: () => "", stroke: () => "" } },
     scales: { x: { time: false, range: (_plot, low, high) => (low === high ? [low - 1, high + 1] : [low, high]) }, y: chart.range ? { range: chart.range } : {} },
     axes: [axis(2), axis(3)],
-    series: [{ label: group.x, value: shown }, ...chart.series.map(seriesOptions)],
+    series: [{ label: chart.x ?? group.x, value: shown }, ...chart.series.map(seriesOptions)],
     hooks: { drawAxes: chart.reference == null ? [] : [(plot) => drawReference(plot, chart.reference)] },
   };
 }
@@ -167,6 +168,7 @@ function draw(figure, chart, group) {
   place.classList.remove("waiting");
   place.replaceChildren();
   const plot = new uPlot(options(chart, group, place.clientWidth), data, place);
+  plot.histogram = chart.series.some((series) => series.steps);
   markLegend(plot, chart);
   group.plots.set(figure, { plot, signature: signature(chart) });
 }

@@ -8,6 +8,7 @@ const shown = new Map(); // id -> the HTML last put there
 
 function put(html) {
   const parsed = new DOMParser().parseFromString(html, "text/html").body;
+  const done = Boolean(parsed.querySelector("[data-live-done]")); // asked first: what is put into the page leaves `parsed`
   for (const fresh of parsed.querySelectorAll(":scope > [id]")) {
     const old = document.getElementById(fresh.id);
     const source = fresh.outerHTML;
@@ -15,7 +16,7 @@ function put(html) {
     shown.set(fresh.id, source);
     replace(old, fresh);
   }
-  return Boolean(parsed.querySelector("[data-live-done]"));
+  return done;
 }
 
 // What the person opened, focused or scrolled to stays as it was; a log that was read at its end stays at its end.
