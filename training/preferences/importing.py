@@ -200,6 +200,15 @@ def import_file(
     return job
 
 
+def cancel(job: ImportJob) -> bool:
+    """Ends a waiting import at once, or has the worker of a running one stop; False when it has ended already."""
+    asked = import_queue.cancel(job)
+    job.refresh_from_db()
+    if job.state == ImportState.CANCELLED:
+        _remove_upload(job)
+    return asked
+
+
 def work() -> None:
     """Runs waiting imports, one after the other, then makes the reports that are missing."""
     while job := import_queue.claim():

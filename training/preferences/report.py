@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
 BINS = 24
+# Up to so many rows a report is made within a second, so a page may wait for it.
+ROWS_MADE_AT_ONCE = 100_000
 
 FACTS = """
 SELECT count(*) AS rows, count(DISTINCT prompt_hash) AS prompts,
@@ -99,6 +101,11 @@ def report_on(path: Path) -> Report:
     report = make_report(path)
     _write(stored, report.to_json())
     return report
+
+
+def report_without_waiting(path: Path, rows: int) -> Report | None:
+    """The report if it is stored or soon made; None when a worker has yet to make it."""
+    return report_on(path) if rows <= ROWS_MADE_AT_ONCE or stored_path(path).exists() else None
 
 
 def make_report(path: Path) -> Report:

@@ -21,13 +21,14 @@ MEMORY_LIMIT = "512MB"
 PAIRS_PER_FETCH = 1_000
 COLUMNS = "row, line, prompt, chosen, rejected, split, weight, extra"
 
+MULTI_TURN = "(len(prompt) > 1 OR len(chosen) > 1 OR coalesce(len(rejected), 1) > 1)"
 # What the rules and pictures need of each row; a version of a million rows takes some 60 MB.
 MEASURES = """
 CREATE TEMP TABLE measures AS
 SELECT row, split,
        hash(prompt) AS prompt_hash, hash(chosen) AS chosen_hash, hash(rejected) AS rejected_hash,
        rejected IS NOT NULL AS is_pair,
-       len(prompt) > 1 OR len(chosen) > 1 OR coalesce(len(rejected), 1) > 1 AS is_multi_turn,
+       {multi_turn} AS is_multi_turn,
        characters(prompt) AS prompt_length,
        characters(chosen) AS chosen_length, characters(rejected) AS rejected_length,
        -- The first letters settle nearly every row; only the rest is compared in full.
@@ -72,14 +73,15 @@ def measured(path: Path) -> Iterator[DuckDBPyConnection]:
     """A connection with the table `measures`: one row per pair, made in one scan of the version."""
     with connection() as database:
         database.execute(MACROS)
-        database.execute(MEASURES, [str(path)])
+        database.execute(MEASURES.format(multi_turn=MULTI_TURN), [str(path)])
         yield database
 
 
-def read_pairs(path: Path) -> Iterator[Pair]:
-    """All pairs of a version, in order, a thousand at a time."""
+def read_pairs(path: Path, split: str = "") -> Iterator[Pair]:
+    """All pairs of a version (or of one split), in order, a thousand at a time."""
+    query = f"SELECT {COLUMNS} FROM read_parquet(?) WHERE split = ? OR ? = ''"
     with connection() as database:
-        result = database.execute(f"SELECT {COLUMNS} FROM read_parquet(?)", [str(path)])
+        result = database.execute(query, [str(path), split, split])
         while records := result.fetchmany(PAIRS_PER_FETCH):
             for record in records:
                 yield _row(record).pair
@@ -94,6 +96,29 @@ def page(path: Path, offset: int, limit: int, split: str = "") -> list[Row]:
         else:
             numbers = list(range(offset, offset + limit))
         return _rows(database, path, numbers)
+
+
+@dataclass(frozen=True, slots=True)
+class Rows(Sequence[Row]):
+    """All rows of a version, of one split, or those with given numbers; reads only what is sliced (for paginators)."""
+
+    path: Path
+    length: int
+    split: str = ""
+    numbers: tuple[int, ...] | None = None
+
+    def __len__(self) -> int:
+        return self.length
+
+    def __getitem__(self, key: Any) -> Any:
+        start, stop, step = (key if isinstance(key, slice) else slice(key, key + 1)).indices(self.length)
+        if step != 1:
+            raise ValueError("Rows are read forwards.")
+        if self.numbers is None:
+            read = page(self.path, start, stop - start, self.split)
+        else:
+            read = rows(self.path, self.numbers[start:stop])
+        return read if isinstance(key, slice) else read[0]
 
 
 def rows(path: Path, numbers: Sequence[int]) -> list[Row]:
@@ -126,3 +151,22 @@ def _row(record: Sequence[Any]) -> Row:
 
 def _conversation(turns: list[dict[str, str]]) -> Conversation:
     return tuple(Message(turn["role"], turn["content"]) for turn in turns)
+
+
+def multi_turn_rows(path: Path) -> int:
+    """How many rows hold more than one message in prompt or answers, which TRL's standard form cannot hold."""
+    query = f"SELECT count(*) FROM read_parquet(?) WHERE {MULTI_TURN}"
+    with connection() as database:
+        record = database.execute(query, [str(path)]).fetchone()
+    return record[0] if record else 0
+
+
+def copy_for_trl(path: Path, target: Path, *, plain: bool, demonstrations: bool, split: str = "") -> None:
+    """Writes a version (or one split) as Parquet in TRL's standard or conversational form, streamed by DuckDB."""
+    value = "{0}[1].content AS {1}" if plain else "{0} AS {1}"
+    names = {"prompt": "prompt", "chosen": "completion"} if demonstrations else {}
+    names = names or {"prompt": "prompt", "chosen": "chosen", "rejected": "rejected"}
+    columns = ", ".join(value.format(column, name) for column, name in names.items())
+    query = f"SELECT {columns}, weight, split, extra FROM read_parquet(?) WHERE split = ? OR ? = ''"
+    with connection() as database:
+        database.sql(query, params=[str(path), split, split]).write_parquet(str(target), compression="zstd")

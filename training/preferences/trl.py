@@ -1,14 +1,24 @@
 """Pairs in the forms TRL reads: standard (text) and conversational (lists of messages).
 
-The standard form has no place for several turns or a system message; `plain_problem` says so before
-anything is written, because a transcript glued together would train on text no chat template makes.
+The standard form has no place for several turns or a system message, and `plain` refuses them: a
+transcript glued together would train on text that no chat template makes.
 """
 
 from __future__ import annotations
 
+import json
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from training.preferences.records import Conversation, Pair
+
+Form = Callable[[Pair], dict[str, Any]]
+
+
+def lines(pairs: Iterable[Pair], form: Form) -> Iterator[str]:
+    """JSON Lines of the pairs in one of the forms below, streamed."""
+    for pair in pairs:
+        yield json.dumps(form(pair), ensure_ascii=False) + "\n"
 
 
 def plain(pair: Pair) -> dict[str, Any]:
@@ -27,7 +37,7 @@ def is_single_turn(pair: Pair) -> bool:
     return len(pair.prompt) == 1 and all(len(answer) == 1 for answer in answers)
 
 
-def _answers(pair: Pair, form: Any) -> dict[str, Any]:
+def _answers(pair: Pair, form: Callable[[Conversation], Any]) -> dict[str, Any]:
     if pair.rejected is None:
         return {"completion": form(pair.chosen)}
     return {"chosen": form(pair.chosen), "rejected": form(pair.rejected)}

@@ -193,6 +193,7 @@ class EndlessLine(io.RawIOBase):
 
     def readinto(self, buffer) -> int:
         count = min(len(buffer), self.left)
+        buffer[:count] = b"x" * count
         self.left -= count
         return count
 
@@ -250,7 +251,7 @@ ROWS = st.dictionaries(
 LINES = st.lists(st.binary() | ROWS | st.sampled_from([b"", b" ", b"\xef\xbb\xbf", source_line().rstrip()]))
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(lines=LINES, end=st.sampled_from([b"", b"\n", b"\r\n"]), limit=st.sampled_from([8, 64, 4 * 1024 * 1024]))
 def test_every_line_is_accepted_refused_or_blank(lines, end, limit):
     """accepted + refused + blank = lines, each line at most once, for any bytes whatever."""
@@ -266,7 +267,7 @@ def test_every_line_is_accepted_refused_or_blank(lines, end, limit):
     assert reader.bytes == len(content)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(row=ROWS)
 def test_a_row_is_usable_or_refused_with_a_sentence(row):
     result = read_line(row, 7)

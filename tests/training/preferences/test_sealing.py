@@ -112,7 +112,7 @@ PAIRS = st.builds(
 )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(pairs=st.lists(PAIRS, min_size=1, max_size=8))
 def test_what_is_sealed_reads_back_unchanged(pairs, tmp_path_factory):
     sealed = seal_pairs(pairs, tmp_path_factory.mktemp("sealed"), PromptSplit())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from training.preferences.checks.findings import Findings, Level, count_and_rows, rows_of, whole_number
+from training.preferences.checks.findings import Findings, Level, count_and_rows, counted, whole_number
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -18,7 +18,7 @@ def answers_that_differ_only_in_space(database: DuckDBPyConnection, found: Findi
         found.add(
             "near_identical",
             Level.WARNING,
-            f"In {rows_of(count, 'pair')} the answers differ only in white space or case.",
+            f"In {counted(count, 'pair', 'pairs')} the answers differ only in white space or case.",
             why="Such a pair teaches formatting alone; its two log-probabilities are nearly equal.",
             action="Look at the rows; leave them out unless formatting is what you mean to teach.",
             count=count,
@@ -35,7 +35,7 @@ def rows_without_a_rejected_answer(database: DuckDBPyConnection, found: Findings
         found.add(
             "no_rejected",
             Level.WARNING,
-            f"{rows_of(count)} have no rejected answer.",
+            f"{counted(count, 'row has', 'rows have')} no rejected answer.",
             why="Only supervised fine-tuning can use them; DPO, constrained CPO and RLHF leave them out.",
             action="Import them as a dataset of their own, or complete them.",
             count=count,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from training.preferences.checks.findings import Findings, Level, count_and_rows, rows_of, whole_number
+from training.preferences.checks.findings import Findings, Level, count_and_rows, counted, whole_number
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -27,7 +27,7 @@ def pairs_labelled_both_ways(database: DuckDBPyConnection, found: Findings) -> N
         found.add(
             "contradictions",
             Level.ERROR if count / total > 0.05 else Level.WARNING,
-            f"{rows_of(count, 'pair')} contradict each other: the same two answers, preferred both ways.",
+            f"{counted(count, 'pair contradicts', 'pairs contradict')} another: the same two answers, preferred both ways.",
             why="Half of these labels are wrong for anybody who is consistent; opposite pairs cancel out or add noise.",
             action="Decide each by a further vote, or leave both out.",
             count=count,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from training.preferences.checks.findings import Findings, Level, count_and_rows, rows_of, whole_number
+from training.preferences.checks.findings import Findings, Level, count_and_rows, counted, whole_number
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -23,7 +23,7 @@ def repeated_rows(database: DuckDBPyConnection, found: Findings) -> None:
         found.add(
             "repeats",
             Level.WARNING if count / total > 0.01 else Level.INFO,
-            f"{rows_of(count)} repeat an earlier row exactly.",
+            f"{counted(count, 'row repeats', 'rows repeat')} an earlier row exactly.",
             why="A repeated pair counts as often as it occurs: it is learnt harder than the others.",
             action="Keep the repeats only where they are votes of several people.",
             count=count,

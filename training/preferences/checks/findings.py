@@ -41,6 +41,14 @@ class Finding:
     share: tuple[float, float, float] | None
     rows: tuple[int, ...]
 
+    @property
+    def percent(self) -> str:
+        """ "62.5 % [55.1, 69.3]": the share with its interval; empty where there is none."""
+        if self.share is None:
+            return ""
+        share, low, high = (100 * bound for bound in self.share)
+        return f"{share:.1f} % [{low:.1f}, {high:.1f}]"
+
 
 class Findings:
     """Collects findings; iterates them worst first."""
@@ -89,6 +97,6 @@ def whole_number(database: DuckDBPyConnection, query: str) -> int:
     return int(record[0] or 0) if record else 0
 
 
-def rows_of(count: int, noun: str = "row") -> str:
-    """ "1 row", "1,204 rows"."""
-    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
+def counted(count: int, one: str, many: str) -> str:
+    """`1 row repeats`, `1,204 rows repeat`."""
+    return f"{count:,} {one if count == 1 else many}"

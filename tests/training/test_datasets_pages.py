@@ -1,0 +1,463 @@
+"""The pages about datasets, through the real views and the function the worker runs."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import json
+from pathlib import Path
+
+import pytest
+from bs4 import BeautifulSoup
+from django.conf import settings
+from django.core.files.uploadedfile import SimpleUploadedFile
+from django.test import Client
+from django.urls import reverse
+
+from alignapp.accounts.models import Role, User
+from tests.factories import make_user, make_version
+from tests.training.preferences.pairs import assistant, pair, source_line, user
+from training.models import Dataset, DatasetVersion, ImportJob, ImportState
+from training.preferences import importing
+from training.preferences.records import Message, Pair
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture(autouse=True)
+def home(tmp_path: Path, monkeypatch) -> Path:
+    monkeypatch.setattr(settings, "HOME", tmp_path)
+    monkeypatch.setattr(settings, "FILE_UPLOAD_TEMP_DIR", tmp_path)
+    return tmp_path
+
+
+@pytest.fixture
+def rita(client: Client) -> User:
+    """A researcher, logged in."""
+    rita = make_user("rita")
+    client.force_login(rita)
+    return rita
+
+
+def upload(client: Client, content: bytes, **fields: object):
+    data = {"file": SimpleUploadedFile("pairs.jsonl", content), "name": "Islands", "held_out": "10"} | fields
+    return client.post(reverse("dataset-new"), data)
+
+
+def uploaded_and_imported(client: Client, content: bytes) -> ImportJob:
+    """What a person and a worker do, one after the other."""
+    response = upload(client, content)
+    assert response.status_code == 302, text_of(response)
+    importing.work()
+    return ImportJob.objects.latest("created_at")
+
+
+def sealed(pairs: list[Pair] | None = None, **more) -> DatasetVersion:
+    return importing.seal(importing.dataset_named("Islands"), pairs or [pair(f"Q{n}?") for n in range(60)], {}, **more)
+
+
+def text_of(response) -> str:
+    return " ".join(BeautifulSoup(response.content, "html.parser").get_text(" ").split())
+
+
+def content_of(response) -> bytes:
+    """The bytes of a streamed response, taken as an ASGI server takes them."""
+
+    async def collect() -> bytes:
+        return b"".join([chunk async for chunk in response.streaming_content])
+
+    return asyncio.run(collect())
+
+
+def many(count: int) -> bytes:
+    return b"".join(source_line(f"Question {number}?") for number in range(count))
+
+
+# --- Access -------------------------------------------------------------------------------------------------------
+
+
+def every_address() -> list[str]:
+    version = sealed()
+    at = [version.dataset.slug, version.number]
+    job = ImportJob.objects.create(dataset=version.dataset, filename="pairs.jsonl", upload="uploads/none")
+    return [
+        reverse("datasets"),
+        reverse("dataset-new"),
+        reverse("dataset", args=at[:1]),
+        *[reverse(name, args=at) for name in ("dataset-version", "dataset-pairs", "dataset-version-download")],
+        reverse("dataset-pair", args=[*at, 0]),
+        *[reverse(name, args=[job.pk]) for name in ("dataset-import", "dataset-import-live", "dataset-import-rejects")],
+    ]
+
+
+def test_an_annotator_sees_no_dataset_page(client):
+    client.force_login(make_user("ann", Role.ANNOTATOR))
+    assert {client.get(address).status_code for address in every_address()} == {403}
+
+
+def test_an_annotator_cannot_cancel_an_import(client):
+    client.force_login(make_user("ann", Role.ANNOTATOR))
+    job = ImportJob.objects.create(dataset=importing.dataset_named("x"), filename="x", upload="uploads/none")
+    assert client.post(reverse("dataset-import-cancel", args=[job.pk])).status_code == 403
+
+
+def test_without_logging_in_every_dataset_page_leads_to_the_log_in(client):
+    assert {client.get(address).status_code for address in every_address()} == {302}
+
+
+# --- The list -----------------------------------------------------------------------------------------------------
+
+
+def test_an_empty_list_says_what_it_is_for_and_leads_to_the_import(client, rita):
+    response = client.get(reverse("datasets"))
+    assert "No datasets yet" in text_of(response)
+    assert reverse("dataset-new") in response.content.decode()
+
+
+def test_the_list_shows_the_latest_version_of_each_dataset(client, rita):
+    sealed()
+    sealed([pair("a"), pair("b")])
+    assert "Islands Preference pairs 2 1 v2" in text_of(client.get(reverse("datasets")))
+
+
+def test_the_list_asks_the_database_equally_often_for_many_datasets(client, rita, django_assert_max_num_queries):
+    """Session, user, count, datasets, versions, imports: six, with one to spare."""
+    for _ in range(12):
+        make_version()
+        make_version(dataset=Dataset.objects.first())
+    with django_assert_max_num_queries(7):
+        client.get(reverse("datasets"))
+
+
+# --- Uploading ----------------------------------------------------------------------------------------------------
+
+
+def test_an_uploaded_file_becomes_a_version_with_its_page(client, rita):
+    job = uploaded_and_imported(client, many(20) + b"not json\n")
+    assert job.version is not None
+    assert job.version.created_by == rita
+    page = text_of(client.get(job.version.get_absolute_url()))
+    assert "From the file pairs.jsonl" in page
+    assert "21 = 20 accepted + 1 not usable + 0 blank" in page
+    assert job.version.sha256 in page
+
+
+def test_a_second_file_becomes_the_next_version_of_the_dataset(client, rita):
+    first = uploaded_and_imported(client, many(5))
+    upload(client, many(6), name="", dataset=first.dataset.pk)
+    importing.work()
+    assert list(first.dataset.versions.values_list("number", "rows")) == [(2, 6), (1, 5)]
+
+
+@pytest.mark.parametrize(
+    "content, said",
+    [
+        (b"", "The file is empty: it holds 0 bytes."),
+        (b"\x1f\x8b\x08\x00", "This is a gzip archive."),
+        (b"PAR1\x00\x00", "This is a Parquet file."),
+    ],
+)
+def test_a_file_that_cannot_be_read_is_refused_at_once(client, rita, home, content, said):
+    response = upload(client, content)
+    assert response.status_code == 422
+    assert said in text_of(response)
+    assert not ImportJob.objects.exists()
+    assert not Dataset.objects.exists()
+    assert [path for path in home.rglob("*") if path.is_file()] == []
+
+
+@pytest.mark.parametrize(
+    "content, said",
+    [
+        (b"hello\n", "Its one row cannot be used. Nothing was imported. Not JSON: 1."),
+        (b'{"question": "a"}\n', "Columns missing: 1."),
+        (many(1).replace(b"Aro.", b"Teku."), "Chosen and rejected are the same: 1."),
+        (b'{"prompt": "caf\xe9"}\n', "Not valid UTF-8: 1."),
+        (b'{"prompt": "' + b"x" * (5 * 1024 * 1024), "Line too long: 1."),
+        (b"\n\n", "The file holds no rows"),
+    ],
+)
+def test_a_file_without_usable_rows_ends_with_a_sentence_and_its_rows_for_download(client, rita, content, said):
+    job = uploaded_and_imported(client, content)
+    assert job.state == ImportState.FAILED
+    assert said in text_of(client.get(job.get_absolute_url()))
+    assert not DatasetVersion.objects.exists()
+    download = client.get(reverse("dataset-import-rejects", args=[job.pk]))
+    assert download.status_code == (200 if job.rejected else 404)
+    assert not download.streaming or len(content_of(download).splitlines()) == job.rejected
+
+
+def test_a_file_above_the_limit_is_refused_with_both_sizes(client, rita, monkeypatch):
+    monkeypatch.setattr(settings, "UPLOAD_LIMIT_BYTES", 100)
+    response = upload(client, many(5))
+    assert response.status_code == 422
+    assert "at most 100 bytes can be uploaded" in text_of(response).replace("\xa0", " ")
+
+
+@pytest.mark.parametrize(
+    "fields, said",
+    [
+        ({"name": ""}, "Name the new dataset, or choose one"),
+        ({"held_out": "60"}, "less than or equal to 50"),
+        ({"file": ""}, "Choose a file."),
+    ],
+)
+def test_a_form_that_is_not_complete_says_what_is_missing(client, rita, fields, said):
+    response = upload(client, many(1), **fields)
+    assert response.status_code == 422
+    assert said in text_of(response)
+
+
+def test_a_name_that_is_taken_points_to_the_list(client, rita):
+    sealed()
+    response = upload(client, many(1), name="islands")
+    assert "There is a dataset of this name." in text_of(response)
+
+
+def test_a_name_whose_import_failed_can_be_used_again(client, rita):
+    uploaded_and_imported(client, b"bad\n")
+    assert uploaded_and_imported(client, many(3)).state == ImportState.SUCCEEDED
+    assert Dataset.objects.count() == 1
+
+
+# --- The import page ----------------------------------------------------------------------------------------------
+
+
+def test_the_import_page_polls_until_the_import_has_ended(client, rita):
+    response = upload(client, many(3))
+    job = ImportJob.objects.get()
+    live = reverse("dataset-import-live", args=[job.pk])
+    assert live in client.get(response.url).content.decode()
+    assert "waiting for a worker" in text_of(client.get(live))
+    assert b"data-live-done" not in client.get(live).content
+    importing.work()
+    assert b"data-live-done" in client.get(live).content
+    assert live not in client.get(response.url).content.decode()
+
+
+def test_a_waiting_import_can_be_cancelled_on_its_page(client, rita, home):
+    upload(client, many(3))
+    job = ImportJob.objects.get()
+    client.post(reverse("dataset-import-cancel", args=[job.pk]))
+    importing.work()
+    assert "Nothing of the file was kept" in text_of(client.get(job.get_absolute_url()))
+    assert not any((home / "uploads").iterdir())
+
+
+def test_the_unusable_rows_are_downloaded_with_line_reason_and_text(client, rita):
+    job = uploaded_and_imported(client, many(3) + b"not json\n")
+    response = client.get(reverse("dataset-import-rejects", args=[job.pk]))
+    row = json.loads(content_of(response))
+    assert (row["line"], row["text"]) == (4, "not json")
+    assert response["Content-Disposition"] == 'attachment; filename="islands-unusable-rows.jsonl"'
+
+
+def test_the_text_of_a_row_cannot_become_markup(client, rita):
+    job = uploaded_and_imported(client, b"<script>alert(1)</script>\n" + source_line("<img src=x>"))
+    assert job.version is not None
+    for address in (job.get_absolute_url(), job.version.get_absolute_url()):
+        page = client.get(address).content
+        assert b"<script>alert" not in page
+        assert b"<img src=x" not in page
+
+
+# --- The version page ---------------------------------------------------------------------------------------------
+
+
+def test_findings_lead_to_their_rows(client, rita):
+    version = sealed([*[pair(f"Q{n}?") for n in range(20)], pair("Q3?")])
+    page = client.get(version.get_absolute_url())
+    assert "1 row repeats an earlier row exactly." in text_of(page)
+    address = reverse("dataset-pairs", args=["islands", 1]) + "?finding=repeats"
+    assert address in page.content.decode()
+    rows = BeautifulSoup(client.get(address).content, "html.parser").select("tbody tr")
+    assert len(rows) == 1
+    assert "Q3?" in rows[0].get_text()
+
+
+def test_a_finding_that_was_not_made_has_no_page(client, rita):
+    sealed()
+    assert client.get(reverse("dataset-pairs", args=["islands", 1]) + "?finding=repeats").status_code == 404
+
+
+def test_pairs_offer_the_preference_methods_and_demonstrations_only_sft(client, rita):
+    pairs, demonstrations = sealed(), sealed([pair("a", rejected=None), pair("b", rejected=None)])
+    offered = {
+        version.pk: [
+            link["href"]
+            for link in BeautifulSoup(client.get(version.get_absolute_url()).content, "html.parser").select(
+                "a[href^='/runs/new/']"
+            )
+        ]
+        for version in (pairs, demonstrations)
+    }
+    assert offered[pairs.pk] == [
+        f"{reverse('run-new', args=[method])}?dataset_version={pairs.pk}" for method in ("dpo", "cpo", "rlhf")
+    ]
+    assert offered[demonstrations.pk] == [f"{reverse('run-new', args=['sft'])}?dataset_version={demonstrations.pk}"]
+
+
+def test_the_lengths_are_in_the_page_as_picture_and_as_table(client, rita):
+    page = BeautifulSoup(
+        client.get(sealed([pair("a", "x" * 9, "y"), pair("b", "x", "y")]).get_absolute_url()).content, "html.parser"
+    )
+    [block] = page.select("#lengths-data")
+    data = json.loads(block.get_text())
+    assert [sum(series["y"]) for series in data["charts"]["lengths"]["series"]] == [2, 2]
+    assert [cell.get_text() for cell in page.select(".chart tbody tr")[-1].select("td")] == ["1", "0"]
+
+
+def test_lineage_is_shown_both_ways(client, rita):
+    parent = sealed()
+    child = importing.seal(
+        parent.dataset,
+        [pair("a"), pair("b")],
+        {"kind": "study", "label": "Round one", "url": "/studies/one/", "votes": 12},
+        parent=parent,
+    )
+    page = client.get(child.get_absolute_url())
+    assert 'From <a href="/studies/one/">Round one</a>' in page.content.decode()
+    assert "Made from Islands v1" in text_of(page)
+    assert "Votes 12" in text_of(page)
+    assert "Made into Islands v2" in text_of(client.get(parent.get_absolute_url()))
+
+
+def test_a_version_whose_file_is_gone_says_so_instead_of_breaking(client, rita):
+    version = make_version()
+    assert "not on this machine" in text_of(client.get(version.get_absolute_url()))
+    assert client.get(reverse("dataset-pairs", args=[version.dataset.slug, version.number])).status_code == 404
+
+
+def test_the_address_of_a_dataset_leads_to_its_latest_version(client, rita):
+    sealed()
+    latest = sealed([pair("a"), pair("b")])
+    assert client.get(reverse("dataset", args=["islands"])).url == latest.get_absolute_url()
+
+
+def test_a_page_does_not_wait_for_the_report_on_a_huge_version(client, rita, monkeypatch):
+    monkeypatch.setattr("training.preferences.report.ROWS_MADE_AT_ONCE", 10)
+    version = sealed()
+    assert "still looking through the rows" in text_of(client.get(version.get_absolute_url()))
+    importing.work()
+    assert "still looking" not in text_of(client.get(version.get_absolute_url()))
+
+
+# --- Rows ---------------------------------------------------------------------------------------------------------
+
+
+def test_rows_are_shown_page_by_page_and_by_split(client, rita):
+    version = sealed(held_out_share=0.3)
+    address = reverse("dataset-pairs", args=["islands", 1])
+    assert "1 to 25 of 60" in text_of(client.get(address))
+    assert "51 to 60 of 60" in text_of(client.get(address + "?page=3"))
+    assert f"of {version.held_out_rows}" in text_of(client.get(address + "?split=held_out"))
+    assert "of 60" in text_of(client.get(address + "?split=nonsense&page=nonsense"))
+
+
+def test_a_row_is_shown_whole_with_the_other_columns_of_its_source(client, rita):
+    conversation = (Message("user", "Hello"), Message("assistant", "Hi."), Message("user", "Capital?"))
+    sealed([Pair(conversation, (Message("assistant", "Aro."),), None, extra={"annotator": "kim"}, line=7), pair("b")])
+    page = text_of(client.get(reverse("dataset-pair", args=["islands", 1, 0])))
+    for part in ("Hello", "Hi.", "Capital?", "Aro.", "annotator kim", "Line 7"):
+        assert part in page
+    assert client.get(reverse("dataset-pair", args=["islands", 1, 2])).status_code == 404
+
+
+# --- Downloads ----------------------------------------------------------------------------------------------------
+
+
+def downloaded(client: Client, **query: str) -> bytes:
+    response = client.get(reverse("dataset-version-download", args=["islands", 1]), query)
+    assert response.status_code == 200
+    return content_of(response)
+
+
+def test_json_lines_come_in_trls_two_forms(client, rita):
+    sealed([pair("a", weight=2.0, extra={"source": "x"}), pair("b")])
+    plain = [json.loads(line) for line in downloaded(client, form="jsonl-plain").splitlines()]
+    conversational = [json.loads(line) for line in downloaded(client, form="jsonl").splitlines()]
+    assert plain[0] == {"prompt": "a", "chosen": "Aro.", "rejected": "Teku.", "weight": 2.0, "source": "x"}
+    assert conversational[1] == {"prompt": [user("b")], "chosen": [assistant("Aro.")], "rejected": [assistant("Teku.")]}
+
+
+def test_parquet_comes_in_trls_two_forms_and_leaves_no_copy(client, rita, home):
+    import pyarrow.parquet as pq
+
+    sealed([pair("a"), pair("b")])
+    before = set(home.rglob("*"))
+    plain = pq.read_table(io.BytesIO(downloaded(client, form="parquet-plain"))).to_pylist()
+    conversational = pq.read_table(io.BytesIO(downloaded(client, form="parquet"))).to_pylist()
+    assert [row["prompt"] for row in plain] == ["a", "b"]
+    assert conversational[0]["chosen"] == [assistant("Aro.")]
+    assert set(home.rglob("*")) == before
+
+
+def test_demonstrations_are_downloaded_as_prompt_and_completion(client, rita):
+    import pyarrow.parquet as pq
+
+    sealed([pair("a", rejected=None), pair("b", rejected=None)])
+    table = pq.read_table(io.BytesIO(downloaded(client, form="parquet-plain")))
+    assert table.column("completion").to_pylist() == ["Aro.", "Aro."]
+    assert "rejected" not in table.column_names
+
+
+def test_the_two_splits_make_up_the_whole(client, rita):
+    sealed()
+    parts = [downloaded(client, form="jsonl", split=split).splitlines() for split in ("train", "held_out")]
+    assert sorted(parts[0] + parts[1]) == sorted(downloaded(client, form="jsonl").splitlines())
+    assert all(parts)
+
+
+def test_the_sealed_file_is_downloaded_as_it_is(client, rita):
+    import hashlib
+
+    version = sealed()
+    assert hashlib.sha256(downloaded(client, form="sealed")).hexdigest() == version.sha256
+
+
+def test_several_turns_have_no_plain_download_and_the_page_says_why(client, rita):
+    sealed(
+        [Pair((Message("system", "Be brief."), Message("user", "a")), (Message("assistant", "b"),), None), pair("b")]
+    )
+    response = client.get(
+        reverse("dataset-version-download", args=["islands", 1]), {"form": "jsonl-plain"}, follow=True
+    )
+    assert "1 row holds several turns" in text_of(response)
+
+
+@pytest.mark.parametrize("query", [{"form": "xlsx"}, {"split": "test"}])
+def test_a_download_that_does_not_exist_is_not_found(client, rita, query):
+    sealed()
+    assert client.get(reverse("dataset-version-download", args=["islands", 1]), query).status_code == 404
+
+
+def test_what_was_downloaded_can_be_imported_again(client, rita):
+    sealed()
+    job = uploaded_and_imported_as(client, downloaded(client, form="jsonl"), "Again")
+    assert job.version is not None
+    assert job.version.rows == 60
+
+
+def uploaded_and_imported_as(client: Client, content: bytes, name: str) -> ImportJob:
+    upload(client, content, name=name)
+    importing.work()
+    return ImportJob.objects.latest("created_at")
+
+
+def test_a_download_is_made_while_it_is_sent():
+    """Under ASGI each chunk is asked for only when the one before was taken: two taken, two made."""
+    from training.downloads import streamed
+
+    made: list[int] = []
+
+    def chunks():
+        for number in range(1000):
+            made.append(number)
+            yield b"x"
+
+    async def take_two() -> list[bytes]:
+        stream = aiter(streamed(chunks(), "name", "text/plain"))
+        return [await anext(stream), await anext(stream)]
+
+    assert asyncio.run(take_two()) == [b"x", b"x"]
+    assert made == [0, 1]

@@ -1,0 +1,83 @@
+"""Downloads of any size in little memory.
+
+Under ASGI Django reads a synchronous iterator to its end before it sends the first byte, so what
+is streamed here is an asynchronous one that fetches each chunk in a thread.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+from typing import BinaryIO
+
+from asgiref.sync import sync_to_async
+from django.http import StreamingHttpResponse
+from django.utils.http import content_disposition_header
+
+CHUNK_BYTES = 256 * 1024
+
+
+def streamed(chunks: Iterator[bytes], filename: str, content_type: str) -> StreamingHttpResponse:
+    """A download whose bytes are made while they are sent."""
+    response = StreamingHttpResponse(_InThread(chunks), content_type=content_type)
+    response["Content-Disposition"] = content_disposition_header(True, filename)
+    response["X-Accel-Buffering"] = "no"
+    return response
+
+
+def file_download(path: Path, filename: str, content_type: str, *, keep: bool = True) -> StreamingHttpResponse:
+    """A file as a download; one that is not kept loses its name at once and its bytes when the download ends."""
+    file = path.open("rb")
+    size = path.stat().st_size
+    if not keep:
+        path.unlink()
+    response = streamed(_FileChunks(file), filename, content_type)
+    response["Content-Length"] = str(size)
+    return response
+
+
+def in_chunks(lines: Iterator[str]) -> Iterator[bytes]:
+    """Lines joined to chunks worth sending."""
+    pending: list[str] = []
+    size = 0
+    for line in lines:
+        pending.append(line)
+        size += len(line)
+        if size >= CHUNK_BYTES:
+            yield "".join(pending).encode()
+            pending, size = [], 0
+    if pending:
+        yield "".join(pending).encode()
+
+
+class _InThread:
+    """Asynchronous chunks from synchronous ones; Django closes it when the response ends, however early."""
+
+    def __init__(self, chunks: Iterator[bytes]) -> None:
+        self.chunks = chunks
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        fetch = sync_to_async(lambda: next(self.chunks, None), thread_sensitive=False)
+        while (chunk := await fetch()) is not None:
+            yield chunk
+
+    def close(self) -> None:
+        if close := getattr(self.chunks, "close", None):
+            close()
+
+
+class _FileChunks:
+    def __init__(self, file: BinaryIO) -> None:
+        self.file = file
+
+    def __iter__(self) -> Iterator[bytes]:
+        return self
+
+    def __next__(self) -> bytes:
+        if chunk := self.file.read(CHUNK_BYTES):
+            return chunk
+        self.close()
+        raise StopIteration
+
+    def close(self) -> None:
+        self.file.close()
