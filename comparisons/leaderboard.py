@@ -161,7 +161,7 @@ def bradley_terry(votes: Votes) -> Strengths:
     inverse = np.linalg.pinv(hessian, hermitian=True)
     sandwich = inverse @ _score_products(votes, theta) @ inverse
     few = len(np.unique(votes.cluster)) < FEW_PROMPTS
-    covariance = inverse if corrected or (few and inverse.trace() > sandwich.trace()) else sandwich
+    covariance: Floats = inverse if corrected or (few and inverse.trace() > sandwich.trace()) else sandwich
     return Strengths(theta, covariance, corrected, connected)
 
 
@@ -175,7 +175,7 @@ def _half_wins(votes: Votes) -> Floats:
 
 def _reachable(edges: Bools) -> Bools:
     """(K, K): whether there is a path from row to column (or they are the same)."""
-    paths = edges | np.eye(len(edges), dtype=bool)
+    paths: Bools = edges | np.eye(len(edges), dtype=bool)
     for middle in range(len(edges)):
         paths = paths | (paths[:, [middle]] & paths[[middle], :])
     return paths
@@ -347,7 +347,7 @@ def _chance(log_odds: float) -> float:
 
 def _rounded(number: int) -> int:
     """Two leading digits: an estimate should not look like a count."""
-    step = 10 ** max(0, len(str(number)) - 2)
+    step = int(10 ** max(0, len(str(number)) - 2))
     return ceil(number / step) * step
 
 

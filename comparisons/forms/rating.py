@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from django import forms
 
 from comparisons.models import Choice
@@ -29,9 +27,6 @@ class SentForm(forms.Form):
     """What every form about an item carries: the number that this judgement will have."""
 
     revision = forms.IntegerField(min_value=1, widget=forms.HiddenInput)
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, auto_id=False, **kwargs)
 
 
 class RatingForm(SentForm):

@@ -45,24 +45,24 @@ def make_study(items: int = 4, policies: Sequence[Policy] = (), ratings_per_item
 
 def add_items(study: Study, contenders: Sequence[Contender], items: int) -> None:
     """Items with answers that tell prompt and contender by their text: 'answer 3 of 1'."""
-    places = iter(range(items))
-    for position in itertools.count():
-        prompt = make_prompt(study.suite, position)
-        answers = [
-            make_answer(contender, prompt, f"answer {position} of {n}") for n, contender in enumerate(contenders)
-        ]
-        for first, second in itertools.combinations(answers, 2):
-            place = next(places, None)
-            if place is None:
-                return
-            Item.objects.create(study=study, prompt=prompt, first=first, second=second, position=place)
+    pairs = list(itertools.combinations(range(len(contenders)), 2))
+    for position in range(items):
+        prompt = make_prompt(study.suite, position // len(pairs))
+        first, second = (_answer(contenders, prompt, place) for place in pairs[position % len(pairs)])
+        Item.objects.create(study=study, prompt=prompt, first=first, second=second, position=position)
+
+
+def _answer(contenders: Sequence[Contender], prompt: Prompt, place: int) -> Answer:
+    there = Answer.objects.filter(contender=contenders[place], prompt=prompt).first()
+    return there or make_answer(contenders[place], prompt, f"answer {prompt.position} of {place}")
 
 
 def make_prompt(suite: Suite, position: int, text: str = "") -> Prompt:
     text = text or f"Question {position}?"
     digest = hashlib.sha256(text.encode()).hexdigest()
     messages = [{"role": "user", "content": text}]
-    return Prompt.objects.create(suite=suite, position=position, messages=messages, sha256=digest)
+    values = {"position": position, "messages": messages}
+    return Prompt.objects.get_or_create(suite=suite, sha256=digest, defaults=values)[0]
 
 
 def make_answer(contender: Contender, prompt: Prompt, text: str, **fields: Any) -> Answer:

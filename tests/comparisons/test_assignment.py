@@ -239,7 +239,7 @@ def test_sides_are_balanced_in_every_block_for_a_rater_and_a_pair():
 
 
 def test_sides_are_drawn_and_not_alternated():
-    """A block of four has six orders: of 3,000 blocks each comes 500 times, give or take 4 · sqrt(3000·1/6·5/6) = 82."""
+    """A block of four has six orders: each of 3,000 blocks: 500 times, give or take 4 · sqrt(3000·1/6·5/6) = 82."""
     chance, blocks = random.Random(5), Counter()
     for _ in range(3000):
         block: list[bool] = []

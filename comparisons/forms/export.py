@@ -1,0 +1,76 @@
+"""The rule by which judgements become pairs, and where the pairs go."""
+
+from __future__ import annotations
+
+from django import forms
+
+from comparisons.export import Disagreement, Form, Rule, Ties
+from training.models import Dataset
+
+TIES = [
+    (Ties.IGNORE.value, "A tie is no vote: the other judgements decide"),
+    (Ties.HALF.value, "A tie is half a vote for each answer"),
+]
+DISAGREEMENTS = [
+    (Disagreement.MAJORITY.value, "Keep what the majority prefers"),
+    (Disagreement.WEIGHT.value, "Keep it, weighted by the share of votes"),
+    (Disagreement.DROP.value, "Leave the item out"),
+]
+FORMS = [
+    (Form.CONVERSATIONAL.value, "Conversational: lists of messages"),
+    (Form.PLAIN.value, "Plain: text"),
+]
+FILE_TYPES = [("jsonl", "JSON Lines"), ("parquet", "Parquet")]
+
+
+class RuleForm(forms.Form):
+    """How an item's judgements become a pair. Both-bad items never give one."""
+
+    minimum = forms.IntegerField(
+        min_value=1,
+        max_value=1000,
+        initial=1,
+        label="Fewest judgements",
+        help_text="An item with fewer gives no pair. Skips are no judgements.",
+    )
+    ties = forms.ChoiceField(
+        choices=TIES, initial=Ties.IGNORE.value, help_text="An item that is even after this gives no pair."
+    )
+    disagreement = forms.ChoiceField(
+        choices=DISAGREEMENTS,
+        initial=Disagreement.MAJORITY.value,
+        label="When raters disagree",
+        help_text="An item of which at least half of the judgements say “both bad” gives no pair either way.",
+    )
+
+    @property
+    def rule(self) -> Rule:
+        """The rule of a valid form."""
+        sent = self.cleaned_data
+        return Rule(sent["minimum"], Ties(sent["ties"]), Disagreement(sent["disagreement"]))
+
+
+class ExportForm(RuleForm):
+    """The rule and the kind of file."""
+
+    form = forms.ChoiceField(
+        choices=FORMS,
+        initial=Form.CONVERSATIONAL.value,
+        label="Form",
+        help_text="Both are TRL's; plain holds one turn.",
+    )
+    type = forms.ChoiceField(choices=FILE_TYPES, initial="jsonl", label="File")
+
+
+class MakeDatasetForm(RuleForm):
+    """The rule and the dataset that gets a new version."""
+
+    dataset = forms.CharField(
+        max_length=120,
+        label="Dataset",
+        help_text="A new name makes a dataset; the name of one that exists adds a version to it.",
+    )
+
+    def suggestions(self) -> list[str]:
+        """Names of datasets that exist, for the field's list."""
+        return list(Dataset.objects.values_list("name", flat=True)[:200])
