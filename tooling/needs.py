@@ -12,6 +12,7 @@ import shutil
 import socket
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 GIB = 1024**3
@@ -41,8 +42,12 @@ def need_platform(system: str = sys.platform, machine: str = platform.machine())
 
 def need_writable(folder: Path) -> None:
     """The checkout can be written, since everything is kept inside it."""
-    if not os.access(folder, os.W_OK):
-        raise Missing(f"{folder} cannot be written; clone the repository into a folder of your own.")
+    try:
+        # Asking for permission is not enough: a file system may be mounted read-only.
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError:
+        raise Missing(f"{folder} cannot be written; clone the repository into a folder of your own.") from None
 
 
 def need_disk(folder: Path, wanted: int) -> None:

@@ -1,0 +1,1 @@
+"""Benchmarks: one file per question, each printing a table and writing the JSON form of bench/report.py."""
