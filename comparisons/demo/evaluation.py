@@ -8,10 +8,13 @@ from math import sqrt
 from statistics import fmean, stdev
 
 from comparisons import serving
+from comparisons.models import Answer, Study
 from training.models import Policy
 from training.world.gold import judge
 from training.world.islands import World
-from training.world.phrasing import Question
+from training.world.phrasing import Question, read_question
+
+from .waiting import StageFailed
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,8 +67,26 @@ def measure(
 ) -> Quality:
     """Let the policy answer every question once and judge the answers by the true reward."""
     answers = ask(policy, url, questions, sampling)
-    judged = [judge(world, question, texts[0]) for question, texts in zip(questions, answers, strict=True)]
-    return Quality(tuple(judgement.reward for judgement in judged), tuple(judgement.accurate for judgement in judged))
+    return _judged(world, [(question.text, texts[0]) for question, texts in zip(questions, answers, strict=True)])
+
+
+def stored_quality(world: World, study: Study, policy: Policy) -> Quality:
+    """The quality of a contender's stored answers, prompt by prompt in the suite's order."""
+    answers = Answer.objects.filter(contender__study=study, contender__policy=policy).order_by("prompt__position")
+    return _judged(
+        world, [(answer.prompt.messages[-1]["content"], answer.text) for answer in answers.select_related("prompt")]
+    )
+
+
+def _judged(world: World, rows: Sequence[tuple[str, str]]) -> Quality:
+    """Judge (prompt, answer) rows; raises StageFailed for a prompt of another world."""
+    judged = []
+    for prompt, text in rows:
+        question = read_question(prompt)
+        if question is None:
+            raise StageFailed(f"{prompt!r} is no question of the demo world.")
+        judged.append(judge(world, question, text))
+    return Quality(tuple(row.reward for row in judged), tuple(row.accurate for row in judged))
 
 
 def win_rate(policy: Quality, base: Quality) -> WinRate:

@@ -2,16 +2,36 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable
 from typing import Protocol
 
 from comparisons.models import ServedPolicy, ServedState, Study, StudyState
-from training.models import ImportJob, ImportState, Policy, Run, RunState
+from training.models import DatasetVersion, ImportJob, Policy, Run, RunState
 
 Tell = Callable[[str], None]
 POLL_SECONDS = 1.0
 SERVING_SECONDS = 300.0
+
+
+class Progress:
+    """Prints a line when it says something new, and at most every other second while only numbers change."""
+
+    def __init__(self, write: Callable[[str], object], every: float = 2.0) -> None:
+        self.write, self.every = write, every
+        self.last, self.at = "", 0.0
+
+    def __call__(self, line: str) -> None:
+        now = time.monotonic()
+        changed = _without_numbers(line) != _without_numbers(self.last)
+        if line != self.last and (changed or now - self.at >= self.every):
+            self.last, self.at = line, now
+            self.write(line)
+
+
+def _without_numbers(line: str) -> str:
+    return re.sub(r"[0-9]+", "", line)
 
 
 class StageFailed(Exception):
@@ -37,13 +57,11 @@ def _run_progress(run: Run) -> str:
     return f"{run.name}: {run.stage or 'starting the trainer'}{share}"
 
 
-def import_finished(job: ImportJob, tell: Tell) -> ImportJob:
-    """Wait until the import ends; raises StageFailed when it made no version."""
-    waiting = {ImportState.QUEUED, ImportState.RUNNING}
-    _follow(job, lambda: job.state not in waiting, lambda: f"{job.filename}: {job.accepted} rows read", tell)
+def version_of(job: ImportJob) -> DatasetVersion:
+    """The version that an import made; raises StageFailed with its reason when it made none."""
     if job.version is None:
         raise StageFailed(f"The import of {job.filename} made no version: {job.error}")
-    return job
+    return job.version
 
 
 def policy_served(policy: Policy, tell: Tell) -> None:
@@ -59,8 +77,9 @@ def policy_served(policy: Policy, tell: Tell) -> None:
         time.sleep(POLL_SECONDS)
 
 
-def answers_stored(study: Study, total: int, tell: Tell) -> Study:
+def study_open(study: Study, tell: Tell) -> Study:
     """Wait until every answer of the study is stored and it is open for rating."""
+    total = study.contenders.count() * study.suite.prompts.count()
 
     def progress() -> str:
         done = sum(contender.answers.count() for contender in study.contenders.all())

@@ -14,7 +14,7 @@ from django.conf import settings
 from alignapp.accounts.models import Role, User
 from comparisons import serving
 from comparisons.generation import create_study
-from comparisons.models import Endpoint, EndpointState, Prompt, Study
+from comparisons.models import Endpoint, EndpointState, Study
 from comparisons.models import Suite as PromptSuite
 from comparisons.suites import create_suite
 from training import policies, queue
@@ -124,6 +124,11 @@ class Workspace:
         )
         return waiting.study_open(study, self.tell)
 
+    @property
+    def sampling(self) -> serving.Sampling:
+        """How answers are drawn in the study and whenever its policies are measured."""
+        return serving.Sampling(**presets.SAMPLING)
+
     def policy(self, method: Method) -> Policy:
         """What the method made of the base with the demo's pairs."""
         return self.trained(method, self.pairs, self.base)
@@ -217,3 +222,20 @@ def prepare(workspace: Workspace) -> None:
     _ = workspace.pairs
     workspace.launch()
     _ = workspace.study
+
+
+def greeting(address: str) -> str:
+    """What a person needs while the workspace is being prepared."""
+    return (
+        f"alignapp runs at {address} (log in as researcher, password {PASSWORD}). The demo workspace is being "
+        "prepared: base model, pairs, three runs, a study. Every stage can be watched there, and here:"
+    )
+
+
+def invitation(address: str) -> str:
+    """How to get in, and what to try first."""
+    people = "\n".join(f"  {name:<12} {PASSWORD:<10} {role.label.lower()}" for name, role in PEOPLE.items())
+    return (
+        f"\nReady: {address}\n\nLog in as\n{people}\n\nRate as annotator1, then close the study as researcher, look at "
+        "its results, make a dataset of it and train on it.\nCtrl-C stops everything; the next start goes on from here."
+    )

@@ -1,0 +1,140 @@
+"""The whole product for tests in a real browser: web, broker, workers, beat, vLLM, on a fresh home and free ports."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+import pytest
+from honcho.environ import parse_procfile
+from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+
+from tooling import needs
+from tooling.demo import processes_environment
+from tooling.descendants import descendants
+from training.process_groups import end_group
+
+ROOT = Path(__file__).resolve().parents[2]
+PROCESSES = ("broker", "web", "worker-cpu", "worker-gpu", "beat", "vllm")
+CHROMIUM_ARGUMENTS = [
+    "--no-sandbox",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--no-first-run",
+]
+
+
+@dataclass
+class Stack:
+    """A running product: its address, its home, its processes by name."""
+
+    address: str
+    home: Path
+    environment: dict[str, str]
+    processes: dict[str, subprocess.Popen[bytes]]
+
+    def manage(self, *arguments: str) -> str:
+        """Run a management command against the stack's database."""
+        command = [sys.executable, "manage.py", *arguments]
+        done = subprocess.run(command, cwd=ROOT, env=self.environment, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    def start(self, name: str) -> None:
+        """Start one process of the Procfile in a group of its own, its output in a log file."""
+        command = parse_procfile((ROOT / "Procfile").read_text()).processes[name]
+        with (self.home / f"{name}.log").open("ab") as log:
+            self.processes[name] = subprocess.Popen(
+                command, shell=True, cwd=ROOT, env=self.environment, stdout=log, stderr=log, start_new_session=True
+            )
+
+    def stop(self) -> None:
+        """End everything, also what hides in groups of its own (trainers, vLLM's workers)."""
+        below = {pid for process in self.processes.values() for pid in descendants(process.pid)}
+        for process in self.processes.values():
+            end_group(process.pid, grace=10)
+            process.wait()
+        for pid in below:
+            if Path(f"/proc/{pid}").exists():
+                os.kill(pid, signal.SIGKILL)
+
+    def logs(self) -> str:
+        """The end of every log, for a failure that cannot be understood without."""
+        return "\n".join(f"--- {path.name}\n{path.read_text()[-1500:]}" for path in sorted(self.home.glob("*.log")))
+
+
+@pytest.fixture(scope="session")
+def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    """The product, started once for all browser tests."""
+    home = tmp_path_factory.mktemp("stack")
+    ports = {name: str(needs.free_port()) for name in ("PORT", "BROKER_PORT", "VLLM_PORT")}
+    clean = {name: value for name, value in os.environ.items() if name not in {"DEBUG", "BROKER_URL", "ALIGNAPP_HOME"}}
+    environment = processes_environment(home, clean | ports | {"HF_HUB_OFFLINE": "1"})
+    running = Stack(f"http://127.0.0.1:{ports['PORT']}", home, environment, {})
+    running.manage("migrate", "--verbosity", "0")
+    running.manage("collectstatic", "--noinput", "--verbosity", "0")
+    done = subprocess.run(
+        [sys.executable, "-m", "tests.e2e.prepare"],
+        cwd=ROOT,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    try:
+        for name in PROCESSES:
+            running.start(name)
+        _wait_for_web(running)
+        yield running
+    finally:
+        running.stop()
+
+
+def _wait_for_web(stack: Stack, seconds: float = 60) -> None:
+    deadline = time.monotonic() + seconds
+    while True:
+        try:
+            if httpx.get(f"{stack.address}/health/").is_success:
+                return
+        except httpx.TransportError:
+            pass
+        assert time.monotonic() < deadline, stack.logs()
+        time.sleep(0.2)
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """A real Chromium; a missing one fails the test with what to install."""
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=str(needs.chromium()), args=CHROMIUM_ARGUMENTS)
+        yield chromium
+        chromium.close()
+
+
+@pytest.fixture
+def context(browser: Browser, stack: Stack) -> Iterator[BrowserContext]:
+    """A fresh browser profile."""
+    opened = browser.new_context(base_url=stack.address, viewport={"width": 1280, "height": 900}, accept_downloads=True)
+    opened.set_default_timeout(15_000)
+    yield opened
+    opened.close()
+
+
+def log_in(context: BrowserContext, username: str, password: str = "islands") -> Page:
+    """A page with this person logged in."""
+    page = context.new_page()
+    page.goto("/login/")
+    page.fill("input[name=username]", username)
+    page.fill("input[name=password]", password)
+    page.keyboard.press("Enter")
+    page.wait_for_url(lambda url: "/login" not in url)
+    return page
