@@ -15,7 +15,7 @@ import time
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
-from typing import Any, cast
+from typing import Any, cast, overload
 
 import httpx
 
@@ -103,19 +103,35 @@ class Reply:
 # --- Many answers -----------------------------------------------------------------------------------------------------
 
 
-def answers(questions: Sequence[Question], concurrency: int = CONCURRENCY) -> Iterator[tuple[int, Reply]]:
+@overload
+def answers(questions: Sequence[Question], concurrency: int = ...) -> Iterator[tuple[int, Reply]]: ...
+@overload
+def answers(
+    questions: Sequence[Question], concurrency: int = ..., *, wake_after: float
+) -> Iterator[tuple[int, Reply] | None]: ...
+def answers(
+    questions: Sequence[Question], concurrency: int = CONCURRENCY, *, wake_after: float | None = None
+) -> Iterator[tuple[int, Reply] | None]:
     """Ask all questions and yield (index, reply) as they arrive; raises Unavailable when an engine is lost.
 
     Requests run in a thread of their own, so that what the caller does with a reply (a database write) does not
-    lengthen the times that are being measured. Closing the iterator ends the requests.
+    lengthen the times that are being measured. With `wake_after` it yields None whenever nothing has arrived for so
+    many seconds. Closing the iterator ends the requests.
     """
     arrived: queue.Queue[tuple[int, Reply] | BaseException | None] = queue.Queue()
     asker = _Asker(questions, concurrency, arrived)
     asker.start()
     try:
-        while (arrival := arrived.get()) is not None:
+        while True:
+            try:
+                arrival = arrived.get(timeout=wake_after)
+            except queue.Empty:
+                yield None
+                continue
             if isinstance(arrival, BaseException):
                 raise arrival
+            if arrival is None:
+                return
             yield arrival
     finally:
         asker.cancel()

@@ -1,0 +1,89 @@
+"""What raters must not see: answers that give their policy away, and pairs in which there is nothing to judge.
+
+An item is set aside with a reason, never dropped: the study's page shows it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from training.config import Method
+from training.models import Policy
+
+from .models import Answer, Prompt
+from .serving import ERROR
+
+SELF_NAMING = re.compile(
+    r"\bas an? (?:ai|artificial intelligence|language model|large language model)\b"
+    r"|\bi(?: am|'m|’m) (?:an? )?(?:ai|artificial intelligence|(?:large )?language model|chatbot)\b"
+    r"|\b(?:ai|language) model (?:named|called|trained by|developed by)\b",
+    re.IGNORECASE,
+)
+# Acronyms as such: "dpo" in small letters or inside a word is no method.
+METHOD_NAME = re.compile(r"\b(?:" + "|".join(method.value.upper() for method in Method) + r")\b")
+MARKER = re.compile(r"<\|[^|<>]{1,40}\|>|</?s>|\[/?INST\]|<(?:unk|pad|end)>")
+WHO_ARE_YOU = re.compile(
+    r"\bwho (?:are|made|created|trained) you\b|\bwhat (?:model|ai|assistant) are you\b|\byour name\b", re.IGNORECASE
+)
+
+
+@dataclass(frozen=True)
+class Blinding:
+    """The words that would tell raters of one study who wrote an answer."""
+
+    names: re.Pattern[str] | None
+
+    @classmethod
+    def of(cls, policies: Iterable[Policy], prompts: Sequence[Prompt]) -> Blinding:
+        """Names of the policies and their runs; one that the prompts use themselves is a topic and no secret."""
+        topics = "\n".join(message["content"] for prompt in prompts for message in prompt.messages).casefold()
+        names = {name for policy in policies for name in names_of(policy) if name.casefold() not in topics}
+        if not names:
+            return cls(None)
+        words = "|".join(re.escape(name) for name in sorted(names, key=len, reverse=True))
+        return cls(re.compile(rf"(?<!\w)(?:{words})(?!\w)", re.IGNORECASE))
+
+    def betrayal(self, text: str) -> str:
+        """What in the text tells who wrote it, or nothing."""
+        if self.names and (found := self.names.search(text)):
+            return f"names a policy or run ('{found.group()}')"
+        if found := METHOD_NAME.search(text):
+            return f"names a method ('{found.group()}')"
+        if found := SELF_NAMING.search(text):
+            return f"speaks of itself as a model ('{found.group()}')"
+        if found := MARKER.search(text):
+            return f"holds an unfinished marker ('{found.group()}')"
+        return ""
+
+
+def names_of(policy: Policy) -> set[str]:
+    """Names under which a policy is known here, as far as they are no ordinary words.
+
+    A single plain word ("base", "islands") may stand in any answer; a name of several words or with digits, hyphens or
+    underscores does not get there by chance.
+    """
+    known = {policy.name, policy.served_name} | ({policy.run.name} if policy.run else set())
+    return {name for name in known if len(name) > 3 and not name.isalpha()}
+
+
+def reason_to_withhold(prompt: Prompt, first: Answer, second: Answer, blinding: Blinding) -> str:
+    """Why raters must not see this pair, in a few words; empty: they may."""
+    for answer in (first, second):
+        if answer.finish_reason == ERROR:
+            return f"No answer: {answer.error}"[:200]
+        if not answer.text.strip():
+            return "Empty answer"
+        if betrayal := blinding.betrayal(answer.text):
+            return f"An answer {betrayal}"[:200]
+    if plain(first.text) == plain(second.text):
+        return "Identical answers"
+    if WHO_ARE_YOU.search(prompt.messages[-1]["content"]):
+        return "The prompt asks who answers"
+    return ""
+
+
+def plain(text: str) -> str:
+    """The text as far as a reader sees it: white space is one blank."""
+    return " ".join(text.split())

@@ -1,0 +1,136 @@
+"""A study's way after its answers are stored: pause, reopen, close; and how far it is."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import comb
+
+from django.db.models import Count, Q
+from django.utils import timezone
+
+from alignapp.celery import call_workers
+
+from .models import Assignment, AssignmentState, Rating, Study, StudyState
+from .serving import ERROR
+
+SECONDS_PER_RATING = 20.0  # until enough judgements tell
+ENOUGH_RATINGS = 20
+
+# Verb -> states it is allowed in, state it leads to.
+MOVES = {
+    "pause": ({StudyState.OPEN}, StudyState.PAUSED),
+    "reopen": ({StudyState.PAUSED}, StudyState.OPEN),
+    "retry": ({StudyState.FAILED}, StudyState.GENERATING),
+    "close": ({StudyState.GENERATING, StudyState.OPEN, StudyState.PAUSED, StudyState.FAILED}, StudyState.CLOSED),
+}
+
+
+def move(study: Study, verb: str) -> bool:
+    """Change the study's state, unless somebody else has changed it meanwhile; returns whether this call did."""
+    allowed, target = MOVES[verb]
+    change = {"state": target, "heartbeat_at": None}
+    if target == StudyState.CLOSED:
+        change["closed_at"] = timezone.now()
+    if target == StudyState.GENERATING:
+        change["error"] = ""
+    moved = bool(Study.objects.filter(pk=study.pk, state__in=allowed).update(**change))
+    if moved and target == StudyState.GENERATING:
+        call_workers("comparisons.tasks.work_on_studies")
+    return moved
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """What a study would ask of its raters, before any pair is set aside."""
+
+    policies: int
+    prompts: int
+    item_limit: int
+    ratings_per_item: int
+    seconds_per_rating: float
+
+    @property
+    def answers(self) -> int:
+        return self.policies * self.prompts
+
+    @property
+    def items(self) -> int:
+        possible = comb(self.policies, 2) * self.prompts
+        return min(self.item_limit, possible) if self.item_limit else possible
+
+    @property
+    def ratings(self) -> int:
+        return self.items * self.ratings_per_item
+
+    @property
+    def minutes(self) -> int:
+        return round(self.ratings * self.seconds_per_rating / 60)
+
+
+def seconds_per_rating() -> float:
+    """Median time of the latest judgements, or a guess while there are few."""
+    latest = sorted(Rating.objects.order_by("-pk").values_list("seconds", flat=True)[:200])
+    return latest[len(latest) // 2] if len(latest) >= ENOUGH_RATINGS else SECONDS_PER_RATING
+
+
+@dataclass(frozen=True, slots=True)
+class ContenderProgress:
+    """How far one contender is: answers stored, refused prompts, failed requests."""
+
+    contender_id: int
+    policy_id: int
+    name: str
+    method: str
+    answers: int
+    errors: int
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """Counts of a study, each counted in the database when it is asked for."""
+
+    prompts: int
+    contenders: list[ContenderProgress]
+    items: int
+    quarantined: list[tuple[str, int]]
+    ratings: int
+    ratings_wanted: int
+    raters: int
+
+    @property
+    def answers(self) -> int:
+        return sum(contender.answers for contender in self.contenders)
+
+    @property
+    def answers_wanted(self) -> int:
+        return self.prompts * len(self.contenders)
+
+    @property
+    def set_aside(self) -> int:
+        return sum(count for _, count in self.quarantined)
+
+
+def progress_of(study: Study) -> Progress:
+    """Count answers, items and judgements; says nothing about who leads."""
+    items = study.items.filter(quarantine="").count()
+    reasons = study.items.exclude(quarantine="").values_list("quarantine").annotate(n=Count("pk")).order_by("-n")
+    judged = Assignment.objects.filter(item__study=study, state=AssignmentState.DONE)
+    return Progress(
+        prompts=study.suite.prompts.count(),
+        contenders=contenders_of(study),
+        items=items,
+        quarantined=list(reasons),
+        ratings=judged.count(),
+        ratings_wanted=items * study.ratings_per_item,
+        raters=judged.values("rater").distinct().count(),
+    )
+
+
+def contenders_of(study: Study) -> list[ContenderProgress]:
+    counted = study.contenders.select_related("policy").annotate(
+        done=Count("answers"), failed=Count("answers", filter=Q(answers__finish_reason=ERROR))
+    )
+    return [
+        ContenderProgress(row.pk, row.policy_id, row.policy.name, row.policy.method or "base", row.done, row.failed)
+        for row in counted.order_by("pk")
+    ]

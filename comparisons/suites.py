@@ -1,0 +1,154 @@
+"""Making prompt suites: from one prompt per line, from JSON Lines, or from conversations at hand.
+
+A line of JSON Lines is {"prompt": …} with text or a list of {role, content}, or {"messages": […]}. Every line that gives
+no prompt is kept with its number and the reason, so that nothing disappears.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import asdict, dataclass
+from typing import BinaryIO
+
+from django.db import transaction
+
+from alignapp.accounts.models import User
+from training.preferences.formats import BOM, interpret, parse_object, printable, refuse_foreign
+
+from .models import Prompt, Stratum, Suite
+from .slugs import free_slug
+
+Conversation = list[dict[str, str]]
+
+MAX_LINE_BYTES = 256 * 1024
+MAX_PROMPTS = 20_000
+SHOWN_TEXT = 200
+KEPT_REJECTS = 500
+
+
+class UnusableSuite(ValueError):
+    """No suite can be made of this; the message is a sentence for people."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rejected:
+    """A line that gives no prompt."""
+
+    line: int
+    reason: str
+    text: str
+
+
+def create_suite(
+    *,
+    name: str,
+    prompts: Iterable[Conversation],
+    stratum: str = Stratum.OTHER,
+    description: str = "",
+    rejected: Sequence[Rejected] = (),
+    user: User | None = None,
+) -> Suite:
+    """Store conversations as a suite; one that occurs twice counts once. Raises UnusableSuite when there is none."""
+    by_digest = {digest_of(messages): messages for messages in prompts}
+    if not by_digest:
+        raise UnusableSuite("A suite needs at least one prompt.")
+    with transaction.atomic():
+        suite = Suite.objects.create(
+            slug=free_slug(Suite, name),
+            name=name,
+            description=description,
+            stratum=stratum,
+            rejected=[asdict(line) for line in rejected[:KEPT_REJECTS]],
+            created_by=user,
+        )
+        Prompt.objects.bulk_create(
+            Prompt(suite=suite, position=position, messages=messages, sha256=digest)
+            for position, (digest, messages) in enumerate(by_digest.items())
+        )
+    return suite
+
+
+def digest_of(messages: Conversation) -> str:
+    """SHA-256 of the conversation in canonical JSON."""
+    return hashlib.sha256(json.dumps(messages, sort_keys=True, ensure_ascii=False).encode()).hexdigest()
+
+
+# --- Reading lines ----------------------------------------------------------------------------------------------------
+
+
+def read_prompts(source: BinaryIO, *, json_lines: bool) -> tuple[list[Conversation], list[Rejected]]:
+    """All prompts of a file, and the lines that give none; raises UnreadableFile, or UnusableSuite for no prompt."""
+    head = source.read(16)
+    source.seek(0)
+    refuse_foreign(head)
+    prompts: list[Conversation] = []
+    rejected: list[Rejected] = []
+    first_line_of: dict[str, int] = {}
+    for number, line in numbered_lines(source):
+        try:
+            messages = parse(line, number, json_lines=json_lines)
+            if earlier := first_line_of.get(digest_of(messages)):
+                raise ValueError(f"The same prompt stands on line {earlier}; a suite holds it once.")
+            if len(prompts) == MAX_PROMPTS:
+                raise ValueError(f"A suite holds at most {MAX_PROMPTS:,} prompts.")
+        except ValueError as problem:
+            rejected.append(Rejected(number, str(problem), printable(line[:SHOWN_TEXT])))
+        else:
+            first_line_of[digest_of(messages)] = number
+            prompts.append(messages)
+    if not prompts:
+        raise UnusableSuite(no_prompts(rejected))
+    return prompts, rejected
+
+
+def no_prompts(rejected: Sequence[Rejected]) -> str:
+    if not rejected:
+        return "There is no prompt in it: every line is empty."
+    first = rejected[0]
+    return f"None of the {len(rejected)} lines gives a prompt. Line {first.line}: {first.reason}"
+
+
+def read_pasted(text: str) -> tuple[list[Conversation], list[Rejected]]:
+    """Prompts from a text field, one per line."""
+    return read_prompts(io.BytesIO(text.encode()), json_lines=False)
+
+
+def numbered_lines(source: BinaryIO) -> Iterator[tuple[int, bytes]]:
+    """Lines that hold something, with their number from 1, in bounded memory: of a long line only the start is kept."""
+    number = 0
+    while line := source.readline(MAX_LINE_BYTES + 1):
+        number += 1
+        if len(line) > MAX_LINE_BYTES:
+            rest = line
+            while rest and not rest.endswith(b"\n"):
+                rest = source.readline(1024 * 1024)
+        line = line.removeprefix(BOM) if number == 1 else line
+        if line.strip():
+            yield number, line.rstrip(b"\r\n") if len(line) <= MAX_LINE_BYTES else line
+
+
+def parse(line: bytes, number: int, *, json_lines: bool) -> Conversation:
+    """The conversation on a line; raises ValueError with a sentence."""
+    if len(line) > MAX_LINE_BYTES:
+        raise ValueError(f"The line is longer than {MAX_LINE_BYTES // 1024} KiB.")
+    if json_lines:
+        return parse_json(line, number)
+    try:
+        return [{"role": "user", "content": line.decode().strip()}]
+    except UnicodeDecodeError as error:
+        byte = f"Byte {error.start + 1} (0x{line[error.start]:02x})"
+        raise ValueError(f"{byte} is not valid UTF-8. Save the file as UTF-8.") from error
+
+
+def parse_json(line: bytes, number: int) -> Conversation:
+    """A prompt in the form datasets have it, checked by the same rules; raises ValueError with a sentence."""
+    row = parse_object(line)
+    given = row.get("prompt", row.get("messages"))
+    if given is None:
+        names = ", ".join(repr(name[:40]) for name in list(row)[:8]) or "nothing"
+        raise ValueError(f"The row has no 'prompt' or 'messages'; it has {names}.")
+    pair = interpret({"prompt": given, "completion": "any"}, number)
+    return [{"role": message.role, "content": message.content} for message in pair.prompt]

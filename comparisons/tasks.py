@@ -1,0 +1,19 @@
+"""Celery's side of comparisons. A message only says "look for work"; what there is to do stands in the database."""
+
+from __future__ import annotations
+
+from celery import shared_task
+
+from comparisons import assignment, generation
+
+
+@shared_task
+def work_on_studies() -> None:
+    """Generate the answers of studies that wait for them."""
+    generation.work()
+
+
+@shared_task
+def return_expired_leases() -> int:
+    """Give items back whose raters did not come back."""
+    return assignment.expire_leases()
