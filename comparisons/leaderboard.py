@@ -263,14 +263,15 @@ def _value_counts(unit: Ints, value: Ints) -> Floats:
 # --- In words ---------------------------------------------------------------------------------------------------------
 
 
-def votes_to_decide(rate: float, votes: int, design_effect: float = 1.0) -> int | None:
-    """About how many more votes let an interval exclude one half, with 80 % chance, if the rate stays what it is.
+def votes_to_decide(difference: float, error: float, votes: int) -> int | None:
+    """About how many more votes let the interval of a difference exclude 0, with 80 % chance, if the difference is so.
 
-    n = (z.975 + z.80)² p(1-p) / (p - ½)² · design effect; None when p is so near to ½ that it would take over 100,000.
+    A standard error shrinks with the root of the votes: n = votes · ((z.975 + z.80) · error / difference)². None when
+    the difference is so small that this is over 100,000.
     """
-    if abs(rate - 0.5) < 1e-9:
+    if abs(difference) < 1e-9:
         return None
-    needed = (Z95 + Z80) ** 2 * max(rate * (1 - rate), 0.05) / (rate - 0.5) ** 2 * design_effect
+    needed = votes * ((Z95 + Z80) * error / difference) ** 2
     return max(1, ceil(needed - votes)) if needed <= 100_000 else None
 
 
@@ -288,37 +289,28 @@ def verdict(votes: Votes, names: list[str]) -> str:
     strengths, matrix = bradley_terry(votes), win_matrix(votes)
     if not strengths.connected:
         return "Some policies were never compared, not even through others, so there is no common ranking."
+    told = _two_way(strengths, matrix, names) if len(names) == 2 else _ranking(strengths, matrix, names)
     best, rivals = leaders(strengths)
-    return _two_way(votes, matrix, strengths, names) if len(names) == 2 else _ranking(matrix, best, rivals, names)
+    return f"{told} {_more(strengths, best, rivals, len(votes))}" if rivals else told
 
 
-def _two_way(votes: Votes, matrix: WinMatrix, strengths: Strengths, names: list[str]) -> str:
+def _two_way(strengths: Strengths, matrix: WinMatrix, names: list[str]) -> str:
     best, rivals = leaders(strengths)
-    other = 1 - best
-    rate, total = float(matrix.rate[best, other]), int(matrix.votes[best, other])
-    _, low, high = strengths.difference(best, other)
-    figures = f"{percent(rate)} [{bare_percent(_chance(low))}, {bare_percent(_chance(high))}] of {total:,} comparisons"
-    if not rivals:
-        return f"{names[best]} is preferred to {names[other]} in {figures}."
-    effect = _design_effect(strengths, rate, total)
-    told = f"The votes cannot tell {names[0]} from {names[1]} yet: {names[best]} is at {figures}."
-    return f"{told} {_more(rate, total, effect)}"
+    _, low, high = strengths.difference(best, 1 - best)
+    interval = f"[{100 * _chance(low):.0f}, {100 * _chance(high):.0f}]"
+    figures = f"{percent(float(matrix.rate[best, 1 - best]))} {interval} of {int(matrix.votes[0, 1]):,} comparisons"
+    if rivals:
+        return f"The votes cannot tell {names[0]} from {names[1]} yet: {names[best]} is preferred in {figures}."
+    return f"{names[best]} is preferred to {names[1 - best]} in {figures}."
 
 
-def _ranking(matrix: WinMatrix, best: int, rivals: list[int], names: list[str]) -> str:
+def _ranking(strengths: Strengths, matrix: WinMatrix, names: list[str]) -> str:
+    best, rivals = leaders(strengths)
     beaten = [j for j in range(len(names)) if j not in {best, *rivals}]
     if not rivals:
         return f"{names[best]} is preferred to every other policy: {_rates(matrix, best, beaten, names)}."
     told = f"{names[best]} leads, but the votes cannot tell it from {_listed([names[j] for j in rivals])} yet."
-    if beaten:
-        told += f" It is preferred to {_rates(matrix, best, beaten, names)}."
-    nearest = max(rivals, key=lambda j: int(matrix.votes[best, j]))
-    total = int(matrix.votes[best, nearest])
-    if not total:
-        return told
-    return (
-        f"{told} {_more(float(matrix.rate[best, nearest]), total, 1.0, f' of {names[best]} against {names[nearest]}')}"
-    )
+    return f"{told} It is preferred to {_rates(matrix, best, beaten, names)}." if beaten else told
 
 
 def _rates(matrix: WinMatrix, best: int, others: list[int], names: list[str]) -> str:
@@ -327,18 +319,14 @@ def _rates(matrix: WinMatrix, best: int, others: list[int], names: list[str]) ->
     return _listed(rates + [f"{names[j]} (through others)" for j in others if j not in direct])
 
 
-def _more(rate: float, total: int, effect: float, of: str = "") -> str:
-    more = votes_to_decide(rate, total, effect)
+def _more(strengths: Strengths, best: int, rivals: list[int], votes: int) -> str:
+    """How far the nearest rival is from being told apart."""
+    nearest = max(rivals, key=lambda j: float(strengths.theta[j]))
+    difference, low, high = strengths.difference(best, nearest)
+    more = votes_to_decide(difference, (high - low) / (2 * Z95), votes)
     if more is None:
         return "They are so close that more votes will hardly tell them apart."
-    return f"If it stays so, about {_rounded(more):,} more votes{of} would decide it."
-
-
-def _design_effect(strengths: Strengths, rate: float, total: int) -> float:
-    """Variance of the difference over what independent votes would give: above 1 when votes of a prompt are alike."""
-    difference = strengths.difference(0, 1)
-    variance = ((difference[2] - difference[1]) / (2 * Z95)) ** 2
-    return max(0.2, variance * total * rate * (1 - rate))
+    return f"If it stays so, about {_rounded(more):,} more votes like these would decide it."
 
 
 def _chance(log_odds: float) -> float:
@@ -357,7 +345,3 @@ def _listed(words: list[str]) -> str:
 
 def percent(share: float) -> str:
     return f"{100 * share:.0f} %"
-
-
-def bare_percent(share: float) -> str:
-    return f"{100 * share:.0f}"

@@ -13,6 +13,7 @@ from training.models import Run
 
 from .leaderboard import (
     Agreement,
+    Ints,
     Share,
     Strengths,
     Votes,
@@ -76,6 +77,13 @@ def votes_of(judgements: Sequence[Judgement], contenders: Sequence[Contender]) -
         cluster=np.array([judgement.prompt for judgement in cast], dtype=np.int64),
         policies=len(contenders),
     )
+
+
+def agreement_arrays(judgements: Sequence[Judgement]) -> tuple[Ints, Ints]:
+    """What was judged and what was said of it, for Krippendorff's α: which answer, tie and both bad are four values."""
+    items = np.array([judgement.item for judgement in judgements], dtype=np.int64)
+    said = np.array([judgement.preferred for judgement in judgements], dtype=np.int64)
+    return items, said
 
 
 # --- The parts of the page --------------------------------------------------------------------------------------------
@@ -196,7 +204,7 @@ def gather(study: Study) -> Results:
         skipped=_standing(study, AssignmentState.SKIPPED),
         late=_standing(study, AssignmentState.LATE),
         side_a=_side_a(judgements),
-        agreement=_agreement(judgements),
+        agreement=krippendorff_alpha(*agreement_arrays(judgements)),
         raters=_raters(study, judgements),
         costs=[_cost(contender) for contender in contenders],
     )
@@ -241,12 +249,6 @@ def _side_a(judgements: Sequence[Judgement]) -> Share | None:
     """How often the left answer was preferred, of all that preferred one."""
     decided = [judgement for judgement in judgements if judgement.choice in {Choice.A, Choice.B}]
     return share(sum(judgement.choice == Choice.A for judgement in decided), len(decided))
-
-
-def _agreement(judgements: Sequence[Judgement]) -> Agreement:
-    items = np.array([judgement.item for judgement in judgements], dtype=np.int64)
-    said = np.array([judgement.preferred for judgement in judgements], dtype=np.int64)
-    return krippendorff_alpha(items, said)
 
 
 def _raters(study: Study, judgements: Sequence[Judgement]) -> list[RaterRow]:

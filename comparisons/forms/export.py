@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from django import forms
 
 from comparisons.export import Disagreement, Form, Rule, Ties
-from training.models import Dataset
 
 TIES = [
     (Ties.IGNORE.value, "A tie is no vote: the other judgements decide"),
@@ -43,6 +44,11 @@ class RuleForm(forms.Form):
         help_text="An item of which at least half of the judgements say “both bad” gives no pair either way.",
     )
 
+    @classmethod
+    def defaults(cls) -> dict[str, Any]:
+        """What each field holds unless something else is chosen."""
+        return {name: field.initial for name, field in cls.base_fields.items()}
+
     @property
     def rule(self) -> Rule:
         """The rule of a valid form."""
@@ -70,7 +76,3 @@ class MakeDatasetForm(RuleForm):
         label="Dataset",
         help_text="A new name makes a dataset; the name of one that exists adds a version to it.",
     )
-
-    def suggestions(self) -> list[str]:
-        """Names of datasets that exist, for the field's list."""
-        return list(Dataset.objects.values_list("name", flat=True)[:200])

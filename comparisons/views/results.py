@@ -32,12 +32,7 @@ def results(request: HttpRequest, slug: str) -> HttpResponse:
     study = get_object_or_404(Study, slug=slug)
     if not _is_closed(study):
         return _still_open(request, study)
-    context = {
-        "study": study,
-        "results": finding.gather(study),
-        "export_form": ExportForm(),
-        "dataset_form": MakeDatasetForm(initial={"dataset": study.name}),
-    }
+    context = {"study": study, "results": finding.gather(study)}
     return render(request, "comparisons/results/results.html", context)
 
 
@@ -71,7 +66,7 @@ def export(request: HttpRequest, slug: str) -> HttpResponseBase:
     study = get_object_or_404(Study, slug=slug)
     if not _is_closed(study):
         return _still_open(request, study)
-    form = ExportForm(request.GET)
+    form = ExportForm(ExportForm.defaults() | request.GET.dict() if request.GET else None)
     if not form.is_valid():
         return _export_page(request, study, form)
     kind, shape = form.cleaned_data["type"], exporting.Form(form.cleaned_data["form"])
@@ -95,19 +90,19 @@ def make_dataset(request: HttpRequest, slug: str) -> HttpResponse:
     study = get_object_or_404(Study, slug=slug)
     if not _is_closed(study):
         return _still_open(request, study)
-    defaults = {"minimum": 1, "ties": "ignore", "disagreement": "majority", "dataset": study.name}
-    form = MakeDatasetForm(request.POST if request.method == "POST" else defaults | request.GET.dict())
+    defaults = MakeDatasetForm.defaults() | {"dataset": study.name}
+    form = MakeDatasetForm(request.POST if request.method == "POST" else defaults)
     summary = exporting.summarise(study, form.rule) if form.is_valid() else None
     if summary and not summary.pairs:
         form.add_error(None, _no_pairs(summary))
-    if request.method == "POST" and form.is_valid():
+    if request.method == "POST" and form.is_valid() and request.POST.get("action") != "count":
         user = user_of(request)
         dataset = dataset_named(form.cleaned_data["dataset"], user)
         version = exporting.make_dataset_version(study, form.rule, dataset, user)
         messages.success(request, f"{version.rows:,} pairs of study “{study.name}” are sealed as {version}.")
         return redirect(version)
     context = {"study": study, "form": form, "summary": summary}
-    status = 422 if request.method == "POST" else 200
+    status = 422 if request.method == "POST" and form.errors else 200
     return render(request, "comparisons/results/make_dataset.html", context, status=status)
 
 
@@ -138,8 +133,8 @@ def _chosen_items(study: Study, request: HttpRequest) -> QuerySet[Item]:
 
 
 def _export_page(request: HttpRequest, study: Study, form: ExportForm) -> HttpResponse:
-    status = 422 if request.GET else 200
-    return render(request, "comparisons/results/export.html", {"study": study, "export_form": form}, status=status)
+    status = 422 if form.is_bound else 200
+    return render(request, "comparisons/results/export.html", {"study": study, "form": form}, status=status)
 
 
 def _no_pairs(summary: exporting.Summary) -> str:

@@ -186,9 +186,11 @@ def test_alpha_says_why_it_is_undefined(unit, value, reason):
 
 
 def test_votes_to_decide_a_rate_of_sixty_percent():
-    """(1.959964 + 0.841621)² · 0.24 / 0.01 = 188.4, so 189 in all and 89 after the first hundred."""
-    assert votes_to_decide(0.6, 100) == 89
-    assert votes_to_decide(0.5, 100) is None
+    """After 100 votes at 60 %: difference ln 1.5 = 0.40547, s.e. 1 / sqrt(100 · 0.24) = 0.20412;
+    100 · ((1.959964 + 0.841621) · 0.20412 / 0.40547)² = 198.9, so 99 more."""
+    assert votes_to_decide(np.log(1.5), 1 / np.sqrt(24), 100) == 99
+    assert votes_to_decide(0.0, 0.2, 100) is None
+    assert votes_to_decide(0.001, 0.2, 100) is None
 
 
 def test_the_verdict_names_the_winner_with_rate_interval_and_votes():
@@ -198,9 +200,11 @@ def test_the_verdict_names_the_winner_with_rate_interval_and_votes():
 
 
 def test_the_verdict_says_when_the_votes_cannot_tell():
+    """22 : 18: difference 0.20067, s.e. sqrt(40/39 / (40 · 0.2475)) = 0.32188; 40 · (2.80159 · 0.32188 / 0.20067)² - 40
+    = 767.7, told as 770."""
     words = verdict(votes_of([(0, 1, 1.0, 22), (0, 1, 0.0, 18)]), ["DPO", "base"])
-    assert words.startswith("The votes cannot tell DPO from base yet: DPO is at 55 %")
-    assert "more votes would decide it" in words
+    assert words.startswith("The votes cannot tell DPO from base yet: DPO is preferred in 55 %")
+    assert words.endswith("If it stays so, about 770 more votes like these would decide it.")
 
 
 def test_the_verdict_of_several_policies_names_whom_it_cannot_tell_apart():

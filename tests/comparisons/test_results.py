@@ -1,0 +1,137 @@
+"""What the results page says of a closed study, against small studies whose figures are known."""
+
+from __future__ import annotations
+
+import pytest
+
+from comparisons import assignment as assigning
+from comparisons.models import Answer, Choice, StudyState
+from comparisons.results import Cell, gather
+from tests.comparisons.rating_factories import judge_all, make_rater, make_study, prefer
+from tests.factories import make_policy, make_run, make_user
+
+pytestmark = pytest.mark.django_db
+
+
+def close(study):
+    study.state = StudyState.CLOSED
+    study.save()
+    return study
+
+
+def two_policies():
+    return make_policy(name="base"), make_policy(name="tuned", method="dpo")
+
+
+def test_a_clear_winner_is_named_first():
+    base, tuned = two_policies()
+    study = make_study(items=20, policies=[base, tuned], ratings_per_item=2)
+    for _ in range(2):
+        judge_all(study, make_rater(), prefer(tuned))
+    found = gather(close(study))
+    assert found.verdict.startswith("tuned is preferred to base in 100 %")
+    assert [standing.contender.policy for standing in found.standings] == [tuned, base]
+    assert found.corrected
+    assert (found.preferences, found.ties, found.both_bad) == (40, 0, 0)
+
+
+def test_the_matrix_counts_both_sides_ties_and_both_bad():
+    """Six items: four for the tuned policy, one tie, one both bad. Rate of tuned: (4 + 0.5) / 5 = 0.9."""
+    base, tuned = two_policies()
+    study = make_study(items=6, policies=[base, tuned])
+    said = {4: "tie", 5: "both_bad"}
+    judge_all(study, make_rater(), lambda given: said.get(given.item.position) or prefer(tuned)(given))
+    (_, (_, base_cell)), (_, (tuned_cell, _)) = gather(close(study)).matrix
+    assert (tuned_cell.rate, tuned_cell.votes, tuned_cell.ties, tuned_cell.both_bad) == (0.9, 5, 1, 1)
+    assert base_cell.rate == pytest.approx(0.1)
+
+
+def test_withdrawn_skipped_and_late_judgements_do_not_count():
+    base, tuned = two_policies()
+    study = make_study(items=3, policies=[base, tuned])
+    alice = make_rater()
+    first = assigning.next_assignment(alice)
+    assigning.submit(first, "a", 1)
+    assigning.undo(first, 1)
+    assigning.submit(first, Choice.SKIP, 3)
+    second = assigning.next_assignment(alice)
+    close(study)
+    assigning.submit(second, "a", 1)
+    found = gather(study)
+    assert (found.judgements, found.skipped, found.late) == (0, 1, 1)
+    assert found.verdict.startswith("No judgement prefers")
+    assert found.standings == []
+
+
+def test_agreement_is_about_answers_and_not_about_sides():
+    """Two raters who see opposite sides and prefer the same policy agree on every item; one tie makes two values."""
+    base, tuned = two_policies()
+    study = make_study(items=8, policies=[base, tuned], ratings_per_item=2)
+    for _ in range(2):
+        judge_all(study, make_rater(), lambda given: "tie" if given.item.position == 0 else prefer(tuned)(given))
+    assert gather(close(study)).agreement.alpha == pytest.approx(1.0)
+
+
+def test_agreement_of_a_single_rater_is_undefined_and_says_why():
+    study = make_study(items=3)
+    judge_all(study, make_rater(), lambda _: "a")
+    agreement = gather(close(study)).agreement
+    assert agreement.alpha is None
+    assert agreement.reason == "no item was judged by two people"
+
+
+def test_a_rater_who_always_presses_left_shows_in_the_share_of_side_a():
+    study = make_study(items=20)
+    judge_all(study, make_rater("lefty"), lambda _: "a")
+    found = gather(close(study))
+    assert found.side_a.value == 1.0
+    assert found.side_a.differs_from_half
+    assert found.raters[0].name == "lefty"
+    assert found.raters[0].side_a.total == 20
+
+
+def test_each_rater_is_compared_with_the_others_of_the_same_items():
+    """Alice and Bob agree on three of four items: 75 % each."""
+    base, tuned = two_policies()
+    study = make_study(items=4, policies=[base, tuned], ratings_per_item=2)
+    judge_all(study, make_rater("alice"), prefer(tuned))
+    judge_all(study, make_rater("bob"), lambda given: prefer(base if given.item.position == 0 else tuned)(given))
+    rows = gather(close(study)).raters
+    assert [(row.name, row.same_as_others.value, row.same_as_others.total) for row in rows] == [
+        ("alice", 0.75, 4),
+        ("bob", 0.75, 4),
+    ]
+
+
+def test_cost_and_serving_are_what_was_measured():
+    """First tokens at 10, 20, 30, 40, 50 ms: median 30, p95 = 40 + 0.8 · 10 = 48. 20 tokens in 0.5 s: 40 a second."""
+    run = make_run(user=make_user())
+    run.train_seconds, run.tokens, run.peak_memory_bytes = 41.0, 1000, 2**30
+    run.save()
+    study = make_study(items=5, policies=[make_policy(), make_policy(run=run)])
+    contender = study.contenders.last()
+    for number, answer in enumerate(Answer.objects.filter(contender=contender).order_by("id"), start=1):
+        answer.first_token_seconds, answer.retries = number / 100, int(number == 3)
+        answer.finish_reason = "length" if number == 5 else "stop"
+        answer.save()
+    untrained, cost = gather(close(study)).costs
+    assert untrained.run is None
+    assert (cost.run.train_seconds, cost.run.peak_memory_bytes) == (41.0, 2**30)
+    assert (cost.first_token_ms, cost.first_token_p95_ms) == pytest.approx((30, 48))
+    assert (cost.rate_median, cost.answers, cost.cut_off, cost.retries, cost.refused) == (40, 5, 1, 1, 0)
+
+
+@pytest.mark.parametrize(
+    "rate,low,high,lead", [(0.55, 0.45, 0.65, 0), (0.58, 0.51, 0.65, 1), (0.65, 0.55, 0.75, 2), (0.2, 0.1, 0.3, -3)]
+)
+def test_a_cell_leads_only_when_its_interval_excludes_one_half(rate, low, high, lead):
+    assert Cell(None, rate, low, high, 100, 0, 0).lead == lead
+
+
+def test_gathering_asks_the_database_a_fixed_number_of_times(django_assert_max_num_queries):
+    study = make_study(items=30, ratings_per_item=2)
+    for _ in range(2):
+        judge_all(study, make_rater(), lambda _: "a")
+    close(study)
+    with django_assert_max_num_queries(10):
+        gather(study)
