@@ -10,7 +10,7 @@ import math
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from django.db.models import Count, F, Max, Q
@@ -22,7 +22,15 @@ from training.models import Run, RunMetric
 # A curve on the page is some 400 pixels wide; more points cost time and show nothing.
 MOST_POINTS = 400
 
-GROUP_LABELS = {"train": "training", "held_out": "held-out", "rollout": "rollouts", "reward": "reward model"}
+GROUP_LABELS = {
+    "train": "training",
+    "held_out": "held-out",
+    "rollout": "rollouts",
+    "reward": "training",
+    "reward_held_out": "held-out",
+}
+# The reward model trains before the policy and counts its own steps, so its measures never share a chart with others.
+REWARD_MODEL, REWARD_MODEL_KEY = "reward", "reward-model-"
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,10 +47,11 @@ class Family:
 
 FAMILIES = (
     Family("loss", "Loss", "lower is better", r"(^|_)(loss|nll)$"),
-    Family("margin", "Reward margin", "chosen minus rejected", r"margin"),
-    Family("accuracy", "Ranking accuracy", "share of pairs ranked as labelled", r"accuracy", (0, 1), 0.5),
+    Family("margin", "Margin", "nats, chosen minus rejected", r"margin", reference=0),
+    Family("accuracy", "Ranking accuracy", "share of pairs", r"ranking_accuracy|^accuracy$", (0, 1), 0.5),
+    Family("relative", "Accuracy relative to the reference", "share of pairs", r"accuracy", (0, 1), 0.5),
     Family("kl", "KL to the reference", "nats per answer", r"(^|_)kl(_|$)", reference=0),
-    Family("region", "Pairs in the undesirable region", "share of pairs", r"undesirable|pessimistic", (0, 1)),
+    Family("region", "Undesirable and pessimistic pairs", "share of pairs", r"undesirable|pessimistic", (0, 1)),
     Family("displacement", "Log-probability displacement", "nats", r"displacement|log_?prob|logp", reference=0),
     Family("reward", "Reward", "reward model's score", r"reward|score"),
     Family("length", "Answer length", "tokens", r"length"),
@@ -75,20 +84,40 @@ def charts_of(names: Iterable[str]) -> list[Chart]:
     members: dict[Family, list[str]] = defaultdict(list)
     for name in sorted(names):
         members[family_of(name)].append(name)
-    order = {family: place for place, family in enumerate(FAMILIES)}
     charts = [Chart(family, tuple(sorted(of_family, key=_training_first))) for family, of_family in members.items()]
-    return sorted(charts, key=lambda chart: (order.get(chart.family, len(order)), chart.family.title))
+    return sorted(charts, key=lambda chart: (_place(chart.family), chart.family.title))
+
+
+def _place(family: Family) -> int:
+    """Known families in their order, then unknown ones, then the reward model's."""
+    order = {known.key: place for place, known in enumerate(FAMILIES)}
+    return order.get(family.key, len(FAMILIES) + family.key.startswith(REWARD_MODEL_KEY))
 
 
 def family_of(name: str) -> Family:
     """The family of a metric, made for it when no known one fits."""
-    measure = name.rpartition("/")[2]
+    group, _, measure = name.rpartition("/")
     known = next((family for family in FAMILIES if re.search(family.pattern, measure)), None)
-    return known or Family(measure, measure.replace("_", " ").capitalize(), "", "")
+    family = known or Family(measure, measure.replace("_", " ").capitalize(), "", "")
+    if group.startswith(REWARD_MODEL):
+        title = f"Reward model: {family.title.lower()}"
+        return replace(family, key=f"{REWARD_MODEL_KEY}{family.key}", title=title, reference=None)
+    return family
 
 
 def _training_first(name: str) -> tuple[bool, str]:
-    return (not name.startswith("train/"), name)
+    return ("held_out" in name, name)
+
+
+def words_of(name: str) -> str:
+    """'held_out/ranking_accuracy' -> 'held-out ranking accuracy'."""
+    group, _, measure = name.rpartition("/")
+    model = "reward model, " if group.startswith(REWARD_MODEL) else ""
+    return f"{model}{GROUP_LABELS.get(group, group.replace('_', ' '))} {_spoken(measure)}".strip()
+
+
+def _spoken(measure: str) -> str:
+    return " ".join("KL" if word == "kl" else word for word in measure.split("_"))
 
 
 def label_of(name: str, chart: Chart) -> str:
@@ -97,7 +126,7 @@ def label_of(name: str, chart: Chart) -> str:
     words = GROUP_LABELS.get(group, group.replace("_", " "))
     if len({other.rpartition("/")[2] for other in chart.names}) == 1:
         return words or measure
-    return f"{words} {measure.replace('_', ' ')}".strip()
+    return f"{words} {_spoken(measure)}".strip()
 
 
 def names_of(runs: Iterable[Run]) -> list[str]:

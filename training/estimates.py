@@ -23,8 +23,8 @@ TRAINING_EFFICIENCY = 0.3
 GENERATION_EFFICIENCY = 0.05
 # The interpreter, torch and its libraries before any weight is loaded.
 RUNTIME_BYTES = int(0.5 * GIB)
-# Answer positions whose logits exist at one time.
-LOGIT_ROWS = 2048
+# Logits that exist at one time, as training/engine/logprobs.py cuts them.
+LOGITS = 1 << 24
 
 
 class NoShape(ValueError):
@@ -62,9 +62,10 @@ class ModelShape:
 
 @dataclass(frozen=True, slots=True)
 class DataShape:
-    """Training rows and their mean lengths in tokens; `rejected` is 0 for demonstrations."""
+    """Training rows, different prompts among them, mean lengths in tokens; `rejected` is 0 for demonstrations."""
 
     rows: int
+    prompts: int
     prompt: float
     chosen: float
     rejected: float
@@ -74,6 +75,7 @@ class DataShape:
 class Estimate:
     """What a run takes. Bytes by part, and floating-point operations of training and of sampling answers."""
 
+    visits: int
     steps: int
     tokens: int
     memory: dict[str, int]
@@ -141,18 +143,20 @@ def _with_counted_parameters(shape: ModelShape, *, tied: bool) -> ModelShape:
     )
 
 
-def optimizer_steps(config: TrainingConfig, rows: int) -> int:
-    """Steps of the policy: the limit, or what the epochs come to."""
-    return config.max_steps or max(1, math.ceil(config.epochs * rows / config.batch_size))
+def visited_rows(config: TrainingConfig, data: DataShape) -> int:
+    """Rows that the optimizer sees: the step limit's worth, or what the epochs come to. RLHF visits prompts."""
+    if config.max_steps:
+        return config.max_steps * config.batch_size
+    return max(1, round(config.epochs * (data.prompts if isinstance(config, RLHFConfig) else data.rows)))
 
 
 def estimate(method: Method, config: TrainingConfig, model: ModelShape, data: DataShape) -> Estimate:
     """Steps, memory and arithmetic of a run."""
-    steps = optimizer_steps(config, data.rows)
+    visits = visited_rows(config, data)
     row = _row_tokens(method, config, data)
-    tokens = int(steps * config.batch_size * row)
-    training, sampling = _flops(method, config, model, data, used=steps * config.batch_size, row=row)
-    return Estimate(steps, tokens, _memory(method, config, model, row), training, sampling)
+    training, sampling = _flops(method, config, model, data, visits, row)
+    steps = math.ceil(visits / config.batch_size)
+    return Estimate(visits, steps, int(visits * row), _memory(method, config, model, row), training, sampling)
 
 
 def _row_tokens(method: Method, config: TrainingConfig, data: DataShape) -> float:
@@ -167,15 +171,21 @@ def _row_tokens(method: Method, config: TrainingConfig, data: DataShape) -> floa
 
 
 def _memory(method: Method, config: TrainingConfig, model: ModelShape, row: float) -> dict[str, int]:
-    """Bytes by part; AdamW keeps two fp32 numbers beside each trained weight and its gradient."""
+    """Bytes by part; AdamW keeps two fp32 numbers beside each trained weight and its gradient.
+
+    Under LoRA the frozen base lies in the run's precision, and reference and reward model share it. Weights trained in
+    full lie in fp32 (bf16 adds the copy that autocast keeps); RLHF then holds policy, reference and reward model.
+    """
     number = 2 if config.precision == "bf16" else 4
     full = config.tuning == "full"
     trained = model.parameters if full else model.adapter_parameters(config.lora_rank)
     copies = 3 if full and method is Method.RLHF else 1
-    tokens = config.batch_size * row
-    logits = min(tokens, LOGIT_ROWS) * model.vocabulary * 4 * 2
+    weight = (4 if number == 4 else 6) if full else number
+    # Batches larger than one pass are split, but never within a row.
+    tokens = max(row, min(config.batch_size * row, config.tokens_per_pass))
+    logits = 2 * 4 * min(tokens * model.vocabulary, LOGITS)
     return {
-        "Weights": copies * model.parameters * (4 if full else number) + (0 if full else 4 * trained),
+        "Weights": copies * weight * model.parameters + (0 if full else 4 * trained),
         "Gradients": 4 * trained,
         "AdamW": 8 * trained,
         "Activations": int(tokens * model.saved_per_token * number + logits),
@@ -184,7 +194,7 @@ def _memory(method: Method, config: TrainingConfig, model: ModelShape, row: floa
 
 
 def _flops(
-    method: Method, config: TrainingConfig, model: ModelShape, data: DataShape, *, used: int, row: float
+    method: Method, config: TrainingConfig, model: ModelShape, data: DataShape, visits: int, row: float
 ) -> tuple[float, float]:
     """Operations of training and of sampling: per token and parameter 2 forward, 2 to the inputs, 2 to the weights.
 
@@ -193,10 +203,10 @@ def _flops(
     """
     per_token = (6 if config.tuning == "full" else 4) * model.parameters
     if not isinstance(config, RLHFConfig):
-        reference = 2 * model.parameters * min(used, data.rows) * row if method.needs_preferences else 0
-        return per_token * used * row + reference, 0.0
+        reference = 2 * model.parameters * min(visits, data.rows) * row if method.needs_preferences else 0
+        return per_token * visits * row + reference, 0.0
     pair = data.prompt + data.chosen + data.rejected
     reward_model = per_token * config.reward.epochs * data.rows * pair
-    judging = 4 * model.parameters * used * row
-    sampling = 2 * model.parameters * used * config.group_size * config.max_new_tokens
-    return reward_model + per_token * used * row + judging, sampling
+    judging = 4 * model.parameters * visits * row
+    sampling = 2 * model.parameters * visits * config.group_size * config.max_new_tokens
+    return reward_model + per_token * visits * row + judging, sampling

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from statistics import fmean
 
 from huggingface_hub import try_to_load_from_cache
 
@@ -16,15 +14,19 @@ from training.device import Device, this_device
 from training.estimates import CHARACTERS_PER_TOKEN, DataShape, Estimate, NoShape, estimate, read_shape
 from training.models import DatasetVersion, Policy, PolicyKind, Run, RunState
 from training.preferences import store
-from training.preferences.records import Message
 
 
 class MissingModel(NoShape):
     """A base whose files are gone, so that no run can start from it."""
 
 
-SAMPLED_ROWS = 200
 EARLIER_RUNS = 5
+CHARACTERS = "avg(list_sum(list_transform({0}, lambda turn: length(turn.content))))"
+TRAINING_ROWS = f"""
+SELECT count(*), count(DISTINCT hash(prompt)),
+       {CHARACTERS.format("prompt")}, {CHARACTERS.format("chosen")}, {CHARACTERS.format("rejected")}
+FROM read_parquet(?) WHERE split = 'train'
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +68,7 @@ def forecast(method: Method, config: TrainingConfig, base: Policy, version: Data
 
 def _seconds(config: TrainingConfig, expected: Estimate, device: Device, measured: Measured | None) -> float | None:
     if measured:
-        return expected.steps * config.batch_size / measured.rows_per_second
+        return expected.visits / measured.rows_per_second
     return expected.seconds(device.flops_per_second) if device.flops_per_second else None
 
 
@@ -102,23 +104,17 @@ def earlier_runs(method: Method, config: TrainingConfig, base: Policy) -> Measur
 
 
 def data_shape(version: DatasetVersion) -> DataShape:
-    """Rows of the version and their guessed mean lengths; raises NoShape when its file is gone."""
+    """Rows, prompts and guessed lengths of the training split; raises NoShape when the sealed file is gone."""
     if not version.path.is_file():
         raise NoShape(f"The sealed file of {version} is gone from this machine.")
-    prompt, chosen, rejected = _mean_lengths(version.path)
-    return DataShape(version.train_rows, prompt, chosen, rejected)
+    return _measured_shape(version.path)
 
 
 @lru_cache(maxsize=256)
-def _mean_lengths(path: Path) -> tuple[float, float, float]:
-    """Mean tokens of prompts, chosen and rejected answers in the first rows; a sealed file never changes."""
-    pairs = [row.pair for row in store.page(path, 0, SAMPLED_ROWS)]
-    return (
-        fmean(_tokens(pair.prompt) for pair in pairs),
-        fmean(_tokens(pair.chosen) for pair in pairs),
-        fmean(_tokens(pair.rejected or ()) for pair in pairs),
-    )
-
-
-def _tokens(conversation: Sequence[Message]) -> float:
-    return sum(len(message.content) for message in conversation) / CHARACTERS_PER_TOKEN
+def _measured_shape(path: Path) -> DataShape:
+    """One scan of a sealed file, which never changes."""
+    with store.connection() as database:
+        row = database.execute(TRAINING_ROWS, [str(path)]).fetchone()
+    rows, prompts, *characters = row or (0, 0, 0, 0, 0)
+    prompt, chosen, rejected = (float(count or 0) / CHARACTERS_PER_TOKEN for count in characters)
+    return DataShape(int(rows), int(prompts), prompt, chosen, rejected)

@@ -16,15 +16,17 @@ from alignapp.accounts.models import User
 from training import config_fields, queue
 from training.config import Method, TrainingConfig, parse_config
 from training.config_fields import VALUE_LABELS, Setting
-from training.device import GIB
 from training.estimates import NoShape
 from training.models import DatasetVersion, Policy, PolicyKind, Run
 from training.presets import preset
+from training.quantities import gib
 from training.throughput import Forecast, MissingModel, forecast
 
 RUN_FIELDS = ("name", "base", "dataset_version")
 # What a launch may carry beside the run's own fields and the settings.
 OTHER_KEYS = {"csrfmiddlewaretoken", "preset"}
+# Data smaller than the default batch may still be trained on: its only batch is then smaller.
+DEFAULT_BATCH: int = TrainingConfig.model_fields["batch_size"].default
 TRUE_WORDS = {"true", "1", "on", "yes"}
 
 
@@ -150,6 +152,12 @@ class LaunchForm(forms.Form):
             )
         elif not version.train_rows:
             self.add_error("dataset_version", f"{version} has no training rows. Choose another version.")
+        elif self.config and self.config.batch_size > max(version.train_rows, DEFAULT_BATCH):
+            self.add_error(
+                "batch_size",
+                f"{version} has {version.train_rows:,} training rows, so a batch of {self.config.batch_size:,} cannot "
+                f"be filled. Lower it to {version.train_rows:,} or less.",
+            )
 
     def _check_weights(self, base: Policy | None) -> None:
         from_scratch = getattr(self.config, "from_scratch", False)
@@ -170,7 +178,7 @@ class LaunchForm(forms.Form):
         except NoShape as problem:
             self.forecast_problem = str(problem)
         if self.forecast and not self.forecast.fits:
-            self.add_error("batch_size", _too_large(self.forecast))
+            self.add_error(*_too_large(self.forecast, self.config))
 
     def save(self, user: User) -> Run:
         """Queue the run with its settings frozen; raises queue.Refused."""
@@ -223,12 +231,19 @@ def _initial(setting: Setting) -> Any:
     return setting.default if isinstance(setting.default, bool) else config_fields.raw_text(setting.default)
 
 
-def _too_large(expected: Forecast) -> str:
-    need, have = expected.estimate.memory_bytes / GIB, expected.limit_bytes / GIB
-    return (
-        f"The run needs about {need:.1f} GiB and the {expected.device.name} has {have:.1f} GiB. Lower the batch size "
-        "or the longest text, or train a LoRA adapter in bf16."
-    )
+def _too_large(expected: Forecast, config: TrainingConfig) -> tuple[str, str]:
+    """The field that can help most, and the sentence."""
+    memory = expected.estimate.memory
+    need, have = gib(expected.estimate.memory_bytes), gib(expected.limit_bytes)
+    sentence = f"The run needs about {need} and may use {have} ({expected.device.name})."
+    if memory["Activations"] > expected.limit_bytes / 2:
+        return (
+            "tokens_per_pass",
+            f"{sentence} Lower the tokens per pass; the batch is then split, with the same result.",
+        )
+    if config.tuning == "full":
+        return "tuning", f"{sentence} Train a LoRA adapter instead, or choose a smaller base."
+    return "base", f"{sentence} Choose a smaller base, or bf16 under “Advanced”."
 
 
 def free_name(method: Method, version: DatasetVersion) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django import template
 
-from training import quantities
+from training import curves, quantities
 
 register = template.Library()
 
@@ -17,3 +17,5 @@ for function in (
     quantities.percent,
 ):
     register.filter(function.__name__, function)
+
+register.filter("metric_words", curves.words_of)

@@ -52,7 +52,7 @@ def policy(request: HttpRequest, pk: int) -> HttpResponse:
 @require_http_methods(["GET", "HEAD", "POST"])
 def policy_new(request: HttpRequest) -> HttpResponse:
     """Register a model that runs can start from."""
-    form = PolicyForm(request.POST or None)
+    form = PolicyForm(request.POST if request.method == "POST" else None)
     if request.method == "POST" and form.is_valid() and (registered := form.save(user_of(request))):
         return redirect(registered)
     return render(request, "training/policies/new.html", {"form": form}, status=422 if form.errors else 200)

@@ -1,0 +1,260 @@
+"""The launch pages: forms made from the typed configurations, refusals in words, estimates, links that fill them in."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from urllib.parse import urlencode
+
+import pytest
+from bs4 import BeautifulSoup
+from django.urls import reverse
+
+from tests.factories import make_policy, make_user, make_version
+from tests.training.launch_material import base_on_disk, sealed_version
+from training import config_fields, run_story
+from training.config import Method, parse_config
+from training.forms.runs import LaunchForm
+from training.models import PolicyKind, Run
+from training.presets import PRESETS
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def ada(client):
+    """A researcher's browser."""
+    client.force_login(make_user("ada"))
+    return client
+
+
+@pytest.fixture
+def material(tmp_path: Path) -> dict[str, object]:
+    """What every launch needs: a base that lies on disk and a sealed version."""
+    return {"base": base_on_disk(tmp_path).pk, "dataset_version": sealed_version().pk}
+
+
+def launch(browser, method: str, **fields):
+    return browser.post(reverse("run-new", args=[method]), fields)
+
+
+def error_of(response, field: str) -> str:
+    assert response.status_code == 422
+    return " ".join(response.context["form"].errors.get(field, []))
+
+
+@pytest.mark.parametrize("method", list(Method))
+def test_every_setting_of_a_method_has_a_field_with_help(ada, method: Method):
+    page = BeautifulSoup(ada.get(reverse("run-new", args=[method])).content, "html.parser")
+    for setting in config_fields.settings_of(method):
+        field = page.find(attrs={"name": setting.path})
+        assert field is not None, setting.path
+        assert page.find(id=field["aria-describedby"].split()[0]).get_text(strip=True) == setting.info.description
+
+
+@pytest.mark.parametrize("method", list(Method))
+def test_a_form_left_as_it_is_queues_the_defaults(ada, material, method: Method):
+    page = BeautifulSoup(ada.get(reverse("run-new", args=[method])).content, "html.parser")
+    fields = {field["name"]: field.get("value", "") for field in page.select("#launch input:not([type=checkbox])")}
+    fields |= {
+        select["name"]: select.find("option", selected=True)["value"]
+        for select in page.select("#launch select")
+        if select["name"] not in material
+    }
+    response = launch(ada, method, **(fields | material))
+    run = Run.objects.get()
+    assert response.url == run.get_absolute_url()
+    assert run.typed_config == parse_config(method, {})
+
+
+def test_a_launched_run_has_its_settings_frozen_and_a_name(ada, material):
+    launch(ada, "rlhf", **material, kl_beta="0.2", **{"reward.epochs": "2"})
+    run = Run.objects.get()
+    assert (run.config["kl_beta"], run.config["reward"]["epochs"], run.created_by.username) == (0.2, 2.0, "ada")
+    assert run.name == f"RLHF on {run.dataset_version}"
+
+
+def test_a_second_run_on_the_same_data_gets_a_number(ada, material):
+    for _ in range(2):
+        launch(ada, "dpo", **material)
+    assert Run.objects.first().name.endswith("(2)")
+
+
+@pytest.mark.parametrize(
+    "method, field, value, words",
+    [
+        ("dpo", "beta", "0", "Must be greater than 0"),
+        ("dpo", "beta", "-1", "Must be greater than 0"),
+        ("cpo", "beta", "strong", "Must be a number, such as 0.1"),
+        ("dpo", "beta", "nan", "finite"),
+        ("dpo", "batch_size", "3.5", "whole number"),
+        ("dpo", "label_smoothing", "0.5", "less than 0.5"),
+        ("cpo", "margin", "soft", "'hard' or 'smooth'"),
+        ("dpo", "lora_alpha", "9999", "LoRA alpha is more than 64 times"),
+        ("sft", "from_scratch", "on", "set tuning to full"),
+        ("rlhf", "group_size", "1", "2 or more"),
+        ("rlhf", "reward.epochs", "0", "greater than 0"),
+    ],
+)
+def test_a_wrong_value_is_refused_at_its_field_in_words(ada, material, method, field, value, words):
+    response = launch(ada, method, **material, **{field: value})
+    assert words in error_of(response, field)
+    assert not Run.objects.exists()
+
+
+def test_what_was_typed_stays_in_a_refused_form(ada, material):
+    page = BeautifulSoup(launch(ada, "dpo", **material, beta="0", epochs="3").content, "html.parser")
+    assert page.find(attrs={"name": "epochs"})["value"] == "3"
+    assert page.find(attrs={"name": "beta"})["aria-invalid"] == "true"
+
+
+def test_an_unknown_setting_is_refused(ada, material):
+    response = launch(ada, "dpo", **material, betta="0.1")
+    assert "no setting called 'betta'" in error_of(response, "__all__")
+
+
+def test_a_rank_above_what_the_server_takes_is_refused(ada, material, settings):
+    settings.VLLM_MAX_LORA_RANK = 16
+    assert "rank 16 at most" in error_of(launch(ada, "dpo", **material, lora_rank="32"), "lora_rank")
+
+
+def test_the_rank_does_not_matter_when_every_weight_is_trained(ada, material, settings):
+    settings.VLLM_MAX_LORA_RANK = 16
+    assert launch(ada, "dpo", **material, lora_rank="32", tuning="full").status_code == 302
+
+
+def test_a_base_whose_folder_is_gone_is_refused(ada, material):
+    response = launch(ada, "dpo", **(material | {"base": make_policy(location="/nowhere/model").pk}))
+    assert "there is no folder /nowhere/model" in error_of(response, "base")
+
+
+def test_an_adapter_is_not_offered_as_a_base(ada, material):
+    adapter = make_policy(PolicyKind.ADAPTER)
+    assert "no registered whole model" in error_of(launch(ada, "dpo", **(material | {"base": adapter.pk})), "base")
+
+
+def test_a_model_without_weights_is_for_sft_from_scratch_alone(ada, material, tmp_path):
+    untrained = {"base": make_policy(PolicyKind.UNTRAINED, location=str(tmp_path)).pk}
+    assert "has no weights yet" in error_of(launch(ada, "sft", **(material | untrained)), "base")
+    assert "no registered whole model" in error_of(launch(ada, "dpo", **(material | untrained)), "base")
+    assert launch(ada, "sft", **(material | untrained), tuning="full", from_scratch="on").status_code == 302
+
+
+def test_demonstrations_do_not_fit_a_preference_method(ada, material):
+    demonstrations = {"dataset_version": make_version(kind="demonstrations").pk}
+    response = launch(ada, "cpo", **(material | demonstrations))
+    assert "demonstrations without rejected answers" in error_of(response, "dataset_version")
+
+
+def test_a_batch_that_the_data_cannot_fill_is_refused(ada, material):
+    assert "40 training rows" in error_of(launch(ada, "dpo", **material, batch_size="4096"), "batch_size")
+
+
+def test_data_smaller_than_the_default_batch_may_be_trained_on(ada, material):
+    few = {"dataset_version": sealed_version(rows=5).pk}
+    assert launch(ada, "dpo", **(material | few)).status_code == 302
+
+
+def test_a_pass_that_cannot_fit_is_refused_with_what_it_needs(ada, tmp_path):
+    """Rows of 9 tokens in one pass over 4 layers of a model with a million units: no machine here has that."""
+    base = base_on_disk(tmp_path, hidden_size=40_000_000, intermediate_size=40_000_000, vocab_size=10)
+    response = launch(ada, "dpo", base=base.pk, dataset_version=sealed_version().pk)
+    words = " ".join(str(error) for error in response.context["form"].errors.values())
+    assert response.status_code == 422
+    assert "The run needs about" in words
+
+
+def test_nothing_chosen_is_said_at_both_choices(ada):
+    response = launch(ada, "dpo")
+    assert error_of(response, "base") == "Choose the model to start from."
+    assert error_of(response, "dataset_version") == "Choose the data to train on."
+
+
+def test_a_link_fills_the_form_in(ada, material):
+    query = urlencode(material | {"beta": "0.7", "floor": "0.5", "length_normalised": "true", "name": "Remedy"})
+    page = BeautifulSoup(ada.get(f"{reverse('run-new', args=['cpo'])}?{query}").content, "html.parser")
+    assert page.find(attrs={"name": "beta"})["value"] == "0.7"
+    assert page.find(attrs={"name": "length_normalised"}).has_attr("checked")
+    assert page.select_one("[name=base] option[selected]")["value"] == str(material["base"])
+    assert page.find(attrs={"name": "name"})["value"] == "Remedy"
+
+
+def test_a_link_with_a_setting_that_the_method_lacks_says_so(ada):
+    text = ada.get(f"{reverse('run-new', args=['dpo'])}?floor=0.5").content.decode()
+    assert "DPO has no setting called floor." in text
+
+
+@pytest.mark.parametrize(
+    "method, preset", [(method, preset) for method, presets in PRESETS.items() for preset in presets]
+)
+def test_every_preset_is_valid_as_it_is(method, preset):
+    form = LaunchForm(method, {path: config_fields.raw_text(value) for path, value in preset.values.items()})
+    form.is_valid()
+    assert set(form.errors) == {"base", "dataset_version"}
+    assert config_fields.flatten(form.config.model_dump(mode="json")).items() >= preset.values.items()
+
+
+def test_a_preset_fills_the_form_and_keeps_data_and_base(ada, material):
+    url = f"{reverse('run-new', args=['dpo'])}?{urlencode(material | {'preset': 'small-model'})}"
+    page = BeautifulSoup(ada.get(url).content, "html.parser")
+    assert page.find(attrs={"name": "beta"})["value"] == "0.5"
+    other = next(link["href"] for link in page.select("a.button") if "preset=lora" in link["href"])
+    assert f"base={material['base']}" in other
+
+
+def test_launching_again_opens_the_form_with_the_same_settings(ada, material):
+    launch(ada, "rlhf", **material, kl_beta="0.2", **{"reward.epochs": "2"})
+    first = Run.objects.get()
+    page = BeautifulSoup(ada.get(run_story.launch_link(first)).content, "html.parser")
+    assert page.find(attrs={"name": "kl_beta"})["value"] == "0.2"
+    assert page.find(attrs={"name": "reward.epochs"})["value"] == "2"
+
+
+def test_the_estimate_follows_the_form(ada, material):
+    """40 rows in batches of 8 are 5 steps, in batches of 32 are 2."""
+    url = reverse("run-estimate", args=["dpo"])
+    steps = [
+        ada.post(url, material | {"batch_size": size}, headers={"HX-Request": "true"}).context["trial"].forecast
+        for size in ("8", "32")
+    ]
+    assert [forecast.estimate.steps for forecast in steps] == [5, 2]
+
+
+def test_the_estimate_names_what_is_wrong(ada, material):
+    response = ada.post(reverse("run-estimate", args=["dpo"]), material | {"beta": "0"}, headers={"HX-Request": "true"})
+    assert "β: Must be greater than 0" in response.content.decode()
+
+
+def test_the_estimate_without_script_is_the_whole_page_and_queues_nothing(ada, material):
+    response = ada.post(reverse("run-estimate", args=["dpo"]), material)
+    assert b"Queue the run" in response.content
+    assert not Run.objects.exists()
+
+
+def test_the_choice_of_methods_passes_the_data_on(ada):
+    page = BeautifulSoup(ada.get(reverse("run-methods") + "?dataset_version=7").content, "html.parser")
+    links = [link["href"] for link in page.select("main section a")]
+    assert links == [
+        f"{reverse('run-new', args=[method])}?dataset_version=7" for method in ("dpo", "cpo", "rlhf", "sft")
+    ]
+
+
+def test_an_unknown_method_is_not_found(ada):
+    assert ada.get("/runs/new/ppo/").status_code == 404
+
+
+@pytest.mark.parametrize("name", ["run-methods", "run-new", "run-estimate"])
+def test_launching_is_for_researchers(client, name):
+    url = reverse(name, args=[] if name == "run-methods" else ["dpo"])
+    ask = client.post if name == "run-estimate" else client.get
+    assert ask(url).status_code == 302
+    client.force_login(make_user(role="annotator"))
+    assert ask(url).status_code == 403
+
+
+def test_a_refusal_of_the_queue_becomes_an_error_of_the_form(ada, material, monkeypatch):
+    """Somebody may change the base between the check of the form and the queue's own."""
+    monkeypatch.setattr(LaunchForm, "_check_weights", lambda self, base: None)
+    untrained = make_policy(PolicyKind.UNTRAINED)
+    monkeypatch.setattr(LaunchForm, "_check_size", lambda self, base, version: None)
+    response = launch(ada, "sft", **(material | {"base": untrained.pk}))
+    assert "has no weights yet" in error_of(response, "__all__")
