@@ -39,12 +39,13 @@ class ImportForm(forms.Form):
         max_length=120,
         required=False,
         label="Name of the new dataset",
+        help_text="Only for a new dataset.",
         widget=forms.TextInput(attrs={"autocomplete": "off"}),
     )
     held_out = forms.FloatField(
         min_value=0,
         max_value=50,
-        initial=100 * DEFAULT_SHARE,
+        initial=round(100 * DEFAULT_SHARE),
         label="Held out, in %",
         help_text="Share of the prompts that no run trains on, to measure on them. A prompt is never on both sides.",
         widget=forms.NumberInput(attrs={"step": "any", "inputmode": "decimal"}),

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 BINS = 24
 # Up to so many rows a report is made within a second, so a page may wait for it.
-ROWS_MADE_AT_ONCE = 100_000
+ROWS_MADE_AT_ONCE = 20_000
 
 FACTS = """
 SELECT count(*) AS rows, count(DISTINCT prompt_hash) AS prompts,

@@ -30,7 +30,7 @@ class Command(BaseCommand):
             raise CommandError("--held-out must lie between 0 and 0.5.")
         job = import_file(file, dataset_named(dataset), held_out_share=held_out, on_progress=self.show)
         if job.rejected:
-            self.stderr.write(f"{job.rejected:,} rows could not be used; they are listed in {job.rejects_path}")
+            self.stderr.write(f"Rows that could not be used: {job.rejected:,}, listed in {job.rejects_path}")
         if job.state != ImportState.SUCCEEDED or job.version is None:
             raise CommandError(job.error or "The import was cancelled.")
         version = job.version

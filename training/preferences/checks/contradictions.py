@@ -27,7 +27,7 @@ def pairs_labelled_both_ways(database: DuckDBPyConnection, found: Findings) -> N
         found.add(
             "contradictions",
             Level.ERROR if count / total > 0.05 else Level.WARNING,
-            f"{counted(count, 'pair contradicts', 'pairs contradict')} another: the same two answers, preferred both ways.",
+            f"{counted(count, 'pair contradicts', 'pairs contradict')} another: the same answers, preferred both ways.",
             why="Half of these labels are wrong for anybody who is consistent; opposite pairs cancel out or add noise.",
             action="Decide each by a further vote, or leave both out.",
             count=count,

@@ -24,14 +24,18 @@ def longer_answers_win(database: DuckDBPyConnection, found: Findings) -> None:
     biased = (low > 0.5 or high < 0.5) and abs(longer / total - 0.5) > NOTABLE
     winner, side = ("longer", ">") if longer * 2 >= total else ("shorter", "<")
     count, rows = count_and_rows(database, f"SELECT row FROM measures WHERE chosen_length {side} rejected_length")
+    if biased:
+        sentence = f"The {winner} answer tends to be the chosen one, among pairs whose lengths differ."
+        action = "Compare the answers' lengths after training; balance the pairs by length if they drift."
+    else:
+        sentence = f"Longer and shorter answers are chosen about equally often; the {winner} ones in this share:"
+        action = "Nothing to do."
     found.add(
         "length_bias",
         Level.WARNING if biased else Level.INFO,
-        f"The {winner} answer is the chosen one in {count / total:.0%} of the pairs whose lengths differ.",
+        sentence,
         why="A policy learns what separates the answers; where length does, it learns length.",
-        action="Compare the answers' lengths after training; balance the pairs by length if they drift."
-        if biased
-        else "Nothing to do.",
+        action=action,
         count=count,
         total=total,
         rows=rows if biased else (),
