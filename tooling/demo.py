@@ -25,8 +25,10 @@ PROCESSES = ["web", "worker-cpu", "worker-gpu", "beat", "vllm", "broker"]
 PORTS = {"PORT": ("the web pages", 8000), "BROKER_PORT": ("the broker", 6390), "VLLM_PORT": ("vLLM", 8100)}
 # The demo's own data: database, sealed versions, checkpoints of a few runs.
 DISK = 2 * GIB
-# Seconds for what is left after honcho ended: a trainer writes its checkpoint, vLLM's workers go.
+# Seconds for what is left after honcho ended: a trainer whose worker was lost writes its checkpoint, vLLM's workers go.
 GRACE = 30.0
+# Seconds after which honcho itself is given up; it kills what has not ended after 40.
+PATIENCE = 60.0
 
 
 def main() -> None:
@@ -174,7 +176,7 @@ class Supervisor:
                 if self.stopped_at is None:
                     if os.getppid() != parent:
                         self.stop()
-                elif time.monotonic() > self.stopped_at + GRACE:
+                elif time.monotonic() > self.stopped_at + PATIENCE:
                     self.process.kill()
 
 

@@ -23,8 +23,9 @@ from tooling.descendants import end_with_parent
 ROOT = Path(__file__).resolve().parent.parent
 STOPPED = re.compile(r"(\S+) stopped \(rc=(-?\d+)\)")
 
-# After this many seconds honcho kills what has not ended. A worker may need them to let its trainer write a checkpoint.
-honcho.manager.KILL_WAIT = 20
+# After this many seconds honcho kills what has not ended: longer than a trainer may take for its checkpoint
+# (TRAINER_STOP_GRACE, 30), since its worker waits for it and then records how it ended.
+honcho.manager.KILL_WAIT = 40
 
 
 class CalmPrinter(Printer):
