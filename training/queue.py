@@ -68,7 +68,7 @@ def claim(worker: str) -> Run | None:
     """Give `worker` the next waiting run, or None. Two workers can never get the same one."""
     for run in Run.objects.waiting()[:10]:
         now = timezone.now()
-        changes = {"attempt": F("attempt") + 1, "worker": worker, "claimed_at": now, "heartbeat_at": now}
+        changes: dict[str, Any] = {"attempt": F("attempt") + 1, "worker": worker, "claimed_at": now, "heartbeat_at": now}
         if _change(run, {RunState.QUEUED}, RunState.CLAIMED, f"Claimed by {worker}.", stage="", **changes):
             return run
     return None
@@ -76,7 +76,7 @@ def claim(worker: str) -> Run | None:
 
 def started(run: Run, process_group: int) -> bool:
     """Record that the trainer process runs; False when the claim was lost meanwhile."""
-    first = {} if run.started_at else {"started_at": timezone.now()}
+    first: dict[str, Any] = {} if run.started_at else {"started_at": timezone.now()}
     return _change(run, {RunState.CLAIMED}, RunState.RUNNING, "Trainer started.", process_group=process_group, **first)
 
 

@@ -93,7 +93,7 @@ def spec_of(run: Run) -> RunSpec:
         data_path=run.dataset_version.path,
         data_sha256=run.dataset_version.sha256,
         cache_dir=Path(settings.HOME) / "cache",
-        config=run.typed_config,  # type: ignore[arg-type]  # the union member is checked by pydantic
+        config=run.typed_config,
     )
 
 

@@ -9,7 +9,7 @@ fieldsets = (*(UserAdmin.fieldsets or ()), ("Role", {"fields": ("role",)}))
 
 
 @admin.register(User)
-class PersonAdmin(UserAdmin):
+class PersonAdmin(UserAdmin):  # type: ignore[type-arg]
     """Django's user admin with the role."""
 
     list_display = ("username", "role", "is_active", "last_login")

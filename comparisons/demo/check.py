@@ -170,7 +170,7 @@ def second_round(browser: Browser, demo: Workspace, version: DatasetVersion, rep
 
 def second_round_form(version: DatasetVersion) -> dict[str, Any]:
     """What the researcher types: a name, and the settings of the demo's second round."""
-    config = presets.SECOND_ROUND.model_dump(mode="json", exclude={"method"}, exclude_defaults=True)
+    config: dict[str, Any] = presets.SECOND_ROUND.model_dump(mode="json", exclude={"method"}, exclude_defaults=True)
     return {"name": f"Islands DPO on {version}"} | config
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -171,7 +171,7 @@ class Workspace:
     def taught(self) -> Iterable[dict[str, str]]:
         return demonstrations(self.world, self.prompts)
 
-    def sampled_pairs(self) -> Iterable[dict[str, Any]]:
+    def sampled_pairs(self) -> Iterable[Mapping[str, Any]]:
         """Sample answers of the served base and pair them by the true reward."""
         waiting.policy_served(self.base, self.tell)
         questions = self.prompts.pairs
@@ -207,7 +207,7 @@ def _person(name: str, role: Role) -> User:
     return user
 
 
-def write_rows(path: Path, rows: Iterable[dict[str, Any]]) -> None:
+def write_rows(path: Path, rows: Iterable[Mapping[str, Any]]) -> None:
     """Write rows as JSON Lines."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("w", encoding="utf-8") as file:

@@ -37,7 +37,7 @@ def running(**fields) -> Run:
 
 def test_a_new_run_waits_with_its_configuration_frozen():
     run = make_run("dpo", {"beta": 0.3})
-    assert (run.state, run.config["beta"], run.typed_config.beta) == ("queued", 0.3, 0.3)
+    assert (run.state, run.config["beta"], run.typed_config.model_dump()["beta"]) == ("queued", 0.3, 0.3)
 
 
 def test_pairs_are_needed_for_a_preference_method():
@@ -143,6 +143,7 @@ def test_resuming_by_hand_forgives_earlier_losses():
         run = queue.claim("w")
         assert run is not None
         queue.lost(run)
+    assert run is not None
     assert queue.resume(run)
     again = queue.claim("w")
     assert again is not None

@@ -128,6 +128,7 @@ def test_events_are_stored_once_although_a_second_attempt_reads_on():
     run = supervised(said, {"exit": 3})
     assert run.state == RunState.QUEUED
     again = queue.claim(supervision.worker_name())
+    assert again is not None
     (run.folder / "script.json").write_text(json.dumps([{"result": RESULT}, {"exit": 0}]))
     supervision.supervise(again, threading.Event())
     assert run.events.filter(message="first").count() == 1
