@@ -38,7 +38,7 @@ def main(folder: Path) -> int:
     if _finished(run):
         run.events.emit("finished")
         return FINISHED
-    return _train(run)
+    return train(run)
 
 
 def read_spec(folder: Path) -> RunSpec:
@@ -59,7 +59,8 @@ def _finished(run: Run) -> bool:
     return path.is_file() and json.loads(path.read_text(encoding="utf-8"))["run_id"] == run.spec.run_id
 
 
-def _train(run: Run) -> int:
+def train(run: Run) -> int:
+    """Train by the run's method; whatever goes wrong on purpose becomes an event and an exit status."""
     run.stage("loading")
     try:
         _train_method(run)

@@ -9,20 +9,20 @@ from typing import Any
 
 
 class EventWriter:
-    """Appends one JSON object a line and flushes it, so that a reader sees whole lines while the run goes on."""
+    """Appends one JSON object a line and closes the file again: a reader sees whole lines while the run goes on."""
 
     def __init__(self, path: Path, attempt: int) -> None:
+        self._path = path
         self._attempt = attempt
-        self._ends_torn = _ends_torn(path)
-        self._file = path.open("a", encoding="utf-8")
+        self._before = "\n" if _ends_torn(path) else ""
 
     def emit(self, kind: str, step: int = 0, **values: Any) -> None:
         """Write one event; raises ValueError on a number that JSON cannot hold (NaN, infinity)."""
         event = {"at": round(time.time(), 3), "attempt": self._attempt, "kind": kind, "step": step, **values}
         line = json.dumps(event, ensure_ascii=False, allow_nan=False)
-        self._file.write(f"\n{line}\n" if self._ends_torn else f"{line}\n")
-        self._file.flush()
-        self._ends_torn = False
+        with self._path.open("a", encoding="utf-8") as file:
+            file.write(f"{self._before}{line}\n")
+        self._before = ""
 
     def notice(self, message: str, *, level: str = "info", step: int = 0) -> None:
         """Tell people something that is not a number."""

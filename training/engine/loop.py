@@ -94,7 +94,7 @@ def optimise(run: Run, plan: Plan, state: State, checkpoint: Checkpoint | None) 
         if due.look:
             _look(run, plan, state)
         state.seconds += run.lap()
-        stopping = bool(run.stop)
+        stopping = run.stop.requested
         if due.checkpoint or stopping:
             _save(run, plan, optimizer, state)
         if due.checkpoint and not stopping:

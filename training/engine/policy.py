@@ -26,6 +26,7 @@ from transformers import (
 )
 from transformers.integrations.sdpa_attention import sdpa_attention_forward
 from transformers.masking_utils import sdpa_mask
+from transformers.pytorch_utils import Conv1D
 from transformers.utils import logging as transformers_logging
 
 from training.config import SFTConfig, TrainingConfig
@@ -142,11 +143,18 @@ def add_adapter(model: PreTrainedModel, config: TrainingConfig) -> Any:
         r=config.lora_rank,
         lora_alpha=config.lora_alpha,
         lora_dropout=0.0,
-        target_modules="all-linear",
+        target_modules=_linear_layers(model),
         task_type="CAUSAL_LM",
         fan_in_fan_out=model.config.model_type == "gpt2",
     )
     return get_peft_model(model, lora).eval()
+
+
+def _linear_layers(model: PreTrainedModel) -> list[str]:
+    """The short names of all linear layers but the LM head: q_proj, k_proj, ... in a Llama."""
+    head = model.get_output_embeddings()
+    linear = {name for name, m in model.named_modules() if isinstance(m, nn.Linear | Conv1D) and m is not head}
+    return sorted({name.rsplit(".", 1)[-1] for name in linear})
 
 
 def frozen_copy(policy: Policy, *, share_weights: bool) -> Policy:

@@ -9,10 +9,12 @@ import signal
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from training.config import RunSpec
+from training.engine.artifacts import folder_digest
 from training.engine.errors import Stopped
 from training.engine.events import EventWriter
 
@@ -38,7 +40,8 @@ class StopSignal:
     def _hear(self, *_: object) -> None:
         self.wanted = True
 
-    def __bool__(self) -> bool:
+    @property
+    def requested(self) -> bool:
         # An orphan is adopted by another process; nobody would read its events or stop it.
         return self.wanted or os.getppid() != self.parent
 
@@ -53,13 +56,13 @@ class Run:
     stop: StopSignal
     began: float = field(default_factory=time.monotonic)  # or the end of the last lap
 
-    @property
+    @cached_property
     def identity(self) -> dict[str, str]:
         config = json.dumps(self.spec.config.model_dump(mode="json"), sort_keys=True)
         return {
             "config": hashlib.sha256(config.encode()).hexdigest(),
             "data": self.spec.data_sha256,
-            "model": self.spec.model_digest or self.spec.model_path,
+            "model": self.spec.model_digest or _model_digest(self.spec.model_path),
         }
 
     def lap(self) -> float:
@@ -98,5 +101,11 @@ class Run:
 
     def stop_here_if_wanted(self) -> None:
         """For stretches without optimizer steps, which have nothing to save; raises Stopped."""
-        if self.stop:
+        if self.stop.requested:
             raise Stopped
+
+
+def _model_digest(model_path: str) -> str:
+    """Of a model that the worker did not name by digest: its files, or its name on the hub."""
+    folder = Path(model_path)
+    return folder_digest(folder) if folder.is_dir() else model_path

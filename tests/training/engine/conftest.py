@@ -32,10 +32,17 @@ from transformers import (
     Qwen2ForCausalLM,
 )
 
+from training.engine import __main__ as engine
+from training.engine.__main__ import read_spec
+from training.engine.events import EventWriter
+from training.engine.packing import Example
+from training.engine.run import Run, StopSignal
+
 torch.set_num_threads(1)
 
 COLOURS = ["red", "green", "blue", "white", "black", "yellow"]
 THINGS = ["house", "boat", "tree", "lamp", "stone", "bird", "cup", "road"]
+LAYERS_VLLM_ADAPTS = {"q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"}
 CHAT_TEMPLATE = (
     "{% for m in messages %}<|{{ m['role'] }}|>{{ m['content'] }}<|end|>{% endfor %}"
     "{% if add_generation_prompt %}<|assistant|>{% endif %}"
@@ -60,15 +67,21 @@ def build_tokenizer() -> PreTrainedTokenizerFast:
 def build_model(kind: str, vocabulary: int, *, hidden: int = 32, positions: int = 256) -> PreTrainedModel:
     """A random two-layer model of an architecture; its weights are scaled up so that log-probabilities differ."""
     torch.manual_seed(7)
-    size = dict(vocab_size=vocabulary, bos_token_id=None, eos_token_id=1, pad_token_id=0, initializer_range=0.2)
-    deep = dict(
-        hidden_size=hidden,
-        intermediate_size=2 * hidden,
-        num_hidden_layers=2,
-        num_attention_heads=4,
-        num_key_value_heads=2,
-        max_position_embeddings=positions,
-    )
+    size = {
+        "vocab_size": vocabulary,
+        "bos_token_id": None,
+        "eos_token_id": 1,
+        "pad_token_id": 0,
+        "initializer_range": 0.2,
+    }
+    deep = {
+        "hidden_size": hidden,
+        "intermediate_size": 2 * hidden,
+        "num_hidden_layers": 2,
+        "num_attention_heads": 4,
+        "num_key_value_heads": 2,
+        "max_position_embeddings": positions,
+    }
     if kind == "llama":
         return LlamaForCausalLM(LlamaConfig(**size, **deep))
     if kind == "qwen2":
@@ -137,11 +150,17 @@ def seal(path: Path, rows: list[dict[str, Any]]) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
+EVERY_FOUR_STEPS = {"evaluate_every": 4, "checkpoint_every": 4}
+
 MakeRun = Callable[..., Path]
 
 
 @pytest.fixture
 def make_run(tmp_path: Path, model_folder: Path) -> MakeRun:
+    return make_run_in(tmp_path, model_folder)
+
+
+def make_run_in(tmp_path: Path, model_folder: Path) -> MakeRun:
     """Makes RUN_DIRs: `make_run("dpo", max_steps=3, rows=[...], name="other")`."""
 
     def make(
@@ -157,7 +176,7 @@ def make_run(tmp_path: Path, model_folder: Path) -> MakeRun:
         folder.mkdir()
         data = tmp_path / f"{name}.parquet"
         digest = seal(data, rows if rows is not None else colour_rows(40, held_out=8))
-        small = dict(batch_size=8, max_length=64, lora_rank=4, lora_alpha=8.0, evaluate_every=4, checkpoint_every=4)
+        small = {"batch_size": 8, "max_length": 64, "lora_rank": 4, "lora_alpha": 8.0, **EVERY_FOUR_STEPS}
         spec = {
             "run_id": name,
             "model_path": str(model or model_folder),
@@ -174,9 +193,9 @@ def make_run(tmp_path: Path, model_folder: Path) -> MakeRun:
 
 def start(folder: Path) -> subprocess.Popen[bytes]:
     """Start the trainer as the worker does: a process of its own, told about nothing but the folder."""
-    log = (folder / "trainer.log").open("ab")
     command = [sys.executable, "-m", "training.engine", str(folder)]
-    return subprocess.Popen(command, stdout=log, stderr=log, start_new_session=True)
+    with (folder / "trainer.log").open("ab") as log:
+        return subprocess.Popen(command, stdout=log, stderr=log, start_new_session=True)
 
 
 def train(folder: Path) -> int:
@@ -203,3 +222,20 @@ def wait_for_step(folder: Path, step: int, process: subprocess.Popen[bytes], nam
 def kill(process: subprocess.Popen[bytes], number: int = signal.SIGKILL) -> int:
     os.killpg(process.pid, number)
     return process.wait(timeout=60)
+
+
+def open_run(folder: Path, stop: StopSignal | None = None) -> Run:
+    spec = read_spec(folder)
+    return Run(folder, spec, EventWriter(folder / "events.jsonl", spec.attempt), StopSignal() if stop is None else stop)
+
+
+def train_here(folder: Path, stop: StopSignal | None = None) -> int:
+    """Run the trainer inside the test's process, which saves the seconds of a fresh import."""
+    return engine.train(open_run(folder, stop))
+
+
+def example(prompt: int, *answers: int, first: int = 5) -> Example:
+    """An example of the given lengths, made of tokens that all differ."""
+    token = iter(range(first, 300))
+    take = lambda n: tuple(next(token) for _ in range(n))  # noqa: E731
+    return Example(take(prompt), tuple(take(n) for n in answers))

@@ -1,0 +1,39 @@
+"""The numbers on the run page, against four pairs worked out by hand."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from training.engine.diagnostics import pair_diagnostics
+
+# chosen, rejected                 delta_ref   delta_theta
+REFERENCE = torch.tensor([[-4.0, -2.0], [-3.0, -1.0], [-2.0, -5.0], [-1.0, -2.0]])  # -2, -2, 3, 1
+POLICY = torch.tensor([[-3.0, -2.0], [-2.0, -4.0], [-4.0, -5.0], [-5.0, -2.0]])  # -1, 2, 1, -3
+
+
+@pytest.mark.parametrize(
+    "name, expected",
+    [
+        ("ranking_accuracy", 2 / 4),  # pairs 2 and 3
+        ("reference_ranking_accuracy", 2 / 4),  # pairs 3 and 4
+        ("implicit_reward_accuracy", 2 / 4),  # delta_theta > delta_ref in pairs 1 and 2
+        ("margin", (-1 + 2 + 1 - 3) / 4),
+        ("margin_gain", (1 + 4 - 2 - 4) / 4),
+        ("undesirable_share", 1 / 4),  # pair 1: -2 < -1 < 0
+        ("pessimistic_share", 2 / 4),  # pairs 1 and 2
+        ("chosen_displacement", (1 + 1 - 2 - 4) / 4),
+        ("rejected_displacement", (0 - 3 + 0 + 0) / 4),
+    ],
+)
+def test_diagnostic(name, expected):
+    assert pair_diagnostics(POLICY, REFERENCE)[f"held_out/{name}"] == pytest.approx(expected)
+
+
+def test_rounding_alone_puts_no_pair_into_the_undesirable_region():
+    values = pair_diagnostics(REFERENCE + torch.tensor([1e-4, 0.0]), REFERENCE)
+    assert values["held_out/undesirable_share"] == 0
+
+
+def test_without_held_out_pairs_there_is_nothing_to_say():
+    assert pair_diagnostics(torch.empty(0, 2), torch.empty(0, 2)) == {}
