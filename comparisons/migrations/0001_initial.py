@@ -8,223 +8,414 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
     dependencies = [
-        ('training', '0001_initial'),
+        ("training", "0001_initial"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
     operations = [
         migrations.CreateModel(
-            name='Prompt',
+            name="Prompt",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('position', models.PositiveIntegerField()),
-                ('messages', models.JSONField(help_text='[{role, content}]; the last role is user.')),
-                ('sha256', models.CharField(db_index=True, max_length=64)),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("position", models.PositiveIntegerField()),
+                ("messages", models.JSONField(help_text="[{role, content}]; the last role is user.")),
+                ("sha256", models.CharField(db_index=True, max_length=64)),
             ],
             options={
-                'ordering': ('suite', 'position'),
+                "ordering": ("suite", "position"),
             },
         ),
         migrations.CreateModel(
-            name='Contender',
+            name="Contender",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('policy', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='contenders', to='training.policy')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                (
+                    "policy",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT, related_name="contenders", to="training.policy"
+                    ),
+                ),
             ],
             options={
-                'ordering': ('id',),
+                "ordering": ("id",),
             },
         ),
         migrations.CreateModel(
-            name='Answer',
+            name="Answer",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('text', models.TextField()),
-                ('finish_reason', models.CharField(max_length=32)),
-                ('tokens', models.PositiveIntegerField()),
-                ('first_token_seconds', models.FloatField()),
-                ('total_seconds', models.FloatField()),
-                ('retries', models.PositiveIntegerField(default=0, help_text='Requests that failed before this one answered.')),
-                ('error', models.TextField(blank=True, help_text='Why the engine refused the prompt; then the text is empty.')),
-                ('seed', models.BigIntegerField()),
-                ('served_name', models.CharField(max_length=120)),
-                ('engine_version', models.CharField(max_length=32)),
-                ('created_at', models.DateTimeField(default=django.utils.timezone.now)),
-                ('contender', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='answers', to='comparisons.contender')),
-                ('prompt', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='answers', to='comparisons.prompt')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("text", models.TextField()),
+                ("finish_reason", models.CharField(max_length=32)),
+                ("tokens", models.PositiveIntegerField()),
+                ("first_token_seconds", models.FloatField()),
+                ("total_seconds", models.FloatField()),
+                (
+                    "retries",
+                    models.PositiveIntegerField(default=0, help_text="Requests that failed before this one answered."),
+                ),
+                (
+                    "error",
+                    models.TextField(
+                        blank=True, help_text="Why the engine refused the prompt; then the text is empty."
+                    ),
+                ),
+                ("seed", models.BigIntegerField()),
+                ("served_name", models.CharField(max_length=120)),
+                ("engine_version", models.CharField(max_length=32)),
+                ("created_at", models.DateTimeField(default=django.utils.timezone.now)),
+                (
+                    "contender",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE, related_name="answers", to="comparisons.contender"
+                    ),
+                ),
+                (
+                    "prompt",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT, related_name="answers", to="comparisons.prompt"
+                    ),
+                ),
             ],
         ),
         migrations.CreateModel(
-            name='Endpoint',
+            name="Endpoint",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('url', models.URLField(unique=True)),
-                ('state', models.CharField(choices=[('starting', 'Starting'), ('up', 'Up'), ('down', 'Down')], default='starting', max_length=16)),
-                ('engine', models.CharField(blank=True, max_length=32)),
-                ('version', models.CharField(blank=True, max_length=32)),
-                ('max_lora_rank', models.PositiveIntegerField(default=64)),
-                ('max_model_len', models.PositiveIntegerField(default=0)),
-                ('error', models.TextField(blank=True)),
-                ('started_at', models.DateTimeField(default=django.utils.timezone.now)),
-                ('kept_at', models.DateTimeField(blank=True, help_text="Last sign of life of the engine's keeper.", null=True)),
-                ('seen_at', models.DateTimeField(blank=True, help_text='Last time the engine answered its keeper.', null=True)),
-                ('root', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='endpoints', to='training.policy')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("url", models.URLField(unique=True)),
+                (
+                    "state",
+                    models.CharField(
+                        choices=[("starting", "Starting"), ("up", "Up"), ("down", "Down")],
+                        default="starting",
+                        max_length=16,
+                    ),
+                ),
+                ("engine", models.CharField(blank=True, max_length=32)),
+                ("version", models.CharField(blank=True, max_length=32)),
+                ("max_lora_rank", models.PositiveIntegerField(default=64)),
+                ("max_model_len", models.PositiveIntegerField(default=0)),
+                ("error", models.TextField(blank=True)),
+                ("started_at", models.DateTimeField(default=django.utils.timezone.now)),
+                (
+                    "kept_at",
+                    models.DateTimeField(blank=True, help_text="Last sign of life of the engine's keeper.", null=True),
+                ),
+                (
+                    "seen_at",
+                    models.DateTimeField(blank=True, help_text="Last time the engine answered its keeper.", null=True),
+                ),
+                (
+                    "root",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE, related_name="endpoints", to="training.policy"
+                    ),
+                ),
             ],
             options={
-                'ordering': ('url',),
+                "ordering": ("url",),
             },
         ),
         migrations.CreateModel(
-            name='Item',
+            name="Item",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('position', models.PositiveIntegerField(help_text="Place in the study's shuffled order.")),
-                ('quarantine', models.CharField(blank=True, help_text='Why raters must not see it; empty: they may.', max_length=200)),
-                ('first', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to='comparisons.answer')),
-                ('second', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to='comparisons.answer')),
-                ('prompt', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='items', to='comparisons.prompt')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("position", models.PositiveIntegerField(help_text="Place in the study's shuffled order.")),
+                (
+                    "quarantine",
+                    models.CharField(
+                        blank=True, help_text="Why raters must not see it; empty: they may.", max_length=200
+                    ),
+                ),
+                (
+                    "first",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT, related_name="+", to="comparisons.answer"
+                    ),
+                ),
+                (
+                    "second",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT, related_name="+", to="comparisons.answer"
+                    ),
+                ),
+                (
+                    "prompt",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT, related_name="items", to="comparisons.prompt"
+                    ),
+                ),
             ],
             options={
-                'ordering': ('study', 'position'),
+                "ordering": ("study", "position"),
             },
         ),
         migrations.CreateModel(
-            name='Assignment',
+            name="Assignment",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('token', models.CharField(default=comparisons.models.ratings.new_token, max_length=32, unique=True)),
-                ('first_is_a', models.BooleanField(help_text="Whether the item's first answer is shown as answer A, on the left.")),
-                ('state', models.CharField(choices=[('open', 'Open'), ('done', 'Judged'), ('skipped', 'Skipped'), ('expired', 'Expired'), ('late', 'Judged too late to count')], default='open', max_length=16)),
-                ('leased_at', models.DateTimeField(default=django.utils.timezone.now)),
-                ('lease_until', models.DateTimeField()),
-                ('rater', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='assignments', to=settings.AUTH_USER_MODEL)),
-                ('item', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='assignments', to='comparisons.item')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("token", models.CharField(default=comparisons.models.ratings.new_token, max_length=32, unique=True)),
+                (
+                    "first_is_a",
+                    models.BooleanField(help_text="Whether the item's first answer is shown as answer A, on the left."),
+                ),
+                (
+                    "state",
+                    models.CharField(
+                        choices=[
+                            ("open", "Open"),
+                            ("done", "Judged"),
+                            ("skipped", "Skipped"),
+                            ("expired", "Expired"),
+                            ("late", "Judged too late to count"),
+                        ],
+                        default="open",
+                        max_length=16,
+                    ),
+                ),
+                ("leased_at", models.DateTimeField(default=django.utils.timezone.now)),
+                ("lease_until", models.DateTimeField()),
+                (
+                    "rater",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="assignments",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
+                (
+                    "item",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE, related_name="assignments", to="comparisons.item"
+                    ),
+                ),
             ],
         ),
         migrations.CreateModel(
-            name='Rating',
+            name="Rating",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('revision', models.PositiveIntegerField(help_text='Counts the judgements of this assignment, from 1.')),
-                ('choice', models.CharField(choices=[('a', 'A is better'), ('b', 'B is better'), ('tie', 'Tie'), ('both_bad', 'Both bad'), ('skip', 'Skipped'), ('withdrawn', 'Withdrawn')], max_length=16)),
-                ('reasons', models.JSONField(default=list, help_text='Ticked reasons, e.g. correct, complete, clear.')),
-                ('note', models.TextField(blank=True)),
-                ('seconds', models.FloatField(help_text='From showing the item to the judgement.')),
-                ('created_at', models.DateTimeField(default=django.utils.timezone.now)),
-                ('assignment', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='ratings', to='comparisons.assignment')),
-                ('supersedes', models.OneToOneField(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='superseded_by', to='comparisons.rating')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                (
+                    "revision",
+                    models.PositiveIntegerField(help_text="Counts the judgements of this assignment, from 1."),
+                ),
+                (
+                    "choice",
+                    models.CharField(
+                        choices=[
+                            ("a", "A is better"),
+                            ("b", "B is better"),
+                            ("tie", "Tie"),
+                            ("both_bad", "Both bad"),
+                            ("skip", "Skipped"),
+                            ("withdrawn", "Withdrawn"),
+                        ],
+                        max_length=16,
+                    ),
+                ),
+                ("reasons", models.JSONField(default=list, help_text="Ticked reasons, e.g. correct, complete, clear.")),
+                ("note", models.TextField(blank=True)),
+                ("seconds", models.FloatField(help_text="From showing the item to the judgement.")),
+                ("created_at", models.DateTimeField(default=django.utils.timezone.now)),
+                (
+                    "assignment",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT, related_name="ratings", to="comparisons.assignment"
+                    ),
+                ),
+                (
+                    "supersedes",
+                    models.OneToOneField(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="superseded_by",
+                        to="comparisons.rating",
+                    ),
+                ),
             ],
         ),
         migrations.CreateModel(
-            name='ServedPolicy',
+            name="ServedPolicy",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('state', models.CharField(choices=[('waiting', 'Waiting'), ('up', 'Up'), ('failed', 'Failed')], default='waiting', max_length=16)),
-                ('error', models.TextField(blank=True)),
-                ('tried_at', models.DateTimeField(blank=True, null=True)),
-                ('loaded_at', models.DateTimeField(blank=True, null=True)),
-                ('endpoint', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='served', to='comparisons.endpoint')),
-                ('policy', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='served', to='training.policy')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                (
+                    "state",
+                    models.CharField(
+                        choices=[("waiting", "Waiting"), ("up", "Up"), ("failed", "Failed")],
+                        default="waiting",
+                        max_length=16,
+                    ),
+                ),
+                ("error", models.TextField(blank=True)),
+                ("tried_at", models.DateTimeField(blank=True, null=True)),
+                ("loaded_at", models.DateTimeField(blank=True, null=True)),
+                (
+                    "endpoint",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE, related_name="served", to="comparisons.endpoint"
+                    ),
+                ),
+                (
+                    "policy",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE, related_name="served", to="training.policy"
+                    ),
+                ),
             ],
         ),
         migrations.CreateModel(
-            name='Study',
+            name="Study",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('slug', models.SlugField(unique=True)),
-                ('name', models.CharField(max_length=120)),
-                ('guideline', models.TextField(blank=True, help_text='What raters should look at. Must not name a policy.')),
-                ('state', models.CharField(choices=[('generating', 'Generating answers'), ('open', 'Open for rating'), ('paused', 'Paused'), ('closed', 'Closed'), ('failed', 'Failed')], db_index=True, default='generating', max_length=16)),
-                ('item_limit', models.PositiveIntegerField(default=0, help_text='At most this many items; 0 means all.')),
-                ('ratings_per_item', models.PositiveIntegerField(default=1)),
-                ('sampling', models.JSONField(default=dict)),
-                ('seed', models.PositiveIntegerField(default=0)),
-                ('error', models.TextField(blank=True)),
-                ('heartbeat_at', models.DateTimeField(blank=True, null=True)),
-                ('created_at', models.DateTimeField(auto_now_add=True)),
-                ('opened_at', models.DateTimeField(blank=True, null=True)),
-                ('closed_at', models.DateTimeField(blank=True, null=True)),
-                ('created_by', models.ForeignKey(null=True, on_delete=django.db.models.deletion.SET_NULL, to=settings.AUTH_USER_MODEL)),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("slug", models.SlugField(unique=True)),
+                ("name", models.CharField(max_length=120)),
+                (
+                    "guideline",
+                    models.TextField(blank=True, help_text="What raters should look at. Must not name a policy."),
+                ),
+                (
+                    "state",
+                    models.CharField(
+                        choices=[
+                            ("generating", "Generating answers"),
+                            ("open", "Open for rating"),
+                            ("paused", "Paused"),
+                            ("closed", "Closed"),
+                            ("failed", "Failed"),
+                        ],
+                        db_index=True,
+                        default="generating",
+                        max_length=16,
+                    ),
+                ),
+                (
+                    "item_limit",
+                    models.PositiveIntegerField(default=0, help_text="At most this many items; 0 means all."),
+                ),
+                ("ratings_per_item", models.PositiveIntegerField(default=1)),
+                ("sampling", models.JSONField(default=dict)),
+                ("seed", models.PositiveIntegerField(default=0)),
+                ("error", models.TextField(blank=True)),
+                ("heartbeat_at", models.DateTimeField(blank=True, null=True)),
+                ("created_at", models.DateTimeField(auto_now_add=True)),
+                ("opened_at", models.DateTimeField(blank=True, null=True)),
+                ("closed_at", models.DateTimeField(blank=True, null=True)),
+                (
+                    "created_by",
+                    models.ForeignKey(
+                        null=True, on_delete=django.db.models.deletion.SET_NULL, to=settings.AUTH_USER_MODEL
+                    ),
+                ),
             ],
             options={
-                'verbose_name_plural': 'studies',
-                'ordering': ('-created_at',),
+                "verbose_name_plural": "studies",
+                "ordering": ("-created_at",),
             },
         ),
         migrations.AddField(
-            model_name='item',
-            name='study',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='items', to='comparisons.study'),
+            model_name="item",
+            name="study",
+            field=models.ForeignKey(
+                on_delete=django.db.models.deletion.CASCADE, related_name="items", to="comparisons.study"
+            ),
         ),
         migrations.AddField(
-            model_name='contender',
-            name='study',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='contenders', to='comparisons.study'),
+            model_name="contender",
+            name="study",
+            field=models.ForeignKey(
+                on_delete=django.db.models.deletion.CASCADE, related_name="contenders", to="comparisons.study"
+            ),
         ),
         migrations.CreateModel(
-            name='Suite',
+            name="Suite",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('slug', models.SlugField(unique=True)),
-                ('name', models.CharField(max_length=120)),
-                ('description', models.TextField(blank=True)),
-                ('stratum', models.CharField(choices=[('in_distribution', 'In distribution'), ('paraphrased', 'Paraphrased'), ('uncovered', 'Not covered by the data'), ('adversarial', 'Adversarial'), ('other', 'Other')], default='other', max_length=20)),
-                ('rejected', models.JSONField(default=list, help_text='Lines that gave no prompt: [{line, reason, text}].')),
-                ('created_at', models.DateTimeField(auto_now_add=True)),
-                ('created_by', models.ForeignKey(null=True, on_delete=django.db.models.deletion.SET_NULL, to=settings.AUTH_USER_MODEL)),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("slug", models.SlugField(unique=True)),
+                ("name", models.CharField(max_length=120)),
+                ("description", models.TextField(blank=True)),
+                (
+                    "stratum",
+                    models.CharField(
+                        choices=[
+                            ("in_distribution", "In distribution"),
+                            ("paraphrased", "Paraphrased"),
+                            ("uncovered", "Not covered by the data"),
+                            ("adversarial", "Adversarial"),
+                            ("other", "Other"),
+                        ],
+                        default="other",
+                        max_length=20,
+                    ),
+                ),
+                (
+                    "rejected",
+                    models.JSONField(default=list, help_text="Lines that gave no prompt: [{line, reason, text}]."),
+                ),
+                ("created_at", models.DateTimeField(auto_now_add=True)),
+                (
+                    "created_by",
+                    models.ForeignKey(
+                        null=True, on_delete=django.db.models.deletion.SET_NULL, to=settings.AUTH_USER_MODEL
+                    ),
+                ),
             ],
             options={
-                'ordering': ('name',),
+                "ordering": ("name",),
             },
         ),
         migrations.AddField(
-            model_name='study',
-            name='suite',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='studies', to='comparisons.suite'),
+            model_name="study",
+            name="suite",
+            field=models.ForeignKey(
+                on_delete=django.db.models.deletion.PROTECT, related_name="studies", to="comparisons.suite"
+            ),
         ),
         migrations.AddField(
-            model_name='prompt',
-            name='suite',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='prompts', to='comparisons.suite'),
+            model_name="prompt",
+            name="suite",
+            field=models.ForeignKey(
+                on_delete=django.db.models.deletion.CASCADE, related_name="prompts", to="comparisons.suite"
+            ),
         ),
         migrations.AddIndex(
-            model_name='assignment',
-            index=models.Index(fields=['state', 'lease_until'], name='comparisons_state_a090f9_idx'),
+            model_name="assignment",
+            index=models.Index(fields=["state", "lease_until"], name="comparisons_state_a090f9_idx"),
         ),
         migrations.AddIndex(
-            model_name='assignment',
-            index=models.Index(fields=['item', 'state'], name='comparisons_item_id_c17467_idx'),
+            model_name="assignment",
+            index=models.Index(fields=["item", "state"], name="comparisons_item_id_c17467_idx"),
         ),
         migrations.AddConstraint(
-            model_name='assignment',
-            constraint=models.UniqueConstraint(fields=('item', 'rater'), name='a_rater_gets_an_item_once'),
+            model_name="assignment",
+            constraint=models.UniqueConstraint(fields=("item", "rater"), name="a_rater_gets_an_item_once"),
         ),
         migrations.AddConstraint(
-            model_name='answer',
-            constraint=models.UniqueConstraint(fields=('contender', 'prompt'), name='one_answer_per_prompt'),
+            model_name="answer",
+            constraint=models.UniqueConstraint(fields=("contender", "prompt"), name="one_answer_per_prompt"),
         ),
         migrations.AddConstraint(
-            model_name='rating',
-            constraint=models.UniqueConstraint(fields=('assignment', 'revision'), name='one_rating_per_revision'),
+            model_name="rating",
+            constraint=models.UniqueConstraint(fields=("assignment", "revision"), name="one_rating_per_revision"),
         ),
         migrations.AddConstraint(
-            model_name='servedpolicy',
-            constraint=models.UniqueConstraint(fields=('endpoint', 'policy'), name='one_row_per_endpoint_and_policy'),
+            model_name="servedpolicy",
+            constraint=models.UniqueConstraint(fields=("endpoint", "policy"), name="one_row_per_endpoint_and_policy"),
         ),
         migrations.AddConstraint(
-            model_name='item',
-            constraint=models.UniqueConstraint(fields=('study', 'first', 'second'), name='a_pair_of_answers_once_per_study'),
+            model_name="item",
+            constraint=models.UniqueConstraint(
+                fields=("study", "first", "second"), name="a_pair_of_answers_once_per_study"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='contender',
-            constraint=models.UniqueConstraint(fields=('study', 'policy'), name='a_policy_once_per_study'),
+            model_name="contender",
+            constraint=models.UniqueConstraint(fields=("study", "policy"), name="a_policy_once_per_study"),
         ),
         migrations.AddConstraint(
-            model_name='prompt',
-            constraint=models.UniqueConstraint(fields=('suite', 'sha256'), name='a_prompt_once_per_suite'),
+            model_name="prompt",
+            constraint=models.UniqueConstraint(fields=("suite", "sha256"), name="a_prompt_once_per_suite"),
         ),
     ]
