@@ -57,7 +57,9 @@ def save_policy(policy: Policy, folder: Path, base: str) -> None:
     """Save the adapter, or the model where there is none, in safetensors, beside the tokenizer."""
     shutil.rmtree(folder, ignore_errors=True)
     if policy.adapter is not None:
-        policy.adapter.peft_config["default"].base_model_name_or_path = base
+        config = policy.adapter.peft_config["default"]
+        config.base_model_name_or_path = base
+        config.target_modules = sorted(config.target_modules)  # a set's order, and so the digest, would vary
         policy.adapter.save_pretrained(folder, save_embedding_layers=False)
         (folder / "README.md").unlink(missing_ok=True)  # a form to fill in, with nothing about this run
     else:
