@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from math import comb
+from typing import Any
 
-from django.db.models import Count, Q
+from django.db.models import Count, Q, QuerySet
 from django.utils import timezone
 
 from alignapp.celery import call_workers
 
-from .models import Assignment, AssignmentState, Rating, Study, StudyState
+from .models import Answer, Assignment, AssignmentState, Contender, Item, Prompt, Rating, Study, StudyState
 from .serving import ERROR
 
 SECONDS_PER_RATING = 20.0  # until enough judgements tell
@@ -66,6 +68,10 @@ class Estimate:
     def minutes(self) -> int:
         return round(self.ratings * self.seconds_per_rating / 60)
 
+    @property
+    def hours(self) -> float:
+        return self.ratings * self.seconds_per_rating / 3600
+
 
 def seconds_per_rating() -> float:
     """Median time of the latest judgements, or a guess while there are few."""
@@ -106,6 +112,14 @@ class Progress:
         return self.prompts * len(self.contenders)
 
     @property
+    def answers_text(self) -> str:
+        return f"{self.answers:,} of {self.answers_wanted:,} answers"
+
+    @property
+    def ratings_text(self) -> str:
+        return f"{self.ratings:,} of {self.ratings_wanted:,} ratings"
+
+    @property
     def set_aside(self) -> int:
         return sum(count for _, count in self.quarantined)
 
@@ -134,3 +148,52 @@ def contenders_of(study: Study) -> list[ContenderProgress]:
         ContenderProgress(row.pk, row.policy_id, row.policy.name, row.policy.method or "base", row.done, row.failed)
         for row in counted.order_by("pk")
     ]
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """One study in a list: who is compared, and how far it is."""
+
+    study: Study
+    contenders: list[Contender]
+    answers: int
+    answers_wanted: int
+    items: int
+    ratings: int
+
+    @property
+    def ratings_wanted(self) -> int:
+        return self.items * self.study.ratings_per_item
+
+    @property
+    def missing(self) -> int:
+        return max(0, self.ratings_wanted - self.ratings)
+
+
+def summaries(studies: Iterable[Study]) -> list[Summary]:
+    """Count for all studies at once, with a number of queries that does not grow with them."""
+    studies = list(studies)
+    contenders: dict[int, list[Contender]] = {study.pk: [] for study in studies}
+    for contender in Contender.objects.filter(study__in=contenders).select_related("policy"):
+        contenders[contender.study_id].append(contender)
+    prompts = counts(Prompt.objects.filter(suite__studies__in=contenders), "suite__studies")
+    answers = counts(Answer.objects.filter(contender__study__in=contenders), "contender__study")
+    items = counts(Item.objects.filter(study__in=contenders, quarantine=""), "study")
+    judged = Assignment.objects.filter(item__study__in=contenders, state=AssignmentState.DONE)
+    ratings = counts(judged, "item__study")
+    return [
+        Summary(
+            study,
+            contenders[study.pk],
+            answers.get(study.pk, 0),
+            prompts.get(study.pk, 0) * len(contenders[study.pk]),
+            items.get(study.pk, 0),
+            ratings.get(study.pk, 0),
+        )
+        for study in studies
+    ]
+
+
+def counts(rows: QuerySet[Any], study: str) -> dict[int, int]:
+    """Study id -> number of rows."""
+    return dict(rows.order_by().values_list(study).annotate(Count("pk")))

@@ -1,7 +1,7 @@
 """Making prompt suites: from one prompt per line, from JSON Lines, or from conversations at hand.
 
-A line of JSON Lines is {"prompt": …} with text or a list of {role, content}, or {"messages": […]}. Every line that gives
-no prompt is kept with its number and the reason, so that nothing disappears.
+A line of JSON Lines is {"prompt": …} with text or a list of {role, content}, or {"messages": […]}. Every line that
+gives no prompt is kept with its number and the reason, so that nothing disappears.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ Conversation = list[dict[str, str]]
 MAX_LINE_BYTES = 256 * 1024
 MAX_PROMPTS = 20_000
 SHOWN_TEXT = 200
-KEPT_REJECTS = 500
+MAX_REJECTED = 2_000
 
 
 class UnusableSuite(ValueError):
@@ -61,7 +61,7 @@ def create_suite(
             name=name,
             description=description,
             stratum=stratum,
-            rejected=[asdict(line) for line in rejected[:KEPT_REJECTS]],
+            rejected=[asdict(line) for line in rejected],
             created_by=user,
         )
         Prompt.objects.bulk_create(
@@ -96,6 +96,8 @@ def read_prompts(source: BinaryIO, *, json_lines: bool) -> tuple[list[Conversati
                 raise ValueError(f"A suite holds at most {MAX_PROMPTS:,} prompts.")
         except ValueError as problem:
             rejected.append(Rejected(number, str(problem), printable(line[:SHOWN_TEXT])))
+            if len(rejected) > MAX_REJECTED:
+                raise UnusableSuite(too_many(rejected)) from problem
         else:
             first_line_of[digest_of(messages)] = number
             prompts.append(messages)
@@ -109,6 +111,14 @@ def no_prompts(rejected: Sequence[Rejected]) -> str:
         return "There is no prompt in it: every line is empty."
     first = rejected[0]
     return f"None of the {len(rejected)} lines gives a prompt. Line {first.line}: {first.reason}"
+
+
+def too_many(rejected: Sequence[Rejected]) -> str:
+    first = rejected[0]
+    return (
+        f"More than {MAX_REJECTED:,} lines give no prompt, so the file is probably meant for something else. "
+        f"Line {first.line}: {first.reason} Nothing was stored."
+    )
 
 
 def read_pasted(text: str) -> tuple[list[Conversation], list[Rejected]]:

@@ -1,5 +1,35 @@
-"""Pages about home."""
+"""The home page: the loop with live counts for researchers, the next item for annotators."""
 
-from django.urls import URLPattern
+from __future__ import annotations
 
-urls: list[URLPattern] = []
+from typing import Any
+
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
+from django.shortcuts import redirect, render
+from django.urls import path
+from django.views.decorators.http import require_safe
+
+from alignapp.accounts.access import researcher_required, user_of
+from comparisons import overview
+
+
+@require_safe
+def home(request: HttpRequest) -> HttpResponseBase:
+    """Researchers see the loop, annotators go straight to work."""
+    if user_of(request).is_annotator:
+        return redirect("rate")
+    return render(request, "comparisons/home/home.html", _context())
+
+
+@researcher_required
+@require_safe
+def home_live(request: HttpRequest) -> HttpResponse:
+    """The parts of the page that change by themselves."""
+    return render(request, "comparisons/home/_live.html", _context())
+
+
+def _context() -> dict[str, Any]:
+    return {"stations": overview.stations(), "attention": overview.attention(), "section": "home"}
+
+
+urls = [path("", home, name="home"), path("home/live/", home_live, name="home-live")]

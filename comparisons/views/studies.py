@@ -1,5 +1,122 @@
-"""Pages about studies."""
+"""Pages about studies: list, make one, follow and steer one; and which policies are served."""
 
-from django.urls import URLPattern
+from __future__ import annotations
 
-urls: list[URLPattern] = []
+from typing import Any
+
+from django.contrib import messages
+from django.core.paginator import Paginator
+from django.db.models import Count, Q, QuerySet
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
+from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import path
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
+
+from alignapp.accounts.access import researcher_required, user_of
+from comparisons import studies as running
+from comparisons.forms.studies import StudyForm, comparable_policies
+from comparisons.models import HELD, AssignmentState, Endpoint, Item, Study, StudyState, Suite
+
+STUDIES_PER_PAGE = 25
+ITEMS_PER_PAGE = 25
+LATE = "The study was {state} before your click came; nothing was changed."
+
+
+@researcher_required
+@require_safe
+def studies(request: HttpRequest) -> HttpResponse:
+    """All studies with how far each is."""
+    found = Study.objects.select_related("suite")
+    page = Paginator(found, STUDIES_PER_PAGE).get_page(request.GET.get("page"))
+    context = {"page": page, "summaries": running.summaries(page), "section": "studies"}
+    return render(request, "comparisons/studies/list.html", context)
+
+
+@researcher_required
+@require_http_methods(["GET", "HEAD", "POST"])
+def study_new(request: HttpRequest) -> HttpResponse:
+    """Make a study; htmx asks for the estimate alone while the form is being filled in."""
+    form = StudyForm(request.POST or None, initial={"suite": request.GET.get("suite")})
+    if getattr(request, "htmx", False):
+        return render(request, "comparisons/studies/new.html#estimate", {"estimate": form.estimate()})
+    if request.method == "POST" and form.is_valid() and (study := form.save(user_of(request))):
+        return redirect(study)
+    context = {
+        "form": form,
+        "estimate": form.estimate() if form.is_bound else None,
+        "enough_policies": comparable_policies().count() > 1,
+        "any_suite": Suite.objects.exists(),
+        "section": "studies",
+    }
+    return render(request, "comparisons/studies/new.html", context, status=422 if form.errors else 200)
+
+
+@researcher_required
+@require_safe
+def study(request: HttpRequest, slug: str) -> HttpResponse:
+    """How far a study is, and its items; who leads is said only after closing."""
+    found = get_object_or_404(Study.objects.select_related("suite", "created_by"), slug=slug)
+    show = request.GET.get("show", "")
+    context = _live(found) | {
+        "page": Paginator(_items(found, show), ITEMS_PER_PAGE).get_page(request.GET.get("page")),
+        "show": show,
+        "section": "studies",
+    }
+    return render(request, "comparisons/studies/study.html", context)
+
+
+@researcher_required
+@require_safe
+def study_live(request: HttpRequest, slug: str) -> HttpResponse:
+    """The parts of the page that change by themselves."""
+    found = get_object_or_404(Study.objects.select_related("suite"), slug=slug)
+    return render(request, "comparisons/studies/_live.html", _live(found))
+
+
+def _live(study: Study) -> dict[str, Any]:
+    done = study.state in {StudyState.CLOSED, StudyState.FAILED}
+    return {"study": study, "progress": running.progress_of(study), "done": done}
+
+
+def _items(study: Study, show: str) -> QuerySet[Item]:
+    """Items with their texts and how often each was judged; never who wrote them."""
+    judged = Count("assignments", filter=Q(assignments__state=AssignmentState.DONE))
+    held = Count("assignments", filter=Q(assignments__state__in=HELD))
+    items = study.items.select_related("prompt", "first", "second").annotate(judged=judged, held=held)
+    items = items.exclude(quarantine="") if show == "set-aside" else items.filter(quarantine="")
+    return items.order_by("position")
+
+
+def _mover(verb: str) -> Any:
+    @researcher_required
+    @require_POST
+    def moved(request: HttpRequest, slug: str) -> HttpResponseBase:
+        found = get_object_or_404(Study, slug=slug)
+        if not running.move(found, verb):
+            found.refresh_from_db()
+            messages.warning(request, LATE.format(state=found.get_state_display().lower()))
+        return redirect(found)
+
+    return moved
+
+
+@researcher_required
+@require_safe
+def serving(request: HttpRequest) -> HttpResponse:
+    """Engines and what is up on them; with `live`, the changing part alone."""
+    endpoints = Endpoint.objects.select_related("root").prefetch_related("served__policy__run")
+    template = "comparisons/serving/serving.html" + ("#live" if "live" in request.GET else "")
+    return render(request, template, {"endpoints": endpoints, "section": "policies"})
+
+
+urls = [
+    path("studies/", studies, name="studies"),
+    path("studies/new/", study_new, name="study-new"),
+    path("studies/<slug:slug>/", study, name="study"),
+    path("studies/<slug:slug>/live/", study_live, name="study-live"),
+    path("studies/<slug:slug>/pause/", _mover("pause"), name="study-pause"),
+    path("studies/<slug:slug>/reopen/", _mover("reopen"), name="study-reopen"),
+    path("studies/<slug:slug>/retry/", _mover("retry"), name="study-retry"),
+    path("studies/<slug:slug>/close/", _mover("close"), name="study-close"),
+    path("policies/serving/", serving, name="serving"),
+]

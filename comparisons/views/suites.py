@@ -1,5 +1,59 @@
-"""Pages about suites."""
+"""Pages about prompt suites: list, make one, look at one."""
 
-from django.urls import URLPattern
+from __future__ import annotations
 
-urls: list[URLPattern] = []
+from django.core.paginator import Paginator
+from django.db.models import Count
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import path
+from django.views.decorators.http import require_http_methods, require_safe
+
+from alignapp.accounts.access import researcher_required, user_of
+from comparisons.forms.suites import SuiteForm
+from comparisons.models import Suite
+
+SUITES_PER_PAGE = 50
+PROMPTS_PER_PAGE = 50
+
+
+@researcher_required
+@require_safe
+def suites(request: HttpRequest) -> HttpResponse:
+    """All suites with their sizes and uses."""
+    sizes = {"size": Count("prompts", distinct=True), "uses": Count("studies", distinct=True)}
+    counted = Suite.objects.annotate(**sizes).defer("rejected").order_by("name")
+    page = Paginator(counted, SUITES_PER_PAGE).get_page(request.GET.get("page"))
+    return render(request, "comparisons/suites/list.html", {"page": page, "section": "studies"})
+
+
+@researcher_required
+@require_http_methods(["GET", "HEAD", "POST"])
+def suite_new(request: HttpRequest) -> HttpResponse:
+    """Make a suite from pasted lines or a file."""
+    form = SuiteForm(request.POST or None, request.FILES or None)
+    if request.method == "POST" and form.is_valid():
+        return redirect(form.save(user_of(request)))
+    status = 422 if form.errors else 200
+    return render(request, "comparisons/suites/new.html", {"form": form, "section": "studies"}, status=status)
+
+
+@researcher_required
+@require_safe
+def suite(request: HttpRequest, slug: str) -> HttpResponse:
+    """The prompts of a suite, and the lines that gave none."""
+    found = get_object_or_404(Suite.objects.select_related("created_by"), slug=slug)
+    context = {
+        "suite": found,
+        "page": Paginator(found.prompts.order_by("position"), PROMPTS_PER_PAGE).get_page(request.GET.get("page")),
+        "studies": found.studies.all(),
+        "section": "studies",
+    }
+    return render(request, "comparisons/suites/suite.html", context)
+
+
+urls = [
+    path("suites/", suites, name="suites"),
+    path("suites/new/", suite_new, name="suite-new"),
+    path("suites/<slug:slug>/", suite, name="suite"),
+]
