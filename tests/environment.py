@@ -21,6 +21,7 @@ def prepare() -> None:
         os.environ[ROOT_VARIABLE] = root
         atexit.register(shutil.rmtree, root, ignore_errors=True)
     home = Path(os.environ[ROOT_VARIABLE], os.environ.get("PYTEST_XDIST_WORKER", "main"))
+    (home / "static").mkdir(parents=True, exist_ok=True)  # WhiteNoise warns of a folder that is missing
     os.environ.update(
         ALIGNAPP_HOME=str(home),
         SECRET_KEY="a key for the tests only",
