@@ -62,7 +62,7 @@ def submit(request: HttpRequest, token: str) -> HttpResponse:
 def skip(request: HttpRequest, token: str) -> HttpResponse:
     """Ask why the item cannot be judged, then give it to somebody else."""
     assignment = _own_assignment(request, token)
-    form = SkipForm(request.POST or None)
+    form = SkipForm(request.POST if request.method == "POST" else None)
     if form.is_valid():
         sent = form.cleaned_data
         outcome = assigning.submit(assignment, Choice.SKIP, sent["revision"], reasons=[sent["reason"]])
