@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -17,22 +18,28 @@ from training.quantities import about
 MARKS = ("started", "stage", "checkpoint")
 # A pace measured over less time than this says nothing.
 SHORTEST = timedelta(seconds=2)
+# Stages without optimizer steps end with their own count (training/trainer_events.py).
+STAGE_COUNT = re.compile(r": (\d+) of (\d+)$")
 
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """Position of a run; `remaining` is in seconds, None as long as there is no pace to go by."""
+    """Position of a run in optimizer steps, or in the parts of a stage that has none.
 
-    step: int
+    `remaining` is in seconds, None as long as there is no pace to go by.
+    """
+
+    done: int
     total: int
-    remaining: float | None
+    remaining: float | None = None
+    unit: str = "step"
 
     @property
     def text(self) -> str:
-        """'step 412 of 860 · 48 % · about 3 min left'."""
+        """'step 412 of 860 · 47 % · about 3 min left'."""
         if not self.total:
-            return f"step {self.step}" if self.step else ""
-        parts = [f"step {self.step} of {self.total}", f"{100 * self.step // self.total} %"]
+            return ""
+        parts = [f"{self.unit} {self.done} of {self.total}", f"{100 * self.done // self.total} %"]
         if self.remaining is not None:
             parts.append(f"about {about(self.remaining)} left")
         return " · ".join(parts)
@@ -45,9 +52,13 @@ def progress_of(runs: Iterable[Run], now: datetime | None = None) -> dict[UUID, 
     for event in RunEvent.objects.filter(run__in=listed, kind__in=MARKS).order_by("id"):
         marks[event.run_id].append(event)
     moment = now or timezone.now()
-    return {
-        run.pk: Progress(run.step, run.total_steps, remaining_seconds(run, marks[run.pk], moment)) for run in listed
-    }
+    return {run.pk: _progress(run, marks[run.pk], moment) for run in listed}
+
+
+def _progress(run: Run, marks: list[RunEvent], now: datetime) -> Progress:
+    if count := STAGE_COUNT.search(run.stage):
+        return Progress(int(count[1]), int(count[2]), unit="part")
+    return Progress(run.step, run.total_steps, remaining_seconds(run, marks, now))
 
 
 def remaining_seconds(run: Run, marks: Iterable[RunEvent], now: datetime) -> float | None:

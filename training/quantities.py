@@ -53,7 +53,7 @@ def measured(value: float | None) -> str:
     """A measured number with four significant digits; a dash where there is none."""
     if value is None:
         return "–"
-    return number_text(float(f"{value:.4g}"))
+    return f"{value:.3g}" if 0 < abs(value) < 1e-4 else number_text(float(f"{value:.4g}"))
 
 
 def percent(share: float | None) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from bs4 import BeautifulSoup
 from django.urls import reverse
@@ -21,7 +23,7 @@ def ada(client):
     return client
 
 
-def page(browser, url: str) -> BeautifulSoup:
+def page(browser, url: str) -> Any:
     response = browser.get(url)
     assert response.status_code == 200
     return BeautifulSoup(response.content, "html.parser")
@@ -31,7 +33,7 @@ def text(element) -> str:
     return " ".join(element.get_text(" ").split())
 
 
-def trained(base: Policy, kind: str = PolicyKind.FULL, **fields) -> Policy:
+def trained(base: Policy, kind: str = PolicyKind.FULL, **fields) -> Any:
     return make_policy(kind, base=base, run=make_run(base=base), method="dpo", **fields)
 
 

@@ -56,7 +56,7 @@ def succeeded(**fields: Any) -> Run:
     return run
 
 
-def page(browser, run: Run | None = None, query: str = "") -> BeautifulSoup:
+def page(browser, run: Run | None = None, query: str = "") -> Any:
     url = run.get_absolute_url() if run else reverse("runs")
     response = browser.get(url + query)
     assert response.status_code == 200
@@ -181,6 +181,12 @@ def test_progress_stands_with_its_number(ada):
     assert "step 412 of 860 · 47 %" in text(shown.select_one("#run-state"))
 
 
+def test_a_stage_without_steps_shows_its_own_count(ada):
+    run = running()
+    queue.heartbeat(run, total_steps=860, stage="computing reference log-probabilities: 6 of 15")
+    assert "part 6 of 15 · 40 %" in text(page(ada, run).select_one("#run-state"))
+
+
 def test_the_remaining_time_comes_from_the_latest_steps():
     """20 steps since the checkpoint in 10 s are half a second each; 40 steps are left: 20 s."""
     run = running()
@@ -238,7 +244,7 @@ def test_a_finished_run_leads_to_its_policy_and_stops_renewing(ada):
 
 def test_the_live_fragment_renews_every_part_that_the_page_has(ada):
     run = running()
-    fragment = BeautifulSoup(ada.get(reverse("run-live", args=[run.pk])).content, "html.parser")
+    fragment: Any = BeautifulSoup(ada.get(reverse("run-live", args=[run.pk])).content, "html.parser")
     ids = {element["id"] for element in fragment.find_all(id=True, recursive=False)}
     assert ids == {element["id"] for element in page(ada, run).select("[id^=run-]")} - {"run-form", "run-cancel"}
     assert not fragment.select("[data-live-done]")

@@ -194,6 +194,16 @@ class LaunchForm(forms.Form):
             user=user,
         )
 
+    @property
+    def blockers(self) -> list[tuple[str, str]]:
+        """What is wrong, by label, apart from choices that are still to be made."""
+        return [
+            (str(self.fields[name].label or name) if name in self.fields else "", " ".join(error.messages))
+            for name, errors in self.errors.as_data().items()
+            for error in errors
+            if error.code != "required"
+        ]
+
     # --- How the page arranges the fields ---------------------------------------------------------------------------
 
     @property
