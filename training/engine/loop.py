@@ -9,11 +9,12 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from training.config import TrainingConfig
 from training.engine import checkpoints
 from training.engine.checkpoints import Checkpoint
 from training.engine.errors import EngineError, Stopped
@@ -24,19 +25,6 @@ LOGGED_POINTS = 200
 
 Metrics = dict[str, float]
 Samples = list[dict[str, Any]]
-
-
-class Schedule(Protocol):
-    """The fields of a configuration that the optimizer reads."""
-
-    learning_rate: float
-    warmup_ratio: float
-    schedule: str
-    weight_decay: float
-    max_grad_norm: float
-    seed: int
-    evaluate_every: int
-    checkpoint_every: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,9 +40,9 @@ class Part:
 class Plan:
     """What a method brings to the loop; `curves` and `checkpoints` name its metrics and its checkpoint folders."""
 
-    config: Schedule
+    config: TrainingConfig
     steps: int
-    trained: dict[str, nn.Parameter]
+    trained: dict[str, Tensor]
     parts: Callable[[int], Iterator[Part]]
     evaluate: Callable[[], Metrics]
     samples: Callable[[], Samples]
@@ -123,7 +111,7 @@ def _optimizer(plan: Plan) -> torch.optim.AdamW:
     return torch.optim.AdamW([g for g in groups if g["params"]], lr=plan.config.learning_rate, fused=True)
 
 
-def learning_rate(config: Schedule, step: int, steps: int) -> float:
+def learning_rate(config: TrainingConfig, step: int, steps: int) -> float:
     """Step size of step `step` (from 0): a linear rise over the warm-up, then the schedule down to 0 after the last."""
     warmup = int(config.warmup_ratio * steps)
     if step < warmup:

@@ -133,7 +133,7 @@ def _fill(examples: Sequence[Example], pieces: list[_Piece], *, packed: bool) ->
     length = max(p.start + _piece_length(examples, p) for p in pieces)
     tokens, positions, branch_of = (np.zeros((rows, length), dtype=np.int64) for _ in range(3))
     example_of = np.full((rows, length), PADDING, dtype=np.int64)
-    sources: list[np.ndarray] = [np.empty(0)] * int(first_answer[-1])
+    sources: list[np.ndarray] = [np.empty(0, dtype=np.int64)] * int(first_answer[-1])
     ends = np.zeros(int(first_answer[-1]), dtype=np.int64)
     for piece in pieces:
         example = examples[piece.example]
@@ -153,12 +153,18 @@ def _fill(examples: Sequence[Example], pieces: list[_Piece], *, packed: bool) ->
         example_of[piece.row, piece.start : at] = piece.group
     answers = [answer for example in examples for answer in example.answers]
     lengths = np.array([len(answer) for answer in answers], dtype=np.int64)
-    arrays = (
-        tokens, positions, example_of, branch_of,
-        np.concatenate(sources).astype(np.int64), np.concatenate([np.asarray(a) for a in answers]).astype(np.int64),
-        np.repeat(np.arange(len(answers)), lengths), ends, lengths,
-    )  # fmt: skip
-    return Batch(*map(torch.from_numpy, arrays), packed=packed)
+    return Batch(
+        tokens=torch.from_numpy(tokens),
+        positions=torch.from_numpy(positions),
+        example_of=torch.from_numpy(example_of),
+        branch_of=torch.from_numpy(branch_of),
+        sources=torch.from_numpy(np.concatenate(sources)),
+        targets=torch.tensor([token for answer in answers for token in answer]),
+        answer_of=torch.from_numpy(np.repeat(np.arange(len(answers)), lengths)),
+        ends=torch.from_numpy(ends),
+        lengths=torch.from_numpy(lengths),
+        packed=packed,
+    )
 
 
 def _piece_length(examples: Sequence[Example], piece: _Piece) -> int:

@@ -92,7 +92,8 @@ class Policy:
                 position_ids=batch.positions,
                 use_cache=False,
             )
-        return output.last_hidden_state.flatten(0, 1)
+        states: Tensor = output.last_hidden_state
+        return states.flatten(0, 1)
 
     def collate(self, examples: list[Example]) -> Batch:
         return pack(examples, packed=self.packed).to(self.device)

@@ -46,9 +46,10 @@ class RewardModel:
     def scores(self, batch: Batch) -> Tensor:
         """Reward of every answer of the batch [answers], fp32, in standard deviations above the base's mean."""
         states = self.body.hidden_states(batch).index_select(0, batch.ends).float()
-        return (self.head(states).squeeze(1) - self.shift) / self.scale
+        raw: Tensor = self.head(states)
+        return (raw.squeeze(1) - self.shift) / self.scale
 
-    def trained(self) -> dict[str, nn.Parameter]:
+    def trained(self) -> dict[str, Tensor]:
         return {**dict(self.body.trained()), "score.weight": self.head.weight}
 
     def freeze(self) -> None:
@@ -76,7 +77,7 @@ def obtain(run: Run, base: Policy, reference: Policy, examples: Examples, state:
 
 def _fresh_head(body: Policy, seed: int) -> nn.Linear:
     """Weights from N(0, 1/(d+1)), so that first scores have about unit variance."""
-    width = body.head.linear.weight.shape[-1]
+    width: int = body.model.get_output_embeddings().weight.shape[-1]
     head = nn.Linear(width, 1, bias=False)
     nn.init.normal_(head.weight, std=(width + 1) ** -0.5, generator=torch.Generator().manual_seed(seed))
     return head.to(body.device)

@@ -112,7 +112,8 @@ class _Decoder:
                 use_cache=True,
                 logits_to_keep=1,
             )
-        return output.logits[:, -1].float()
+        logits: Tensor = output.logits
+        return logits[:, -1].float()
 
 
 def show_samples(policy: Policy, prompts: Sequence[Messages], max_new_tokens: int) -> list[dict[str, Any]]:

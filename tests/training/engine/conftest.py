@@ -108,8 +108,8 @@ def user(text: str) -> list[dict[str, str]]:
     return [{"role": "user", "content": text}]
 
 
-def assistant(text: str | None) -> list[dict[str, str]] | None:
-    return None if text is None else [{"role": "assistant", "content": text}]
+def assistant(text: str) -> list[dict[str, str]]:
+    return [{"role": "assistant", "content": text}]
 
 
 def colour_rows(count: int, *, held_out: int = 0) -> list[dict[str, Any]]:

@@ -19,7 +19,8 @@ def load(folder: Path, *, paired: bool = True) -> Examples:
 
 
 def pair(prompt: str, chosen: str, rejected: str | None, split: str = "train") -> dict:
-    return {"prompt": user(prompt), "chosen": assistant(chosen), "rejected": assistant(rejected), "split": split}
+    other = None if rejected is None else assistant(rejected)
+    return {"prompt": user(prompt), "chosen": assistant(chosen), "rejected": other, "split": split}
 
 
 def notices(folder: Path) -> str:

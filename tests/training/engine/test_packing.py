@@ -29,7 +29,7 @@ def naive_log_prob(policy: Policy, prompt: tuple[int, ...], answer: tuple[int, .
     """The model's own forward pass on one unpadded sequence, its full logits and the textbook shift."""
     logits = policy.model(input_ids=torch.tensor([prompt + answer])).logits[0].float()
     predicted = logits[len(prompt) - 1 : -1].log_softmax(-1)
-    return predicted.gather(1, torch.tensor(answer)[:, None]).sum()
+    return torch.as_tensor(predicted.gather(1, torch.tensor(answer)[:, None]).sum())
 
 
 def gradient(policy: Policy, examples: list[Example], *, packed: bool) -> Tensor:

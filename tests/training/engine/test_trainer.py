@@ -15,7 +15,7 @@ from tests.training.engine.conftest import LAYERS_VLLM_ADAPTS, colour_rows, even
 RLHF = {"max_new_tokens": 8, "group_size": 2, "batch_size": 4, "reward": {"batch_size": 8, "epochs": 6}}
 
 
-def result(folder: Path) -> dict[str, Any]:
+def result(folder: Path) -> Any:
     return json.loads((folder / "result.json").read_text())
 
 
@@ -24,7 +24,7 @@ def curves(folder: Path) -> dict[tuple[int, str], float]:
     return {(e["step"], name): value for e in events(folder, "metrics") for name, value in e["values"].items()}
 
 
-def last_state(folder: Path) -> dict[str, Any]:
+def last_state(folder: Path) -> Any:
     state = torch.load(max((folder / "checkpoints").glob("step-*")) / "state.pt", weights_only=True)
     state["state"]["seconds"] = 0.0
     return state
@@ -33,12 +33,12 @@ def last_state(folder: Path) -> dict[str, Any]:
 def equal(first: Any, second: Any) -> bool:
     """Bit for bit, through dictionaries, lists and tensors."""
     if isinstance(first, torch.Tensor):
-        return torch.equal(first, second)
+        return bool(torch.equal(first, second))
     if isinstance(first, dict):
         return first.keys() == second.keys() and all(equal(first[k], second[k]) for k in first)
     if isinstance(first, list | tuple):
         return len(first) == len(second) and all(map(equal, first, second))
-    return first == second
+    return bool(first == second)
 
 
 def assert_same_outcome(whole: Path, interrupted: Path) -> None:
