@@ -158,7 +158,7 @@ def bradley_terry(votes: Votes) -> Strengths:
     connected = bool(_reachable(compared).all())
     corrected = not _maximum_exists(wins)
     theta, hessian = _fit(wins + 0.5 * compared if corrected else wins)
-    inverse = np.linalg.pinv(hessian, hermitian=True)
+    inverse: Floats = np.linalg.pinv(hessian, hermitian=True).astype(np.float64)
     sandwich = inverse @ _score_products(votes, theta) @ inverse
     few = len(np.unique(votes.cluster)) < FEW_PROMPTS
     covariance: Floats = inverse if corrected or (few and inverse.trace() > sandwich.trace()) else sandwich

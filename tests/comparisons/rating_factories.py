@@ -78,6 +78,13 @@ def make_answer(contender: Contender, prompt: Prompt, text: str, **fields: Any) 
     return Answer.objects.create(contender=contender, prompt=prompt, text=text, **(values | fields))
 
 
+def take(rater: User) -> Assignment:
+    """The item this rater should judge now; there must be one."""
+    assignment = assigning.next_assignment(rater)
+    assert assignment is not None
+    return assignment
+
+
 def judge_all(study: Study, rater: User, decide: Callable[[Assignment], str]) -> int:
     """Let the rater judge whatever they are given; `decide` says how. Returns how many."""
     for count in itertools.count():

@@ -11,19 +11,20 @@ import uuid
 from collections import deque
 from dataclasses import dataclass, field
 from datetime import timedelta
+from typing import Any
 from urllib.parse import quote, unquote, urldefrag, urljoin, urlsplit
 
 import pytest
 from bs4 import BeautifulSoup
 from django.contrib.messages.storage.cookie import CookieStorage
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest
 from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver, reverse
 from django.utils import timezone
 
 from comparisons import assignment as assigning
 from comparisons.models import Answer, Assignment, Contender, Item, StudyState
-from tests.comparisons.rating_factories import make_answer, make_prompt, make_rater, make_study
+from tests.comparisons.rating_factories import make_answer, make_prompt, make_rater, make_study, take
 from tests.factories import make_policy, make_user, make_version
 from training.models import Dataset, PolicyKind, Run
 
@@ -109,7 +110,7 @@ def annotator():
     return client
 
 
-def traces_of(response: HttpResponse, sent: str) -> str:
+def traces_of(response: Any, sent: str) -> str:
     """Everything of a response that reaches the browser, without the echo of the address that was asked for."""
     headers = "\n".join(f"{name}: {value}" for name, value in response.headers.items())
     cookies = "\n".join(f"{cookie.key}={cookie.value} {readable(cookie.value)}" for cookie in response.cookies.values())
@@ -122,10 +123,10 @@ def traces_of(response: HttpResponse, sent: str) -> str:
 
 def readable(cookie: str) -> str:
     """What a messages cookie holds; other cookies are random."""
-    return str(CookieStorage(HttpRequest())._decode(cookie) or "")
+    return str(CookieStorage(HttpRequest())._decode(cookie) or "")  # type: ignore[attr-defined]
 
 
-def leaks(response: HttpResponse, sent: str) -> list[str]:
+def leaks(response: Any, sent: str) -> list[str]:
     found = traces_of(response, sent)
     return [secret for secret in SECRETS if secret.casefold() in found]
 
@@ -155,7 +156,7 @@ class Crawl:
             self.seen.add(known)
             self.waiting.append(known)
 
-    def look(self, response: HttpResponse, url: str) -> None:
+    def look(self, response: Any, url: str) -> None:
         self.visited.append((url, response.status_code))
         if found := leaks(response, url):
             self.leaked[url] = found
@@ -166,7 +167,7 @@ class Crawl:
 
     def read(self, page: BeautifulSoup, url: str) -> None:
         for link in page.select("a[href]"):
-            self.add("GET", urljoin(url, link["href"]))
+            self.add("GET", urljoin(url, str(link["href"])))
         for form in page.select("form"):
             if form.get("method") == "dialog":
                 continue
@@ -188,6 +189,14 @@ def test_no_page_that_links_and_forms_lead_to_tells_anything(world, annotator):
     assert crawl.leaked == {}
     assert len(set(items)) == 5, "the crawl should have judged its way through all five items"
     assert len(crawl.visited) < 400
+
+
+def test_the_search_finds_a_leak_where_there_is_one(world, annotator):
+    """The guideline is shown to raters; a policy's name in it must be caught, or the tests above prove nothing."""
+    type(world).objects.update(guideline=f"Compare with {CANARY}-DPO.")
+    crawl = Crawl(annotator)
+    crawl.run("/rate/")
+    assert crawl.leaked["/rate/"] == [CANARY]
 
 
 def routes(patterns=None, prefix="") -> list[tuple[str, str | None]]:
@@ -230,14 +239,14 @@ def test_the_admin_asks_for_another_log_in(world, annotator):
 
 
 def test_every_kind_of_error_tells_nothing(world, annotator, monkeypatch):
-    alice_item = assigning.next_assignment(make_rater("carol"))
+    carols = take(make_rater("carol"))
     mine = annotator.post("/rate/").url
     strict = Client(enforce_csrf_checks=True, raise_request_exception=False)
     strict.cookies = annotator.cookies
     answers = [
         annotator.get("/nothing/here/"),
         annotator.get("/rate/forged-token-00000000/"),
-        annotator.get(f"/rate/{alice_item.token}/"),
+        annotator.get(f"/rate/{carols.token}/"),
         annotator.post(f"{mine}submit/", {"choice": "z", "revision": "none"}),
         annotator.post(f"{mine}submit/", {"choice": "a", "revision": 99}),
         annotator.get(f"{mine}submit/"),
@@ -267,7 +276,7 @@ def test_late_judgements_and_closed_studies_tell_nothing(world, annotator):
 
 
 def test_tokens_are_random_and_say_nothing_of_their_item(world):
-    tokens = [assigning.next_assignment(make_rater()).token for _ in range(3)]
+    tokens = [take(make_rater()).token for _ in range(3)]
     assert len(set(tokens)) == 3
     assert all(len(token) >= 20 for token in tokens)
 
@@ -295,7 +304,7 @@ def test_a_policy_stands_on_either_side_equally_often_for_every_rater():
 
 def left_text(client: Client) -> str:
     """Start or go on, read the left answer, judge it a tie."""
-    url = client.post(reverse("rate")).url
+    url = client.post(reverse("rate"))["Location"]
     text = BeautifulSoup(client.get(url).content, "html.parser").find(id="answer-a").find_next("div").text
     client.post(f"{url}submit/", {"choice": "tie", "revision": 1})
     return text

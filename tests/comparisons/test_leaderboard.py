@@ -217,7 +217,8 @@ def test_the_verdict_of_several_policies_names_whom_it_cannot_tell_apart():
 
 
 def test_no_votes_give_a_sentence_and_not_an_error():
-    nothing = Votes(*(np.array([], dtype=kind) for kind in (np.int64, np.int64, float, np.int64)), 2)
+    none = np.array([], dtype=np.int64)
+    nothing = Votes(none, none, none.astype(float), none, 2)
     assert verdict(nothing, ["a", "b"]).startswith("No judgement prefers")
 
 

@@ -6,9 +6,8 @@ import pytest
 from bs4 import BeautifulSoup
 from django.urls import reverse
 
-from comparisons import assignment as assigning
 from comparisons.models import Answer, Assignment, AssignmentState, Prompt, Rating, StudyState
-from tests.comparisons.rating_factories import make_rater, make_study
+from tests.comparisons.rating_factories import make_rater, make_study, take
 from tests.factories import make_policy, make_run, make_user
 
 pytestmark = pytest.mark.django_db
@@ -115,7 +114,7 @@ def test_skipping_asks_for_a_reason(client, alice):
 
 def test_another_raters_item_is_nothing_to_me(client, alice):
     make_study()
-    bobs = assigning.next_assignment(make_rater("bob"))
+    bobs = take(make_rater("bob"))
     for name in ("rate-item", "rate-skip"):
         assert client.get(reverse(name, args=[bobs.token])).status_code == 404
     for name in ("rate-submit", "rate-skip", "rate-undo"):
@@ -152,7 +151,7 @@ def test_an_item_of_a_lapsed_lease_opens_again_while_nobody_else_took_it(client,
     Assignment.objects.update(state=AssignmentState.EXPIRED)
     assert client.get(url).status_code == 200
     Assignment.objects.update(state=AssignmentState.EXPIRED)
-    assigning.next_assignment(make_rater("bob"))
+    take(make_rater("bob"))
     assert "You were away for a while" in client.get(url, follow=True).text
 
 

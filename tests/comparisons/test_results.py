@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from comparisons import assignment as assigning
-from comparisons.models import Answer, Choice, StudyState
+from comparisons.models import Answer, Choice, Contender, StudyState
 from comparisons.results import Cell, gather
-from tests.comparisons.rating_factories import judge_all, make_rater, make_study, prefer
+from tests.comparisons.rating_factories import judge_all, make_rater, make_study, prefer, take
 from tests.factories import make_policy, make_run, make_user
 
 pytestmark = pytest.mark.django_db
@@ -50,11 +50,11 @@ def test_withdrawn_skipped_and_late_judgements_do_not_count():
     base, tuned = two_policies()
     study = make_study(items=3, policies=[base, tuned])
     alice = make_rater()
-    first = assigning.next_assignment(alice)
+    first = take(alice)
     assigning.submit(first, "a", 1)
     assigning.undo(first, 1)
     assigning.submit(first, Choice.SKIP, 3)
-    second = assigning.next_assignment(alice)
+    second = take(alice)
     close(study)
     assigning.submit(second, "a", 1)
     found = gather(study)
@@ -125,7 +125,7 @@ def test_cost_and_serving_are_what_was_measured():
     "rate,low,high,lead", [(0.55, 0.45, 0.65, 0), (0.58, 0.51, 0.65, 1), (0.65, 0.55, 0.75, 2), (0.2, 0.1, 0.3, -3)]
 )
 def test_a_cell_leads_only_when_its_interval_excludes_one_half(rate, low, high, lead):
-    assert Cell(None, rate, low, high, 100, 0, 0).lead == lead
+    assert Cell(Contender(), rate, low, high, 100, 0, 0).lead == lead
 
 
 def test_gathering_asks_the_database_a_fixed_number_of_times(django_assert_max_num_queries):
