@@ -134,9 +134,10 @@ class SettingValue:
 
 
 def values_of(method: Method, config: Mapping[str, Any]) -> list[SettingValue]:
-    """The settings of a frozen configuration with their values."""
+    """The settings of a frozen configuration: first what was changed, then the method's own, then the common ones."""
     flat = flatten(config)
-    return [SettingValue(setting, flat[setting.path]) for setting in settings_of(method) if setting.path in flat]
+    values = [SettingValue(setting, flat[setting.path]) for setting in settings_of(method) if setting.path in flat]
+    return sorted(values, key=lambda value: (not value.changed, value.setting.common))
 
 
 def value_text(value: Any) -> str:

@@ -15,6 +15,7 @@ from training.models import Run, RunEvent, RunState
 
 LOG_LINES = 200
 MOST_WARNINGS = 5
+MOST_COMPARABLE = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,8 +79,11 @@ def last_checkpoint(run: Run) -> int:
     return steps.first() or 0
 
 
-def can_resume(run: Run) -> bool:
-    return run.state in {RunState.FAILED, RunState.CANCELLED}
+def comparable_runs(run: Run, chosen: Run | None = None) -> list[Run]:
+    """Runs of the same method that may be drawn behind this one, latest first; the chosen one is always among them."""
+    latest = Run.objects.filter(method=run.method).exclude(pk=run.pk).exclude(state=RunState.QUEUED)
+    found = list(latest.order_by("-created_at")[:MOST_COMPARABLE])
+    return found if chosen is None or chosen in found else [chosen, *found]
 
 
 def launch_link(run: Run) -> str:

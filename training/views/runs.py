@@ -97,10 +97,11 @@ def _run_or_404(pk: UUID) -> Run:
 def run(request: HttpRequest, pk: UUID) -> HttpResponse:
     """Everything about one run; the parts that change renew themselves while it is active."""
     shown = _run_or_404(pk)
+    behind = _other(request, shown)
     context = _live(request, shown) | {
         "settings": values_of(Method(shown.method), shown.config),
-        "comparable": Run.objects.filter(method=shown.method).exclude(pk=pk).exclude(state=RunState.QUEUED)[:20],
-        "behind": _other(request, shown),
+        "comparable": run_story.comparable_runs(shown, behind),
+        "behind": behind,
     }
     return render(request, "training/runs/run.html", context)
 
@@ -118,7 +119,6 @@ def _live(request: HttpRequest, shown: Run) -> dict[str, Any]:
         "run": shown,
         "progress": progress_of([shown])[shown.pk],
         "warnings": run_story.warnings_of(shown),
-        "can_resume": run_story.can_resume(shown),
         "resume_step": run_story.last_checkpoint(shown),
         "launch_link": run_story.launch_link(shown),
         "charts": curves.charts_of(curves.names_of([shown])),
