@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
@@ -79,6 +79,16 @@ class Rule:
     ties: Ties = Ties.IGNORE
     disagreement: Disagreement = Disagreement.MAJORITY
 
+    def __str__(self) -> str:
+        ties = "a tie is half a vote for each answer" if self.ties == Ties.HALF else "a tie is no vote"
+        told = {
+            Disagreement.MAJORITY: "the majority decides",
+            Disagreement.WEIGHT: "the majority decides, weighted by its share of the votes",
+            Disagreement.DROP: "items on which raters disagree are left out",
+        }
+        fewest = "1 judgement" if self.minimum == 1 else f"{self.minimum} judgements"
+        return f"At least {fewest}; {ties}; {told[self.disagreement]}; both-bad items give no pair."
+
     def decide(self, first: int, second: int, ties: int, both_bad: int) -> Decision | Dropped:
         """Judgements counted by what they prefer -> which answer is chosen, or why none is."""
         total = first + second + ties + both_bad
@@ -115,6 +125,11 @@ class Summary:
     judgements: int
     several_turns: int
     dropped: dict[Dropped, int]
+
+    @property
+    def left_out(self) -> str:
+        """What the rule dropped, in words; 'nothing' when every item gave a pair."""
+        return "; ".join(f"{reason.label.lower()}: {count:,}" for reason, count in self.dropped.items()) or "nothing"
 
 
 def outcomes(study: Study, rule: Rule) -> Iterator[Pair | Dropped]:
@@ -283,7 +298,7 @@ def make_dataset_version(study: Study, rule: Rule, dataset: Dataset, user: User 
         "items": summary.items,
         "ratings": summary.judgements,
         "pairs": summary.pairs,
-        "rule": asdict(rule),
-        "dropped": {reason.value: count for reason, count in summary.dropped.items()},
+        "rule": str(rule),
+        "left_out": summary.left_out,
     }
     return seal(dataset, pairs(study, rule), origin, user=user)

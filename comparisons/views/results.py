@@ -138,8 +138,8 @@ def _export_page(request: HttpRequest, study: Study, form: ExportForm) -> HttpRe
 
 
 def _no_pairs(summary: exporting.Summary) -> str:
-    reasons = "; ".join(f"{reason.label.lower()}: {count:,}" for reason, count in summary.dropped.items())
-    return f"This rule makes no pair of the {summary.items:,} items ({reasons}). Loosen it, or collect more judgements."
+    told = f"This rule makes no pair of the {summary.items:,} items ({summary.left_out})."
+    return f"{told} Loosen it, or collect more judgements."
 
 
 def _streamed(request: HttpRequest, chunks: Iterator[bytes], content_type: str) -> StreamingHttpResponse:

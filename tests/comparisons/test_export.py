@@ -133,7 +133,10 @@ def test_a_dataset_version_knows_where_it_came_from():
     assert version.rows == 6
     assert version.origin["kind"] == "study"
     assert (version.origin["slug"], version.origin["ratings"]) == (study.slug, 12)
-    assert version.origin["rule"] == {"minimum": 2, "ties": "ignore", "disagreement": "majority"}
+    assert version.origin["rule"] == (
+        "At least 2 judgements; a tie is no vote; the majority decides; both-bad items give no pair."
+    )
+    assert version.origin["left_out"] == "nothing"
     assert [pair.chosen for pair in read_pairs(version.path)] == [pair.chosen for pair in pairs(study, Rule())]
 
 
