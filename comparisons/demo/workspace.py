@@ -19,7 +19,7 @@ from comparisons.models import Suite as PromptSuite
 from comparisons.suites import create_suite
 from training import policies, queue
 from training.config import Method
-from training.models import Dataset, DatasetVersion, Policy, Run, RunState
+from training.models import DatasetVersion, Policy, Run, RunState
 from training.preferences import importing
 from training.world import presets
 from training.world.demonstrations import demonstrations
@@ -162,11 +162,10 @@ class Workspace:
         if known := DatasetVersion.objects.filter(dataset__name=name).first():
             return known
         self.tell(f"Data: {name}")
-        path = Path(settings.HOME) / "uploads" / f"{importing.dataset_named(name, self.researcher).slug}.jsonl"
+        dataset = importing.dataset_named(name, self.researcher)
+        path = Path(settings.HOME) / "demo" / f"{dataset.slug}.jsonl"
         write_rows(path, rows())
-        job = importing.import_file(path, Dataset.objects.get(name=name), user=self.researcher)
-        path.unlink()
-        return waiting.version_of(job)
+        return waiting.version_of(importing.import_file(path, dataset, user=self.researcher))
 
     def taught(self) -> Iterable[dict[str, str]]:
         return demonstrations(self.world, self.prompts)
