@@ -29,6 +29,8 @@ DISK = 2 * GIB
 GRACE = 30.0
 # Seconds after which honcho itself is given up; it kills what has not ended after 40.
 PATIENCE = 60.0
+# Exit status after Ctrl-C, as shells have it.
+INTERRUPTED = 128 + signal.SIGINT
 
 
 def main() -> None:
@@ -51,7 +53,7 @@ def run_demo() -> int:
         prepare(environment)
         status = supervise("demo", environment)
     # Ctrl-C is how a demo ends: not a failure.
-    return 0 if status in (130, 143) else status
+    return 0 if status == INTERRUPTED else status
 
 
 def run_check() -> int:
@@ -146,7 +148,7 @@ def supervise(guide: str, environment: Mapping[str, str]) -> int:
     for command in killed:
         print(f"Had to be killed after {GRACE:.0f} s: {command[:100]}", flush=True)
     print("Every process has ended.", flush=True)
-    return status
+    return INTERRUPTED if supervisor.stopped_at is not None else status
 
 
 class Supervisor:

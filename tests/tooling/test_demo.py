@@ -115,6 +115,22 @@ def test_ctrl_c_ends_every_process(checkout: Path, start: Callable[..., subproce
     assert processes_of(checkout) == []
 
 
+def test_a_second_ctrl_c_does_not_wait(checkout: Path, start: Callable[..., subprocess.Popen[str]]):
+    (checkout / "deaf.py").write_text(DEAF)
+    (checkout / "Procfile").write_text(PROCFILE.format(worker_gpu="exec python deaf.py", beat="exec sleep 1000"))
+    process = start()
+    wait_until_ready(process)
+    wait_for(lambda: any("deaf.py" in command for command in processes_of(checkout)))
+    process.send_signal(signal.SIGINT)
+    assert process.stdout is not None
+    assert any("Stopping" in line for line in process.stdout)
+    process.send_signal(signal.SIGINT)
+    process.communicate(timeout=20)
+
+    assert process.returncode == 0
+    assert processes_of(checkout) == []
+
+
 def test_a_deaf_grandchild_in_its_own_session_is_ended_too(checkout: Path, start: Callable[..., subprocess.Popen[str]]):
     (checkout / "trainer.py").write_text(f"{ORPHANS}\ntime.sleep(1000)\n")
     (checkout / "Procfile").write_text(PROCFILE.format(worker_gpu="exec python trainer.py", beat="exec sleep 1000"))
