@@ -19,7 +19,7 @@ from importlib import metadata
 from pathlib import Path
 
 from alignapp import environment
-from training.process_groups import end_group
+from training.runs.process_groups import end_group
 
 from .lifeline import GRACE
 
@@ -101,9 +101,10 @@ def runs_on_cpu() -> bool:
 
 def device_arguments() -> list[str]:
     """fp32 without compilation and without a separate worker process on a CPU; on a GPU what vLLM chooses."""
-    if runs_on_cpu():
-        return ["--dtype", "float32", "--enforce-eager", "--distributed-executor-backend", "uni"]
-    return ["--dtype", "auto"]
+    if not runs_on_cpu():
+        return ["--dtype", "auto"]
+    repair = ["--worker-extension-cls", "training.engine.vllm_lora.OnlyWithAdapter"]
+    return ["--dtype", "float32", "--enforce-eager", "--distributed-executor-backend", "uni", *repair]
 
 
 def longest_conversation(folder: Path) -> int:
@@ -133,7 +134,8 @@ class EngineProcess:
                 start_new_session=True,
             )
         assert self.lifeline.stdout is not None
-        self.group = int(self.lifeline.stdout.readline() or 0)
+        with self.lifeline.stdout as first_line:
+            self.group = int(first_line.readline() or 0)
 
     @property
     def status(self) -> int | None:

@@ -16,7 +16,7 @@ import sys
 from contextlib import suppress
 from types import FrameType
 
-from training.process_groups import end_group
+from training.runs.process_groups import end_group
 
 GRACE = 15.0  # seconds that vLLM gets to end its workers itself
 

@@ -6,9 +6,9 @@ import itertools
 from typing import Any
 
 from alignapp.accounts.models import Role, User
-from training import queue
 from training.config import Method, parse_config
 from training.models import Dataset, DatasetVersion, Policy, PolicyKind, Run
+from training.runs import queue
 
 _numbers = itertools.count(1)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from training.config_fields import number_text
+from training.launching.config_fields import number_text
 
 MINUTE, HOUR, DAY = 60, 3600, 86_400
 

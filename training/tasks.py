@@ -8,7 +8,7 @@ from typing import Any
 from celery import shared_task
 from celery.signals import worker_shutting_down
 
-from training import supervision
+from training.runs import supervision
 
 _stopping = threading.Event()
 

@@ -17,10 +17,11 @@ from comparisons.generation import create_study
 from comparisons.models import Endpoint, EndpointState, Study
 from comparisons.models import Suite as PromptSuite
 from comparisons.suites import create_suite
-from training import policies, queue
+from training import policies
 from training.config import Method
 from training.models import DatasetVersion, Policy, Run, RunState
 from training.preferences import importing
+from training.runs import queue
 from training.world import presets
 from training.world.demonstrations import demonstrations
 from training.world.islands import build_world

@@ -19,7 +19,7 @@ from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 from tooling import needs
 from tooling.demo import processes_environment
 from tooling.descendants import descendants
-from training.process_groups import end_group
+from training.runs.process_groups import end_group
 
 ROOT = Path(__file__).resolve().parents[2]
 PROCESSES = ("broker", "web", "worker-cpu", "worker-gpu", "beat", "vllm")

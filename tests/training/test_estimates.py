@@ -10,10 +10,10 @@ from django.utils import timezone
 
 from tests.factories import make_run
 from tests.training.launch_material import base_on_disk, model_folder, sealed_version
-from training import estimates, throughput
 from training.config import DPOConfig, Method, RLHFConfig, SFTConfig
-from training.device import processor_memory
-from training.estimates import DataShape, ModelShape, NoShape, estimate, read_shape
+from training.launching import estimates, throughput
+from training.launching.device import processor_memory
+from training.launching.estimates import DataShape, ModelShape, NoShape, estimate, read_shape
 from training.models import Run
 
 SHAPE = ModelShape(parameters=1_000_000, layers=2, hidden=10, intermediate=30, attention=10, keys=5, vocabulary=100)

@@ -12,11 +12,12 @@ from django.urls import reverse
 
 from tests.factories import make_policy, make_user, make_version
 from tests.training.launch_material import base_on_disk, sealed_version
-from training import config_fields, run_story
 from training.config import Method, parse_config
 from training.forms.runs import LaunchForm
+from training.launching import config_fields
+from training.launching.presets import PRESETS
 from training.models import PolicyKind, Run
-from training.presets import PRESETS
+from training.runs import story
 
 pytestmark = pytest.mark.django_db
 
@@ -211,7 +212,7 @@ def test_a_preset_fills_the_form_and_keeps_data_and_base(ada, material):
 def test_launching_again_opens_the_form_with_the_same_settings(ada, material):
     launch(ada, "rlhf", **material, kl_beta="0.2", **{"reward.epochs": "2"})
     first = Run.objects.get()
-    page = parsed(ada.get(run_story.launch_link(first)))
+    page = parsed(ada.get(story.launch_link(first)))
     assert page.find(attrs={"name": "kl_beta"})["value"] == "0.2"
     assert page.find(attrs={"name": "reward.epochs"})["value"] == "2"
 

@@ -41,7 +41,7 @@ def test_the_digest_changes_with_a_file_and_with_a_name(folder: Path):
 
 
 def test_a_folder_that_does_not_exist_is_named(tmp_path: Path):
-    with pytest.raises(policies.UnusableModel, match="There is no folder .*missing"):
+    with pytest.raises(policies.UnusableModel, match=r"There is no folder .*missing"):
         policies.register_base("x", str(tmp_path / "missing"), None)
 
 

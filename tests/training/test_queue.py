@@ -1,13 +1,14 @@
 """The run state machine."""
 
 from datetime import timedelta
+from uuid import uuid4
 
 import pytest
 from django.utils import timezone
 
 from tests.factories import make_policy, make_run, make_user, make_version
-from training import queue
 from training.models import PolicyKind, Run, RunState
+from training.runs import queue
 
 pytestmark = pytest.mark.django_db
 
@@ -38,6 +39,12 @@ def running(**fields) -> Run:
 def test_a_new_run_waits_with_its_configuration_frozen():
     run = make_run("dpo", {"beta": 0.3})
     assert (run.state, run.config["beta"], run.typed_config.model_dump()["beta"]) == ("queued", 0.3, 0.3)
+
+
+def test_the_same_launch_sent_twice_makes_one_run():
+    ticket = uuid4()
+    first, second = make_run(run_id=ticket, name="first"), make_run(run_id=ticket, name="again")
+    assert (second.pk, second.name, Run.objects.count()) == (first.pk, "first", 1)
 
 
 def test_pairs_are_needed_for_a_preference_method():

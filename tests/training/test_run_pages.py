@@ -12,8 +12,8 @@ from django.urls import reverse
 from django.utils import timezone
 
 from tests.factories import make_policy, make_run, make_user, make_version
-from training import curves, progress, queue, run_comparison, run_story
 from training.models import Run, RunEvent, RunMetric, RunSample
+from training.runs import comparison, curves, progress, queue, story
 
 pytestmark = pytest.mark.django_db
 
@@ -285,7 +285,7 @@ def test_the_end_of_the_log_is_shown_and_all_of_it_can_be_fetched(ada):
     run.folder.mkdir(parents=True)
     (run.folder / "trainer.log").write_text("".join(f"line {number}\n" for number in range(300)))
     shown = page(ada, run).select_one("#run-log").get_text().splitlines()
-    assert (shown[0], shown[-1], len(shown)) == ("line 100", "line 299", run_story.LOG_LINES)
+    assert (shown[0], shown[-1], len(shown)) == ("line 100", "line 299", story.LOG_LINES)
     download = ada.get(reverse("run-log", args=[run.pk]))
     assert b"".join(download.streaming_content).startswith(b"line 0\n")
 
@@ -366,13 +366,13 @@ def test_only_what_differs_is_compared(ada):
     version, base = make_version(), make_policy()
     one = make_run(config={"beta": 0.1}, dataset_version=version, base=base)
     two = make_run(config={"beta": 0.5}, dataset_version=version, base=base)
-    assert run_comparison.differences([one, two]) == [run_comparison.Row("β", ["0.1", "0.5"])]
+    assert comparison.differences([one, two]) == [comparison.Row("β", ["0.1", "0.5"])]
 
 
 def test_a_setting_that_one_method_lacks_is_a_difference():
     version, base = make_version(), make_policy()
     runs = [make_run(method, dataset_version=version, base=base) for method in ("dpo", "cpo")]
-    rows = {row.name: row.cells for row in run_comparison.differences(runs)}
+    rows = {row.name: row.cells for row in comparison.differences(runs)}
     assert rows["Method"] == ["DPO", "Constrained CPO"]
     assert rows["Floor m"] == ["–", "0"]
 

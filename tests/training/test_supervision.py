@@ -11,9 +11,9 @@ import pytest
 
 from tests.factories import make_run
 from tests.training.test_queue import RESULT
-from training import queue, supervision
 from training.models import Run, RunState
-from training.process_groups import end_group, group_exists
+from training.runs import queue, supervision
+from training.runs.process_groups import end_group, group_exists
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

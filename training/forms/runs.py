@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
+from uuid import uuid4
 
 from django import forms
 from django.conf import settings
@@ -13,14 +14,15 @@ from django.http import QueryDict
 from pydantic import ValidationError
 
 from alignapp.accounts.models import User
-from training import config_fields, queue
 from training.config import Method, TrainingConfig, parse_config
-from training.config_fields import VALUE_LABELS, Setting
-from training.estimates import NoShape
+from training.launching import config_fields
+from training.launching.config_fields import VALUE_LABELS, Setting
+from training.launching.estimates import NoShape
+from training.launching.presets import preset
+from training.launching.throughput import Forecast, MissingModel, forecast
 from training.models import DatasetVersion, Policy, PolicyKind, Run
-from training.presets import preset
 from training.quantities import gib
-from training.throughput import Forecast, MissingModel, forecast
+from training.runs import queue
 
 RUN_FIELDS = ("name", "base", "dataset_version")
 # What a launch may carry beside the run's own fields and the settings.
@@ -72,6 +74,7 @@ class LaunchForm(forms.Form):
     """Name, base, data and every setting of one method. After `is_valid`, `config` and `forecast` are set."""
 
     use_required_attribute = False
+    ticket = forms.UUIDField(required=False, initial=uuid4, widget=forms.HiddenInput)
     name = forms.CharField(
         max_length=160, required=False, help_text="How lists and charts call the run. Left empty, it is made up."
     )
@@ -192,6 +195,7 @@ class LaunchForm(forms.Form):
             base=self.cleaned_data["base"],
             name=self.cleaned_data["name"] or free_name(self.method, version),
             user=user,
+            run_id=self.cleaned_data["ticket"],
         )
 
     @property

@@ -1,4 +1,4 @@
-"""Runs and what happened to them; all changes of state go through training/queue.py."""
+"""Runs and what happened to them; all changes of state go through training/runs/queue.py."""
 
 from __future__ import annotations
 

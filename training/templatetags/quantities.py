@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from django import template
 
-from training import curves, quantities
+from training import quantities
+from training.runs import curves
 
 register = template.Library()
 

@@ -10,11 +10,11 @@ from django.urls import path, reverse
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from alignapp.accounts.access import researcher_required, user_of
-from training import queue
 from training.config import Method
 from training.forms.runs import LaunchForm, prefilled
-from training.methods import GUIDES
-from training.presets import PRESETS
+from training.launching.methods import GUIDES
+from training.launching.presets import PRESETS
+from training.runs import queue
 
 
 @researcher_required

@@ -10,8 +10,8 @@ from django.views.decorators.http import require_GET, require_http_methods
 
 from alignapp.accounts.access import researcher_required, user_of
 from training.forms.policies import PolicyForm
+from training.launching.methods import GUIDES
 from training.lineage import ancestors
-from training.methods import GUIDES
 from training.models import Policy, PolicyKind, Run
 
 POLICIES_PER_PAGE = 50

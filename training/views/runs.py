@@ -13,12 +13,12 @@ from django.urls import URLPattern, path
 from django.views.decorators.http import require_GET, require_POST
 
 from alignapp.accounts.access import researcher_required
-from training import curves, queue, run_comparison, run_story
 from training.config import Method
-from training.config_fields import values_of
+from training.launching.config_fields import values_of
 from training.models import Run
 from training.models.runs import FINISHED, RunState
-from training.progress import progress_of
+from training.runs import comparison, curves, queue, story
+from training.runs.progress import progress_of
 
 from . import launch
 
@@ -100,7 +100,7 @@ def run(request: HttpRequest, pk: UUID) -> HttpResponse:
     behind = _other(request, shown)
     context = _live(request, shown) | {
         "settings": values_of(Method(shown.method), shown.config),
-        "comparable": run_story.comparable_runs(shown, behind),
+        "comparable": story.comparable_runs(shown, behind),
         "behind": behind,
     }
     return render(request, "training/runs/run.html", context)
@@ -118,14 +118,14 @@ def _live(request: HttpRequest, shown: Run) -> dict[str, Any]:
     return {
         "run": shown,
         "progress": progress_of([shown])[shown.pk],
-        "warnings": run_story.warnings_of(shown),
-        "resume_step": run_story.last_checkpoint(shown),
-        "launch_link": run_story.launch_link(shown),
+        "warnings": story.warnings_of(shown),
+        "resume_step": story.last_checkpoint(shown),
+        "launch_link": story.launch_link(shown),
         "charts": curves.charts_of(curves.names_of([shown])),
         "latest": curves.latest_values(shown),
         "tokens_per_second": shown.tokens / shown.train_seconds if shown.train_seconds else None,
-        "samples": run_story.samples_of(shown, int(step) if step.isdigit() else None),
-        "log": run_story.log_tail(shown),
+        "samples": story.samples_of(shown, int(step) if step.isdigit() else None),
+        "log": story.log_tail(shown),
         "events": shown.events.order_by("-id")[:200],
         "query": request.GET.urlencode(),
     }
@@ -182,13 +182,13 @@ def run_resume(request: HttpRequest, pk: UUID) -> HttpResponse:
 @require_GET
 def run_compare(request: HttpRequest) -> HttpResponse:
     """Runs beside each other: only what differs, final metrics, curves on top of each other."""
-    chosen = _chosen(request)[: run_comparison.MOST_RUNS]
+    chosen = _chosen(request)[: comparison.MOST_RUNS]
     data = curves.curves_of_runs(chosen)
     context = {
         "runs": chosen,
         "too_few": len(chosen) < 2,
-        "differences": run_comparison.differences(chosen),
-        "metrics": run_comparison.final_metrics(chosen),
+        "differences": comparison.differences(chosen),
+        "metrics": comparison.final_metrics(chosen),
         "charts": [(name, curves.family_of(name)) for name in data["charts"]],
         "curves": data,
     }

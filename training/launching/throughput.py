@@ -10,8 +10,8 @@ from pathlib import Path
 from huggingface_hub import try_to_load_from_cache
 
 from training.config import Method, TrainingConfig
-from training.device import Device, this_device
-from training.estimates import CHARACTERS_PER_TOKEN, DataShape, Estimate, NoShape, estimate, read_shape
+from training.launching.device import Device, this_device
+from training.launching.estimates import CHARACTERS_PER_TOKEN, DataShape, Estimate, NoShape, estimate, read_shape
 from training.models import DatasetVersion, Policy, PolicyKind, Run, RunState
 from training.preferences import store
 

@@ -8,10 +8,10 @@ from urllib.parse import urlencode
 
 from django.urls import reverse
 
-from training import trainer_events
 from training.config import Method
-from training.config_fields import raw_text, values_of
+from training.launching.config_fields import raw_text, values_of
 from training.models import Run, RunEvent, RunState
+from training.runs import trainer_events
 
 LOG_LINES = 200
 MOST_WARNINGS = 5

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from training.config import Method
-from training.config_fields import Setting, flatten, settings_of, value_text
-from training.curves import latest_values
+from training.launching.config_fields import Setting, flatten, settings_of, value_text
 from training.models import Run
+from training.runs.curves import latest_values
 
 MOST_RUNS = 6
 ABSENT = "–"

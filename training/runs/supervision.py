@@ -19,10 +19,10 @@ from pathlib import Path
 
 from django.conf import settings
 
-from training import queue, trainer_events
 from training.config import RunSpec
 from training.models import Run, RunState
-from training.process_groups import end_group, group_exists, leader_runs
+from training.runs import queue, trainer_events
+from training.runs.process_groups import end_group, group_exists, leader_runs
 
 log = logging.getLogger(__name__)
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import timedelta
 from typing import Any
+from uuid import UUID, uuid4
 
 from django.conf import settings
 from django.db import models, transaction
@@ -37,24 +38,31 @@ def create(
     name: str,
     user: User | None,
     priority: float = 0.0,
+    run_id: UUID | None = None,
 ) -> Run:
-    """Queue a run with its configuration frozen; raises Refused when data or base do not fit the method."""
+    """Queue a run with its configuration frozen; raises Refused when data or base do not fit the method.
+
+    Whoever may send the same launch twice names `run_id`: the second time the run there is comes back.
+    """
     if Method(method).needs_preferences and dataset_version.kind != DatasetVersion.Kind.PREFERENCES:
         raise Refused(f"{dataset_version} holds demonstrations without rejected answers, which {method} needs.")
     if base.kind == PolicyKind.ADAPTER:
         raise Refused(f"{base.name} is an adapter. Choose the model under it, {base.root.name}, as the base.")
     if base.kind == PolicyKind.UNTRAINED and not getattr(config, "from_scratch", False):
         raise Refused(f"{base.name} has no weights yet. Train it by SFT with from_scratch, or choose another base.")
+    values = {
+        "name": name,
+        "method": method,
+        "config": config.model_dump(mode="json"),
+        "dataset_version": dataset_version,
+        "base": base,
+        "priority": priority,
+        "created_by": user,
+    }
     with transaction.atomic():
-        run = Run.objects.create(
-            name=name,
-            method=method,
-            config=config.model_dump(mode="json"),
-            dataset_version=dataset_version,
-            base=base,
-            priority=priority,
-            created_by=user,
-        )
+        run, new = Run.objects.get_or_create(pk=run_id or uuid4(), defaults=values)
+        if not new:
+            return run
         _note(run, RunState.QUEUED, f"Queued by {user.get_username()}." if user else "Queued.")
     transaction.on_commit(_call_gpu_workers)
     return run
@@ -68,7 +76,12 @@ def claim(worker: str) -> Run | None:
     """Give `worker` the next waiting run, or None. Two workers can never get the same one."""
     for run in Run.objects.waiting()[:10]:
         now = timezone.now()
-        changes: dict[str, Any] = {"attempt": F("attempt") + 1, "worker": worker, "claimed_at": now, "heartbeat_at": now}
+        changes: dict[str, Any] = {
+            "attempt": F("attempt") + 1,
+            "worker": worker,
+            "claimed_at": now,
+            "heartbeat_at": now,
+        }
         if _change(run, {RunState.QUEUED}, RunState.CLAIMED, f"Claimed by {worker}.", stage="", **changes):
             return run
     return None
