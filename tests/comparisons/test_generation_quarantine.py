@@ -1,0 +1,76 @@
+"""What is kept from raters, and that a reason is given."""
+
+from __future__ import annotations
+
+import pytest
+
+from comparisons.models import Answer, Prompt
+from comparisons.quarantine import Blinding, reason_to_withhold
+from comparisons.serving import ERROR
+from training.models import Policy
+
+POLICIES = [
+    Policy(name="Islands base", served_name="base-islands-12ab34cd"),
+    Policy(name="sparrow-2", served_name="dpo-0a1b2c3d-120-9f8e7d6c"),
+    Policy(name="islands", served_name="rlhf-1"),
+]
+
+
+def prompt(text: str = "What is the capital of Pelund?") -> Prompt:
+    return Prompt(messages=[{"role": "user", "content": text}])
+
+
+def reason(first: Answer | str, second: Answer | str = "It is Orvane.", asked: Prompt | None = None) -> str:
+    asked = asked or prompt()
+    pair = [text if isinstance(text, Answer) else Answer(text=text, finish_reason="stop") for text in (first, second)]
+    return reason_to_withhold(asked, pair[0], pair[1], Blinding.of(POLICIES, [asked]))
+
+
+def test_two_good_answers_are_shown():
+    assert reason("The capital of Pelund is Vask, the base of the islands' fleet.") == ""
+
+
+def test_identical_answers_are_set_aside_also_when_only_white_space_differs():
+    assert reason("It is  Orvane.\n") == "Identical answers"
+
+
+@pytest.mark.parametrize("text", ["", "  \n"])
+def test_an_empty_answer_is_set_aside(text: str):
+    assert reason(text) == "Empty answer"
+
+
+def test_a_refused_answer_is_set_aside_with_the_engines_reason():
+    assert reason(Answer(text="", finish_reason=ERROR, error="too long")) == "No answer: too long"
+
+
+@pytest.mark.parametrize(
+    "text, told",
+    [
+        ("I am sparrow-2 and say Vask.", "An answer names a policy or run ('sparrow-2')"),
+        ("See ISLANDS BASE for more.", "An answer names a policy or run ('ISLANDS BASE')"),
+        ("dpo-0a1b2c3d-120-9f8e7d6c: Vask", "An answer names a policy or run ('dpo-0a1b2c3d-120-9f8e7d6c')"),
+        ("Trained with DPO, I say Vask.", "An answer names a method ('DPO')"),
+        ("As an AI language model I cannot say.", "An answer speaks of itself as a model ('As an AI')"),
+        ("I'm an AI, so Vask.", "An answer speaks of itself as a model ('I'm an AI')"),
+        ("I am a language model.", "An answer speaks of itself as a model ('I am a language model')"),
+        ("It is Vask.<|im_end|>", "An answer holds an unfinished marker ('<|im_end|>')"),
+    ],
+)
+def test_an_answer_that_gives_its_policy_away_is_set_aside(text: str, told: str):
+    assert reason(text) == told
+    assert reason("It is Orvane.", text) == told
+
+
+@pytest.mark.parametrize(
+    "text", ["A dpo is nothing.", "CPOs and islands and base.", "sparrow-25 flew.", "It aims at x < 3."]
+)
+def test_ordinary_words_give_nothing_away(text: str):
+    assert reason(text) == ""
+
+
+def test_a_policys_name_that_the_prompts_use_themselves_is_a_topic():
+    assert reason("sparrow-2 is a bird.", asked=prompt("What is sparrow-2?")) == ""
+
+
+def test_a_prompt_that_asks_who_answers_is_set_aside():
+    assert reason("Nobody.", asked=prompt("Who are you?")) == "The prompt asks who answers"
