@@ -50,7 +50,7 @@ def test_a_judgement_leads_to_the_next_item_and_says_that_it_is_saved(client, al
     make_study(items=3)
     start(client)
     response = judge(client, alice, "b", reasons=["correct", "clear"], note="B knows the ferry.")
-    assert page_of(response).find(id="rating-status").text.split() == ["Saved.", "1", "of", "3", "judged."]
+    assert page_of(response).find(id="main")["data-status"] == "Saved. 1 of 3 judged."
     rating = Rating.objects.get()
     assert (rating.choice, rating.reasons, rating.note) == ("b", ["correct", "clear"], "B knows the ferry.")
 
