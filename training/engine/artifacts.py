@@ -4,17 +4,26 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import resource
 import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from training.engine.checkpoints import write_atomically
-
 if TYPE_CHECKING:
     from training.engine.loop import State
     from training.engine.policy import Policy
     from training.engine.run import Run
+
+
+def write_atomically(path: Path, text: str) -> None:
+    """Replace a file so that a reader or a crash sees the old text or the new, never a part."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    with temporary.open("w", encoding="utf-8") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    temporary.replace(path)
 
 
 def folder_digest(folder: Path) -> str:

@@ -20,6 +20,7 @@ from typing import Any
 
 import torch
 
+from training.engine.artifacts import write_atomically
 from training.engine.errors import EngineError
 
 KEPT = 2
@@ -31,16 +32,6 @@ class Checkpoint:
     step: int
     path: Path
     state: dict[str, Any]
-
-
-def write_atomically(path: Path, text: str) -> None:
-    """Replace a file so that a reader or a crash sees the old text or the new, never a part."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    with temporary.open("w", encoding="utf-8") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.replace(path)
 
 
 def save(folder: Path, prefix: str, step: int, state: dict[str, Any], identity: dict[str, str]) -> Path:

@@ -29,6 +29,8 @@ Messages = list[dict[str, str]]
 HELD_OUT_ROWS = 256
 """The fixed slice that is looked at during training: +-3 points of standard error on a share."""
 
+MOST_SHOWN = 64
+
 
 @dataclass(slots=True)
 class Examples:
@@ -36,9 +38,14 @@ class Examples:
 
     train: list[Example] = field(default_factory=list)
     held_out: list[Example] = field(default_factory=list)
-    held_out_prompts: list[Messages] = field(default_factory=list)
+    shown_prompts: list[Messages] = field(default_factory=list)
     dropped: Counter[str] = field(default_factory=Counter)
     truncated: int = 0
+
+    def show(self, prompt: Messages) -> None:
+        """Keep a held-out prompt for the samples on the run page, once, if there is room."""
+        if len(self.shown_prompts) < MOST_SHOWN and prompt not in self.shown_prompts:
+            self.shown_prompts.append(prompt)
 
     def order(self, config: TrainingConfig) -> Order:
         """The order in which the training rows are visited."""
@@ -96,7 +103,7 @@ def _tokenise(rows: list[dict[str, Any]], template: Template, limit: int, *, pai
             examples.train.append(example)
         else:
             examples.held_out.append(example)
-            examples.held_out_prompts.append(row["prompt"])
+            examples.show(row["prompt"])
     return examples
 
 

@@ -20,7 +20,7 @@ from torch import Tensor
 
 from training.engine.logprobs import predicting_positions
 
-ROW_LENGTH = 128
+ROW_LENGTH = 96
 """Shortest capacity of a packed row: short examples fill it well, and attention over it stays cheap."""
 
 PADDING = -1

@@ -48,7 +48,7 @@ def train_on_pairs(run: Run, pair_loss: PairLoss) -> None:
         trained=dict(policy.trained()),
         parts=lambda step: _parts(policy, examples, reference, order.batch(step), pair_loss, config.tokens_per_pass),
         evaluate=evaluate,
-        samples=lambda: show_samples(policy, examples.held_out_prompts[: config.sample_count], SAMPLE_TOKENS),
+        samples=lambda: show_samples(policy, examples.shown_prompts[: config.sample_count], SAMPLE_TOKENS),
     )
     state = loop.State()
     loop.optimise(run, plan, state, checkpoint)

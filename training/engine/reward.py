@@ -21,7 +21,7 @@ from torch import Tensor, nn
 
 from training.config import RLHFConfig
 from training.engine import loop, losses
-from training.engine.checkpoints import write_atomically
+from training.engine.artifacts import write_atomically
 from training.engine.data import HELD_OUT_ROWS, Examples
 from training.engine.loop import Metrics, Part, Plan, State
 from training.engine.packing import Batch, Example, split_by_tokens

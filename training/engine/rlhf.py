@@ -66,7 +66,7 @@ def train(run: Run) -> None:
         trained=dict(policy.trained()),
         parts=lambda step: _parts(actors, [prompts[i] for i in order.batch(step)], config),
         evaluate=evaluate,
-        samples=lambda: show_samples(policy, examples.held_out_prompts[: config.sample_count], config.max_new_tokens),
+        samples=lambda: show_samples(policy, examples.shown_prompts[: config.sample_count], config.max_new_tokens),
     )
     state = State(seconds=spent.seconds, tokens=spent.tokens, last=spent.last)
     loop.optimise(run, plan, state, checkpoint)

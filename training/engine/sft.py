@@ -33,7 +33,7 @@ def train(run: Run) -> None:
         trained=dict(policy.trained()),
         parts=lambda step: _parts(policy, [examples.train[i] for i in order.batch(step)], config.tokens_per_pass),
         evaluate=lambda: _held_out_metrics(policy, held_out, config.tokens_per_pass),
-        samples=lambda: show_samples(policy, examples.held_out_prompts[: config.sample_count], SAMPLE_TOKENS),
+        samples=lambda: show_samples(policy, examples.shown_prompts[: config.sample_count], SAMPLE_TOKENS),
     )
     checkpoint = loop.find_checkpoint(run, plan.checkpoints)
     run.started(policy, examples, plan.steps, checkpoint)

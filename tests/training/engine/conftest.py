@@ -13,9 +13,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-os.environ["HF_HUB_OFFLINE"] = "1"
-os.environ["OMP_NUM_THREADS"] = "1"  # tiny matrices; two threads on a busy machine wait for each other
-
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -194,8 +191,9 @@ def make_run_in(tmp_path: Path, model_folder: Path) -> MakeRun:
 def start(folder: Path) -> subprocess.Popen[bytes]:
     """Start the trainer as the worker does: a process of its own, told about nothing but the folder."""
     command = [sys.executable, "-m", "training.engine", str(folder)]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}  # the matrices are too small to share
     with (folder / "trainer.log").open("ab") as log:
-        return subprocess.Popen(command, stdout=log, stderr=log, start_new_session=True)
+        return subprocess.Popen(command, stdout=log, stderr=log, start_new_session=True, env=environment)
 
 
 def train(folder: Path) -> int:

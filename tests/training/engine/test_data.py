@@ -57,7 +57,7 @@ def test_a_template_that_rewrites_the_prompt_is_refused():
 
 def test_rows_go_to_the_split_they_were_sealed_for(make_run):
     examples = load(make_run("dpo", rows=colour_rows(20, held_out=5)))
-    assert (len(examples.train), len(examples.held_out), len(examples.held_out_prompts)) == (15, 5, 5)
+    assert (len(examples.train), len(examples.held_out), len(examples.shown_prompts)) == (15, 5, 5)
 
 
 def test_long_answers_are_cut_and_counted(make_run):

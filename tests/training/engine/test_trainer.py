@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import signal
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -133,6 +135,11 @@ def test_an_invalid_specification_is_refused_quickly_with_its_faults(make_run):
     [failed] = events(folder, "failed")
     assert "beta: Input should be greater than 0" in failed["reason"]
     assert "unknown: Extra inputs are not permitted" in failed["reason"]
+
+
+def test_starting_the_trainer_does_not_load_torch_before_the_specification_is_read():
+    code = "import sys, training.engine.__main__; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
 def test_a_model_folder_that_does_not_exist_is_refused(make_run, tmp_path):
