@@ -13,41 +13,31 @@ import select
 import signal
 import subprocess
 import sys
-from contextlib import suppress
-from types import FrameType
+import threading
 
 from training.runs.process_groups import end_group
 
 GRACE = 15.0  # seconds that vLLM gets to end its workers itself
 
 
-class ToldToEnd(Exception):
-    """SIGTERM came; it means the same as a closed standard input."""
-
-
 def main(command: list[str]) -> int:
     """Run the command; return its exit status."""
-    signal.signal(signal.SIGTERM, tell_to_end)
+    # SIGTERM means the same as a closed standard input.
+    told_to_end = threading.Event()
+    signal.signal(signal.SIGTERM, lambda *_: told_to_end.set())
     process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=sys.stderr, start_new_session=True)
     print(process.pid, flush=True)
-    with suppress(ToldToEnd):
-        wait_for_either(process)
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    while process.poll() is None and not told_to_end.is_set() and is_held(0.2):
+        pass
     end_group(process.pid, grace=GRACE)
     status = process.wait()
     return status if status >= 0 else 128 - status
 
 
-def tell_to_end(number: int, frame: FrameType | None) -> None:
-    raise ToldToEnd
-
-
-def wait_for_either(process: subprocess.Popen[bytes]) -> None:
-    """Return when the command has ended or standard input has closed."""
-    while process.poll() is None:
-        readable, _, _ = select.select([sys.stdin], [], [], 0.2)
-        if readable and not os.read(sys.stdin.fileno(), 1024):
-            return
+def is_held(seconds: float) -> bool:
+    """Whether standard input is still open after so many seconds; returns at once when it closes."""
+    readable, _, _ = select.select([sys.stdin], [], [], seconds)
+    return not readable or bool(os.read(sys.stdin.fileno(), 1024))
 
 
 if __name__ == "__main__":

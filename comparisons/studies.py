@@ -30,7 +30,7 @@ MOVES = {
 def move(study: Study, verb: str) -> bool:
     """Change the study's state, unless somebody else has changed it meanwhile; returns whether this call did."""
     allowed, target = MOVES[verb]
-    change = {"state": target, "heartbeat_at": None}
+    change: dict[str, Any] = {"state": target, "heartbeat_at": None}
     if target == StudyState.CLOSED:
         change["closed_at"] = timezone.now()
     if target == StudyState.GENERATING:

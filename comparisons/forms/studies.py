@@ -25,7 +25,7 @@ def comparable_policies() -> QuerySet[Policy]:
     return Policy.objects.filter(served).distinct().order_by("created_at").prefetch_related("served__endpoint")
 
 
-class PolicyChoices(forms.ModelMultipleChoiceField):
+class PolicyChoices(forms.ModelMultipleChoiceField):  # type: ignore[type-arg]
     """Policies with whether they are up."""
 
     def label_from_instance(self, policy: Any) -> str:
@@ -34,7 +34,7 @@ class PolicyChoices(forms.ModelMultipleChoiceField):
         return f"{policy.name} ({kind}{'' if up else '; not up at the moment'})"
 
 
-class SuiteChoice(forms.ModelChoiceField):
+class SuiteChoice(forms.ModelChoiceField):  # type: ignore[type-arg]
     """Suites with their size."""
 
     def label_from_instance(self, suite: Any) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, BinaryIO, cast
 
 from django import forms
 from django.core.exceptions import ValidationError
@@ -48,9 +48,7 @@ class SuiteForm(forms.Form):
     def clean_name(self) -> str:
         name: str = self.cleaned_data["name"]
         if Suite.objects.filter(name__iexact=name).exists():
-            raise ValidationError(
-                "There is a suite of this name already. Give this one another name."
-            )
+            raise ValidationError("There is a suite of this name already. Give this one another name.")
         return name
 
     def clean_file(self) -> UploadedFile[Any] | None:
@@ -77,7 +75,7 @@ class SuiteForm(forms.Form):
     def read(file: UploadedFile[Any] | None, pasted: str) -> Any:
         if file is None:
             return read_pasted(pasted)
-        return read_prompts(file.file, json_lines=not (file.name or "").endswith(".txt"))
+        return read_prompts(cast(BinaryIO, file.file), json_lines=not (file.name or "").endswith(".txt"))
 
     def save(self, user: User) -> Suite:
         """Store the suite; the lines that gave no prompt go with it."""

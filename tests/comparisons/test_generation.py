@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from django.utils import timezone
@@ -217,7 +218,7 @@ def test_a_study_of_one_policy_is_refused():
         ({"name": "Round", "guideline": "One of them is alpha-1."}, r"names a policy or run \('alpha-1'\)"),
     ],
 )
-def test_a_name_or_guideline_that_tells_raters_what_is_compared_is_refused(shown: dict[str, str], reason: str):
+def test_a_name_or_guideline_that_tells_raters_what_is_compared_is_refused(shown: dict[str, Any], reason: str):
     with pytest.raises(StudyRefused, match=reason):
         create_study(suite=make_suite("Why?"), policies=make_family("base", "alpha-1"), sampling={}, **shown)
     assert not Study.objects.exists()

@@ -83,14 +83,15 @@ def test_a_killed_keeper_leaves_nothing_behind():
     keeper = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)
     group = group_of(keeper)
     os.kill(keeper.pid, signal.SIGKILL)
-    keeper.wait()
+    with keeper:
+        keeper.wait()
     assert wait_until_gone(group)
 
 
 def test_a_command_that_ends_by_itself_ends_the_lifeline_with_its_status():
     process = start(sys.executable, "-c", "raise SystemExit(3)")
-    process.communicate(timeout=10)
-    assert process.returncode == 3
+    with process:
+        assert process.wait(10) == 3
 
 
 def test_an_engine_that_is_deaf_to_sigterm_is_killed(monkeypatch: pytest.MonkeyPatch):

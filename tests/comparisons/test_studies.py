@@ -112,7 +112,7 @@ def test_a_study_is_made_from_the_form(researcher: Client):
     make_endpoint("http://127.0.0.1:1", family)
     suite = make_suite("One?", "Two?")
     data = form_of(suite=suite.pk, policies=[policy.pk for policy in family])
-    answer = researcher.post(reverse("study-new"), data)
+    answer: Any = researcher.post(reverse("study-new"), data)
     study = Study.objects.get()
     assert answer.url == reverse("study", args=["round-one"])
     assert study.sampling == {"temperature": 0.7, "top_p": 1.0, "max_tokens": 64, "seed": 3}
