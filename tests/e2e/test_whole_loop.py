@@ -14,6 +14,8 @@ from tests.e2e.conftest import Stack, log_in
 pytestmark = [pytest.mark.e2e, pytest.mark.vllm, pytest.mark.xdist_group("stack"), pytest.mark.timeout(420)]
 
 ITEMS = 10
+# More than items, because pairs of identical answers are set aside.
+PROMPTS = 60
 # Every judgement that a key can give, so that the export meets ties and both-bad too.
 KEYS = ["1", "2", "ArrowLeft", "ArrowRight", "1", "0", "9", "1", "2", "1"]
 
@@ -23,7 +25,7 @@ def test_a_researcher_trains_an_annotator_rates_by_keyboard_and_the_pairs_are_tr
 ):
     researcher = log_in(context, "rosa")
     import_pairs(researcher, tmp_path)
-    launch(researcher, "DPO", name="First round", max_steps="4", lora_rank="8", batch_size="8")
+    launch(researcher, "DPO", name="First round", max_steps="6", learning_rate="0.005", lora_rank="8", batch_size="8")
     watch_it_finish(researcher)
     make_suite(researcher)
     start_study(researcher)
@@ -68,7 +70,7 @@ def launch(page: Page, method: str, **values: str) -> None:
     """From the version's page into the launch form, fill it in, queue the run."""
     page.get_by_role("link", name=re.compile(rf"\b{method}$")).first.click()
     page.wait_for_url(re.compile("/runs/new/"))
-    page.select_option("select[name=base]", label=re.compile("Tiny base"))  # type: ignore[arg-type]
+    page.select_option("select[name=base]", label="Tiny base · registered model")
     for field, value in values.items():
         page.fill(f"input[name={field}]", value)
     page.get_by_role("button", name="Queue the run").click()
@@ -84,7 +86,7 @@ def watch_it_finish(page: Page) -> None:
 def make_suite(page: Page) -> None:
     page.goto("/suites/new/")
     page.fill("input[name=name]", "Small sums")
-    page.fill("textarea", "\n".join(f"What is {n} plus one?" for n in range(ITEMS + 8)))
+    page.fill("textarea[name=prompts]", "\n".join(f"What is {n} plus one?" for n in range(PROMPTS)))
     page.get_by_role("button", name="Make the suite").click()
     page.wait_for_url(re.compile(r"/suites/small-sums/"))
 
@@ -128,8 +130,8 @@ def close_study(page: Page) -> None:
     page.goto("/studies/sums-first-study/")
     page.get_by_role("button", name=re.compile("Close")).first.click()
     dialog = page.locator("dialog[open]")
-    if dialog.count():
-        dialog.get_by_role("button", name=re.compile("Close")).last.click()
+    dialog.get_by_role("button", name=re.compile("Close")).last.click()
+    expect(page.locator(".badge", has_text="Closed").first).to_be_visible()
     page.goto("/studies/sums-first-study/results/")
     expect(page.get_by_role("heading", level=1)).to_be_visible()
 
