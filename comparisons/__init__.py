@@ -1,10 +1,14 @@
 """People judging policies: serving, studies, blind ratings, results, export.
 
 models/        rows: endpoints, suites, studies, answers, items, assignments, ratings
-serving.py     the gateway: the only code that talks to vLLM
-generation.py  the answers of a study, generated once and stored
+serving/       real vLLM: the gateway, the keeper of the engine and of its adapters
+suites.py      prompts on which policies are compared
+creation.py    making a study; sampling.py: how its answers are drawn
+generation.py  the answers of a study, generated once and stored; quarantine.py: what raters must not see
+pairing.py     two answers each into items
+studies.py     a study's states and progress; overview.py: the loop on the home page
 assignment.py  who gets which item, and which answer stands left
-leaderboard.py win rates and Bradley-Terry strengths (pure functions)
+leaderboard.py win rates, Bradley-Terry strengths, agreement, a verdict (pure functions); results.py: from rows to these
 export.py      ratings to preference pairs to a sealed dataset version
 demo/          the demo workspace, its simulated raters and its report
 """

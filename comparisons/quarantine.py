@@ -13,7 +13,7 @@ from training.config import Method
 from training.models import Policy
 
 from .models import Answer, Prompt
-from .serving import ERROR
+from .sampling import REFUSED
 
 SELF_NAMING = re.compile(
     r"\bas an? (?:ai|artificial intelligence|language model|large language model)\b"
@@ -71,7 +71,7 @@ def names_of(policy: Policy) -> set[str]:
 def reason_to_withhold(prompt: Prompt, first: Answer, second: Answer, blinding: Blinding) -> str:
     """Why raters must not see this pair, in a few words; empty: they may."""
     for answer in (first, second):
-        if answer.finish_reason == ERROR:
+        if answer.finish_reason == REFUSED:
             return f"No answer: {answer.error}"[:200]
         if not answer.text.strip():
             return "Empty answer"

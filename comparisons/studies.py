@@ -13,7 +13,7 @@ from django.utils import timezone
 from alignapp.celery import call_workers
 
 from .models import Answer, Assignment, AssignmentState, Contender, Item, Prompt, Rating, Study, StudyState
-from .serving import ERROR
+from .sampling import REFUSED
 
 SECONDS_PER_RATING = 20.0  # until enough judgements tell
 ENOUGH_RATINGS = 20
@@ -142,7 +142,7 @@ def progress_of(study: Study) -> Progress:
 
 def contenders_of(study: Study) -> list[ContenderProgress]:
     counted = study.contenders.select_related("policy").annotate(
-        done=Count("answers"), failed=Count("answers", filter=Q(answers__finish_reason=ERROR))
+        done=Count("answers"), failed=Count("answers", filter=Q(answers__finish_reason=REFUSED))
     )
     return [
         ContenderProgress(row.pk, row.policy_id, row.policy.name, row.policy.method or "base", row.done, row.failed)

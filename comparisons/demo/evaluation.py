@@ -7,8 +7,10 @@ from dataclasses import dataclass
 from math import sqrt
 from statistics import fmean, stdev
 
-from comparisons import serving
 from comparisons.models import Answer, Study
+from comparisons.sampling import Sampling
+from comparisons.serving.gateway import Question as Asked
+from comparisons.serving.gateway import answers
 from training.models import Policy
 from training.world.gold import judge
 from training.world.islands import World
@@ -43,11 +45,11 @@ class WinRate:
 
 
 def ask(
-    policy: Policy, url: str, questions: Sequence[Question], sampling: serving.Sampling, repeats: int = 1
+    policy: Policy, url: str, questions: Sequence[Question], sampling: Sampling, repeats: int = 1
 ) -> list[list[str]]:
     """`repeats` answers of the served policy to each question, in the questions' order."""
     asked = [
-        serving.Question(
+        Asked(
             url,
             policy.served_name,
             [{"role": "user", "content": question.text}],
@@ -57,14 +59,12 @@ def ask(
         for repeat in range(repeats)
     ]
     texts = [""] * len(asked)
-    for index, reply in serving.answers(asked):
+    for index, reply in answers(asked):
         texts[index] = reply.text
     return [texts[start : start + repeats] for start in range(0, len(texts), repeats)]
 
 
-def measure(
-    world: World, policy: Policy, url: str, questions: Sequence[Question], sampling: serving.Sampling
-) -> Quality:
+def measure(world: World, policy: Policy, url: str, questions: Sequence[Question], sampling: Sampling) -> Quality:
     """Let the policy answer every question once and judge the answers by the true reward."""
     answers = ask(policy, url, questions, sampling)
     return _judged(world, [(question.text, texts[0]) for question, texts in zip(questions, answers, strict=True)])

@@ -67,13 +67,13 @@ def version_of(job: ImportJob) -> DatasetVersion:
 def policy_served(policy: Policy, tell: Tell) -> None:
     """Wait until vLLM serves the policy; raises StageFailed with the keeper's reason, or after five minutes."""
     deadline = time.monotonic() + SERVING_SECONDS
-    while not ServedPolicy.objects.filter(policy=policy, state=ServedState.UP).exists():
+    while not ServedPolicy.objects.up().filter(policy=policy).exists():
         tell(f"Serving: waiting for vLLM to serve {policy.name}")
         failed = ServedPolicy.objects.filter(policy=policy, state=ServedState.FAILED).first()
         if failed:
             raise StageFailed(f"vLLM cannot serve {policy.name}: {failed.error}")
         if time.monotonic() > deadline:
-            raise StageFailed(f"vLLM did not serve {policy.name} within five minutes; see log/vllm.log.")
+            raise StageFailed(f"vLLM did not serve {policy.name} within five minutes; see log/engine.log.")
         time.sleep(POLL_SECONDS)
 
 

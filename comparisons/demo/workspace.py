@@ -12,10 +12,10 @@ from typing import Any
 from django.conf import settings
 
 from alignapp.accounts.models import Role, User
-from comparisons import serving
-from comparisons.generation import create_study
-from comparisons.models import Endpoint, EndpointState, Study
+from comparisons.creation import create_study
+from comparisons.models import ServedPolicy, Study
 from comparisons.models import Suite as PromptSuite
+from comparisons.sampling import Sampling
 from comparisons.suites import create_suite
 from training import policies
 from training.config import Method
@@ -126,9 +126,9 @@ class Workspace:
         return waiting.study_open(study, self.tell)
 
     @property
-    def sampling(self) -> serving.Sampling:
+    def sampling(self) -> Sampling:
         """How answers are drawn in the study and whenever its policies are measured."""
-        return serving.Sampling(**presets.SAMPLING)
+        return Sampling(**presets.SAMPLING)
 
     def policy(self, method: Method) -> Policy:
         """What the method made of the base with the demo's pairs."""
@@ -176,7 +176,7 @@ class Workspace:
         waiting.policy_served(self.base, self.tell)
         questions = self.prompts.pairs
         self.tell(f"Data: sampling {presets.ANSWERS_PER_PROMPT} answers to each of {len(questions)} prompts")
-        sampling = serving.Sampling(**presets.PAIR_SAMPLING)
+        sampling = Sampling(**presets.PAIR_SAMPLING)
         answers = evaluation.ask(self.base, self.engine_of(self.base), questions, sampling, presets.ANSWERS_PER_PROMPT)
         return preference_pairs(self.world, self.prompts, dict(zip(questions, answers, strict=True)))
 
@@ -192,10 +192,10 @@ class Workspace:
 
     def engine_of(self, policy: Policy) -> str:
         """Address of the engine that serves the policy."""
-        endpoint = Endpoint.objects.filter(root=policy.root, state=EndpointState.UP).first()
-        if endpoint is None:
-            raise waiting.StageFailed(f"No engine serves {policy.name} any more; see log/vllm.log.")
-        return endpoint.url
+        served = ServedPolicy.objects.up().filter(policy=policy).select_related("endpoint").first()
+        if served is None:
+            raise waiting.StageFailed(f"No engine serves {policy.name} any more; see log/engine.log.")
+        return served.endpoint.url
 
 
 def _person(name: str, role: Role) -> User:

@@ -8,7 +8,7 @@ from django import forms
 from django.db.models import Count, Min, Q, QuerySet
 
 from alignapp.accounts.models import User
-from comparisons.generation import StudyRefused, create_study
+from comparisons.creation import StudyRefused, create_study
 from comparisons.models import ServedPolicy, ServedState, Study, Suite
 from comparisons.studies import Estimate, seconds_per_rating
 from training.models import Policy

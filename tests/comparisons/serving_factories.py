@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from django.utils import timezone
 
-from comparisons.generation import create_study
+from comparisons.creation import create_study
 from comparisons.models import Endpoint, EndpointState, ServedPolicy, ServedState, Study, Suite
 from comparisons.suites import create_suite
 from tests.factories import make_policy
@@ -47,5 +48,5 @@ def make_suite(*prompts: str, name: str = "Questions") -> Suite:
 
 def make_waiting_study(policies: Sequence[Policy], *prompts: str, **fields: object) -> Study:
     """A study that waits for its answers."""
-    values = {"name": "Round one", "sampling": {"temperature": 0.7, "max_tokens": 32}, "item_limit": 0}
-    return create_study(suite=make_suite(*prompts), policies=policies, **(values | fields))  # type: ignore[arg-type]
+    values: dict[str, Any] = {"name": "Round one", "sampling": {"temperature": 0.7, "max_tokens": 32}, "item_limit": 0}
+    return create_study(suite=make_suite(*prompts), policies=policies, **(values | fields))

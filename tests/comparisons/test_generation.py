@@ -10,10 +10,12 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
-from comparisons import generation, serving
-from comparisons.generation import StudyRefused, create_study, generate
+from comparisons import generation
+from comparisons.creation import StudyRefused, create_study
+from comparisons.generation import generate
 from comparisons.models import Answer, Endpoint, EndpointState, Item, ServedPolicy, ServedState, Study, StudyState
-from comparisons.serving import ERROR
+from comparisons.sampling import REFUSED
+from comparisons.serving import gateway
 from comparisons.tasks import work_on_studies
 from tests.comparisons.scripted_engine import ScriptedEngine
 from tests.comparisons.serving_factories import make_endpoint, make_family, make_suite, make_waiting_study
@@ -31,7 +33,7 @@ def engine() -> Iterator[ScriptedEngine]:
 
 @pytest.fixture(autouse=True)
 def _short_pauses(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(serving, "FIRST_PAUSE", 0.01)
+    monkeypatch.setattr(gateway, "FIRST_PAUSE", 0.01)
 
 
 @pytest.fixture
@@ -157,7 +159,7 @@ def test_a_refused_prompt_is_stored_with_its_reason_and_its_items_are_set_aside(
     """One refusal concerns one answer, and so two of the three pairs on its prompt."""
     engine.script = ["400"]
     generate(study.pk)
-    refused = Answer.objects.get(finish_reason=ERROR)
+    refused = Answer.objects.get(finish_reason=REFUSED)
     assert (refused.text, refused.error) == ("", "scripted 400")
     set_aside = Item.objects.filter(quarantine="No answer: scripted 400")
     assert set_aside.count() == 2

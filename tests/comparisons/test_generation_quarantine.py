@@ -6,7 +6,7 @@ import pytest
 
 from comparisons.models import Answer, Prompt
 from comparisons.quarantine import Blinding, reason_to_withhold
-from comparisons.serving import ERROR
+from comparisons.sampling import REFUSED
 from training.models import Policy
 
 POLICIES = [
@@ -40,7 +40,7 @@ def test_an_empty_answer_is_set_aside(text: str):
 
 
 def test_a_refused_answer_is_set_aside_with_the_engines_reason():
-    assert reason(Answer(text="", finish_reason=ERROR, error="too long")) == "No answer: too long"
+    assert reason(Answer(text="", finish_reason=REFUSED, error="too long")) == "No answer: too long"
 
 
 @pytest.mark.parametrize(

@@ -7,8 +7,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from comparisons import serving
-from comparisons.serving import ERROR, EngineDown, NotServed, Question, Reply, Sampling, answers
+from comparisons.sampling import REFUSED, Sampling
+from comparisons.serving import gateway
+from comparisons.serving.gateway import EngineDown, NotServed, Question, Reply, answers
 from tests.comparisons.scripted_engine import ScriptedEngine
 
 
@@ -21,7 +22,7 @@ def engine() -> Iterator[ScriptedEngine]:
 
 @pytest.fixture(autouse=True)
 def _short_pauses(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(serving, "FIRST_PAUSE", 0.01)
+    monkeypatch.setattr(gateway, "FIRST_PAUSE", 0.01)
 
 
 def question(engine: ScriptedEngine, text: str = "Why?", served_name: str = "base") -> Question:
@@ -56,21 +57,21 @@ def test_a_failed_attempt_is_repeated_and_counted(engine: ScriptedEngine, failur
 def test_a_refused_prompt_is_not_repeated(engine: ScriptedEngine):
     engine.script = ["400"]
     reply = only_answer(question(engine))
-    assert (reply.finish_reason, reply.text, reply.error, reply.retries) == (ERROR, "", "scripted 400", 0)
+    assert (reply.finish_reason, reply.text, reply.error, reply.retries) == (REFUSED, "", "scripted 400", 0)
     assert not engine.asked
 
 
 def test_a_living_engine_that_keeps_failing_on_a_prompt_does_not_hold_up_the_rest(engine: ScriptedEngine):
-    engine.script = ["500"] * serving.ATTEMPTS
+    engine.script = ["500"] * gateway.ATTEMPTS
     replies = dict(answers([question(engine, "One"), question(engine, "Two")], concurrency=1))
-    assert replies[0].finish_reason == ERROR
+    assert replies[0].finish_reason == REFUSED
     assert "scripted 500" in replies[0].error
     assert replies[1].text == "base says: Two"
 
 
 def test_failures_of_an_unhealthy_engine_say_nothing_about_the_prompt(engine: ScriptedEngine):
     engine.healthy = False
-    engine.script = ["500"] * serving.ATTEMPTS
+    engine.script = ["500"] * gateway.ATTEMPTS
     with pytest.raises(EngineDown, match="does not answer"):
         only_answer(question(engine))
 
@@ -114,7 +115,7 @@ def test_a_caller_that_stops_early_stops_the_requests(engine: ScriptedEngine):
 
 def test_a_waiting_caller_can_be_woken(engine: ScriptedEngine):
     engine.script = ["500"]
-    serving.FIRST_PAUSE = 0.3
+    gateway.FIRST_PAUSE = 0.3
     arrivals = list(answers([question(engine)], wake_after=0.05))
     assert arrivals[0] is None
     assert arrivals[-1] is not None

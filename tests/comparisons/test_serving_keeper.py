@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
-from comparisons.engine_process import EnginePlan, largest_rank, longest_conversation
-from comparisons.keeper import Keeper, choose_root
 from comparisons.models import Endpoint, EndpointState, ServedPolicy, ServedState
+from comparisons.serving.engine_process import EnginePlan, largest_rank, longest_conversation
+from comparisons.serving.keeper import Keeper, choose_root
 from tests.comparisons.scripted_engine import ScriptedEngine
 from tests.comparisons.serving_factories import make_endpoint, make_family
 from tests.factories import make_policy

@@ -24,15 +24,15 @@ PARENT = (
 )
 KEEPER = (
     "import subprocess, sys, time;"
-    "process = subprocess.Popen([sys.executable, '-m', 'comparisons.lifeline', *sys.argv[1:]], stdin=subprocess.PIPE,"
-    " start_new_session=True);"
+    "process = subprocess.Popen([sys.executable, '-m', 'comparisons.serving.lifeline', *sys.argv[1:]],"
+    " stdin=subprocess.PIPE, start_new_session=True);"
     "time.sleep(600)"
 )
 
 
 def start(*command: str) -> subprocess.Popen[str]:
     return subprocess.Popen(
-        [sys.executable, "-m", "comparisons.lifeline", *command],
+        [sys.executable, "-m", "comparisons.serving.lifeline", *command],
         cwd=ROOT,
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
@@ -96,7 +96,7 @@ def test_a_command_that_ends_by_itself_ends_the_lifeline_with_its_status():
 
 def test_an_engine_that_is_deaf_to_sigterm_is_killed(monkeypatch: pytest.MonkeyPatch):
     """With a grace of 0.5 s instead of 15."""
-    program = "import comparisons.lifeline as l, sys; l.GRACE = 0.5; sys.exit(l.main(sys.argv[1:]))"
+    program = "import comparisons.serving.lifeline as l, sys; l.GRACE = 0.5; sys.exit(l.main(sys.argv[1:]))"
     command = [sys.executable, "-c", program, sys.executable, "-c", PARENT, "deaf"]
     process = subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     group = group_of(process)

@@ -19,11 +19,12 @@ import httpx
 import pytest
 from django.conf import settings
 
-from comparisons import adapters, engine_process
 from comparisons.generation import generate
-from comparisons.keeper import Keeper
 from comparisons.models import Answer, Endpoint, EndpointState, Item, ServedPolicy, ServedState, StudyState
-from comparisons.serving import ERROR, Question, Sampling, answers
+from comparisons.sampling import REFUSED, Sampling
+from comparisons.serving import adapters, engine_process
+from comparisons.serving.gateway import Question, answers
+from comparisons.serving.keeper import Keeper
 from tests.comparisons.serving_factories import make_waiting_study
 from tests.factories import make_policy
 from tooling.needs import free_port
@@ -165,7 +166,7 @@ def test_the_same_seed_draws_the_same_answer(keeper: Keeper, policies: dict[str,
 
 def test_a_prompt_longer_than_the_model_is_refused_with_the_reason(keeper: Keeper, policies: dict[str, Policy]):
     [(_, reply)] = answers([ask(keeper, policies["base"], "too long " * 400)])
-    assert (reply.finish_reason, reply.text) == (ERROR, "")
+    assert (reply.finish_reason, reply.text) == (REFUSED, "")
     assert "256" in reply.error
 
 
@@ -291,5 +292,5 @@ def test_a_policy_that_does_not_exist_is_refused_with_a_sentence(own_home: dict[
 
 def test_the_log_of_the_engine_is_kept_in_the_home(keeper: Keeper):
     assert keeper.process is not None
-    assert keeper.process.log.parent == Path(settings.HOME) / "logs"
+    assert keeper.process.log.parent == Path(settings.HOME) / "log"
     assert "Application startup complete" in keeper.process.log.read_text()

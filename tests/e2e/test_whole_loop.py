@@ -1,4 +1,4 @@
-"""The loop as people go round it, in a real Chromium against the whole product: real training, vLLM, broker, workers."""
+"""The loop as people go round it, in a real Chromium against the whole product: training, vLLM, broker, workers."""
 
 from __future__ import annotations
 
@@ -160,7 +160,7 @@ def launch_on_what_the_page_shows(page: Page) -> None:
 def test_the_web_process_stays_below_200_mb_after_its_pages_were_used(context: BrowserContext, stack: Stack):
     page = log_in(context, "rosa")
     for path in ("/", "/datasets/", "/runs/", "/runs/new/dpo/", "/policies/", "/suites/", "/studies/", "/studies/new/"):
-        assert page.goto(path).ok, path  # type: ignore[union-attr]
+        assert page.goto(path).ok, path
     assert resident_megabytes(stack.processes["web"].pid) < 200
 
 

@@ -7,8 +7,6 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
-from huggingface_hub import try_to_load_from_cache
-
 from training.config import Method, TrainingConfig
 from training.launching.device import Device, this_device
 from training.launching.estimates import CHARACTERS_PER_TOKEN, DataShape, Estimate, NoShape, estimate, read_shape
@@ -74,6 +72,8 @@ def _seconds(config: TrainingConfig, expected: Estimate, device: Device, measure
 
 def model_folder(base: Policy) -> Path:
     """Folder of the base's files, in the hub's cache when it is a hub name; raises MissingModel or NoShape."""
+    from huggingface_hub import try_to_load_from_cache  # imports an HTTP client, and most models are folders
+
     folder = Path(base.path)
     if folder.is_dir():
         return folder

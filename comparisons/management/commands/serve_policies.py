@@ -10,7 +10,7 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import OperationalError, close_old_connections
 
-from comparisons.keeper import Keeper
+from comparisons.serving.keeper import Keeper
 from training.models import Policy
 
 SECONDS_BETWEEN_LOOKS = 3.0

@@ -14,12 +14,12 @@ from pathlib import Path
 from django.conf import settings
 from django.utils import timezone
 
+from comparisons.models import Endpoint, EndpointState, ServedState
 from training.models import Policy, PolicyKind
 
 from .adapters import reconcile
 from .engine_process import EnginePlan, EngineProcess, largest_rank
-from .models import Endpoint, EndpointState, ServedState
-from .serving import Engine, EngineDown, Unavailable
+from .gateway import Engine, EngineDown, Unavailable
 
 LONGEST_PAUSE = 60.0  # seconds between two starts of an engine that keeps dying
 ROOTS = (PolicyKind.BASE, PolicyKind.FULL)
@@ -103,8 +103,8 @@ class Keeper:
             return self.bury(f"Port {self.port} is taken by another process. End it, or set VLLM_PORT to a free port.")
         root = self.endpoint.root
         plan = EnginePlan(root.path, root.served_name, self.port, self.endpoint.max_lora_rank)
-        name = "vllm.log" if self.port == settings.VLLM_PORT else f"vllm-{self.port}.log"
-        self.process = EngineProcess(plan, Path(settings.HOME) / "logs" / name)
+        name = "engine.log" if self.port == settings.VLLM_PORT else f"engine-{self.port}.log"
+        self.process = EngineProcess(plan, Path(settings.HOME) / "log" / name)
         self.started, self.answered = time.monotonic(), 0.0
         self.endpoint.started_at = timezone.now()
         self.forget()

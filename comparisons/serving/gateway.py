@@ -19,6 +19,8 @@ from typing import Any, cast, overload
 
 import httpx
 
+from comparisons.sampling import REFUSED, Sampling
+
 CONCURRENCY = 32
 ATTEMPTS = 4
 FIRST_PAUSE = 0.5  # seconds before the second attempt; doubles from attempt to attempt
@@ -26,7 +28,6 @@ FIRST_PAUSE = 0.5  # seconds before the second attempt; doubles from attempt to 
 TIMEOUT = httpx.Timeout(connect=5.0, read=120.0, write=10.0, pool=None)
 ANSWER_SECONDS = 900.0
 TRIAL_SECONDS = 45.0  # for a few words of a policy that was just loaded
-ERROR = "error"  # finish reason of an answer that the engine refused
 
 Messages = Sequence[dict[str, str]]
 
@@ -58,19 +59,6 @@ class Refused(Exception):
 
 class Failed(Exception):
     """One attempt failed in a way that the next one may not."""
-
-
-@dataclass(frozen=True, slots=True)
-class Sampling:
-    """How answers are drawn; the same for every contender of a study."""
-
-    temperature: float = 0.7
-    top_p: float = 1.0
-    max_tokens: int = 256
-    seed: int = 0
-
-    def with_seed(self, seed: int) -> Sampling:
-        return replace(self, seed=seed)
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,7 +189,7 @@ async def answer(client: httpx.AsyncClient, question: Question) -> Reply:
 
 
 def _refusal(reason: str, retries: int) -> Reply:
-    return Reply("", ERROR, 0, 0.0, 0.0, retries, reason)
+    return Reply("", REFUSED, 0, 0.0, 0.0, retries, reason)
 
 
 async def _attempt(client: httpx.AsyncClient, question: Question) -> Reply:

@@ -1,4 +1,4 @@
-"""Runs a command for as long as standard input stays open: `python -m comparisons.lifeline COMMAND …`.
+"""Runs a command for as long as standard input stays open: `python -m comparisons.serving.lifeline COMMAND …`.
 
 Whoever started it holds the other end of standard input. When that end closes, because it was closed or because its
 owner was killed, the command's whole process group is ended and waited for. The first line of standard output is the

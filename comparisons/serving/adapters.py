@@ -9,10 +9,10 @@ from pathlib import Path
 from django.db.models import Q, QuerySet
 from django.utils import timezone
 
+from comparisons.models import Endpoint, ServedPolicy, ServedState
 from training.models import Policy, PolicyKind
 
-from .models import Endpoint, ServedPolicy, ServedState
-from .serving import Engine, Failed, Refused
+from .gateway import Engine, Failed, Refused
 
 # A policy that failed is tried again: its folder may have been on a disk that was away.
 TRY_AGAIN = timedelta(minutes=1)

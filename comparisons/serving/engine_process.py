@@ -1,7 +1,7 @@
 """One vLLM process: its command line, its start, its end.
 
-The engine runs in a process group of its own under comparisons.lifeline, so that it ends with its keeper however the
-keeper ends.
+The engine runs in a process group of its own under the lifeline, so that it ends with its keeper however the keeper
+ends.
 """
 
 from __future__ import annotations
@@ -125,7 +125,7 @@ class EngineProcess:
         with log.open("ab") as output:
             self.log_start = output.tell()
             self.lifeline = subprocess.Popen(
-                [sys.executable, "-m", "comparisons.lifeline", *plan.command],
+                [sys.executable, "-m", "comparisons.serving.lifeline", *plan.command],
                 cwd=Path(__file__).parent.parent,
                 env=plan.environment,
                 stdin=subprocess.PIPE,
