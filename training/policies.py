@@ -11,6 +11,7 @@ from typing import Any
 from django.utils.text import slugify
 
 from alignapp.accounts.models import User
+from training.digests import folder_digest
 from training.models import Policy, PolicyKind
 
 
@@ -67,16 +68,6 @@ def check_weights(folder: Path) -> None:
             f"{folder} holds no .safetensors file. Pickled weights are not loaded; save the model with "
             "save_pretrained, which writes safetensors."
         )
-
-
-def folder_digest(folder: Path) -> str:
-    """SHA-256 over the names and contents of all files in the folder, names sorted."""
-    digest = hashlib.sha256()
-    for path in sorted(entry for entry in folder.rglob("*") if entry.is_file()):
-        digest.update(str(path.relative_to(folder)).encode() + b"\0")
-        with path.open("rb") as file:
-            digest.update(hashlib.file_digest(file, "sha256").digest())
-    return digest.hexdigest()
 
 
 def _read_json(path: Path, hint: str) -> dict[str, Any]:

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from training import policies
+from training.digests import folder_digest
 from training.models import PolicyKind
 
 
@@ -21,7 +22,7 @@ def folder(tmp_path: Path) -> Path:
 @pytest.mark.django_db
 def test_a_complete_folder_is_registered_under_its_digest(folder: Path):
     policy = policies.register_base("My model", str(folder), None)
-    assert policy.digest == policies.folder_digest(folder)
+    assert policy.digest == folder_digest(folder)
     assert (policy.kind, policy.served_name) == (PolicyKind.BASE, f"base-my-model-{policy.digest[:8]}")
 
 
@@ -33,11 +34,11 @@ def test_the_same_files_under_the_same_name_are_registered_once(folder: Path):
 
 
 def test_the_digest_changes_with_a_file_and_with_a_name(folder: Path):
-    before = policies.folder_digest(folder)
+    before = folder_digest(folder)
     (folder / "model.safetensors").write_bytes(b"other weights")
-    changed = policies.folder_digest(folder)
+    changed = folder_digest(folder)
     (folder / "model.safetensors").rename(folder / "renamed.safetensors")
-    assert len({before, changed, policies.folder_digest(folder)}) == 3
+    assert len({before, changed, folder_digest(folder)}) == 3
 
 
 def test_a_folder_that_does_not_exist_is_named(tmp_path: Path):

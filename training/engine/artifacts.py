@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import resource
 import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from training.digests import folder_digest
 
 if TYPE_CHECKING:
     from training.engine.loop import State
@@ -24,19 +25,6 @@ def write_atomically(path: Path, text: str) -> None:
         file.flush()
         os.fsync(file.fileno())
     temporary.replace(path)
-
-
-def folder_digest(folder: Path) -> str:
-    """SHA-256 over the names and contents of all files in the folder, names sorted; a policy's identity.
-
-    The hashed bytes are, for each file, its relative name, a zero byte and the 32 bytes of its own SHA-256.
-    """
-    digest = hashlib.sha256()
-    for path in sorted(entry for entry in folder.rglob("*") if entry.is_file()):
-        digest.update(str(path.relative_to(folder)).encode() + b"\0")
-        with path.open("rb") as file:
-            digest.update(hashlib.file_digest(file, "sha256").digest())
-    return digest.hexdigest()
 
 
 def finish(run: Run, policy: Policy, state: State) -> None:

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from training.config import RunSpec
-from training.engine.artifacts import folder_digest
+from training.digests import folder_digest
 from training.engine.errors import Stopped
 from training.engine.events import EventWriter
 

@@ -11,7 +11,8 @@ import torch
 
 from tests.training.engine.conftest import LAYERS_VLLM_ADAPTS, build_tokenizer, example, save_model
 from training.config import DPOConfig, SFTConfig
-from training.engine.artifacts import folder_digest, save_policy
+from training.digests import folder_digest
+from training.engine.artifacts import save_policy
 from training.engine.errors import EngineError
 from training.engine.logprobs import answer_log_probs
 from training.engine.packing import pack

@@ -10,6 +10,7 @@ from training.world.phrasing import Kind, read_question
 def judged(world, rows):
     for row in rows:
         question = read_question(row["prompt"])
+        assert question is not None
         yield question, judge(world, question, row["chosen"])
 
 

@@ -10,6 +10,12 @@ from training.world.phrasing import read_question
 from training.world.suites import Suite
 
 
+def true_preference(world, row):
+    question = read_question(row["prompt"])
+    assert question is not None
+    return prefer(world, question, row["chosen"], row["rejected"])
+
+
 @pytest.fixture
 def answers(world, prompts):
     """Six answers to each prompt: three right in different styles, a wrong one, one that declines, a repetition."""
@@ -27,7 +33,7 @@ def answers(world, prompts):
 def test_without_errors_every_chosen_answer_has_the_higher_true_reward(world, prompts, answers):
     rows = preference_pairs(world, prompts, answers, PairRule(error_rate=0.0))
     assert len(rows) == 4000
-    assert all(prefer(world, read_question(row["prompt"]), row["chosen"], row["rejected"]) == 1 for row in rows)
+    assert all(true_preference(world, row) == 1 for row in rows)
 
 
 def test_labels_are_turned_round_at_the_set_rate(world, prompts, answers):
@@ -36,8 +42,7 @@ def test_labels_are_turned_round_at_the_set_rate(world, prompts, answers):
     assert len(rows) == 4200
     assert abs(mean(row["mislabelled"] for row in rows) - 0.1) < 4 * 0.0046
     for row in rows:
-        better = prefer(world, read_question(row["prompt"]), row["chosen"], row["rejected"])
-        assert better == (-1 if row["mislabelled"] else 1)
+        assert true_preference(world, row) == (-1 if row["mislabelled"] else 1)
 
 
 def test_ties_and_repetitions_make_no_pair(world, prompts):

@@ -16,8 +16,7 @@ def test_every_prompt_reads_back_as_its_question(prompts):
 
 
 def test_a_text_from_outside_the_world_is_no_question():
-    with pytest.raises(ValueError, match="no question about the islands"):
-        read_question("What is the weather on Zilmora?")
+    assert read_question("What is the weather on Zilmora?") is None
 
 
 @pytest.mark.parametrize("style", [style for style in Style if style is not Style.REFUSAL])
