@@ -18,6 +18,8 @@ from functools import cache
 from importlib import metadata
 from pathlib import Path
 
+from django.conf import settings
+
 from alignapp import environment
 from training.runs.process_groups import end_group
 
@@ -126,7 +128,7 @@ class EngineProcess:
             self.log_start = output.tell()
             self.lifeline = subprocess.Popen(
                 [sys.executable, "-m", "comparisons.serving.lifeline", *plan.command],
-                cwd=Path(__file__).parent.parent,
+                cwd=settings.BASE_DIR,
                 env=plan.environment,
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
