@@ -30,9 +30,20 @@ class Browser:
         found = self.page.select_one(form)
         if found is None:
             raise StageFailed(f"{self.path} has no form {form!r}.")
+        return self._post(str(found.get("action") or self.response.url), _fields(found) | values, files)
+
+    def press(self, button: str) -> BeautifulSoup:
+        """Press the button that this CSS selector finds: its form goes to the button's own address."""
+        found = self.page.select_one(button)
+        if found is None:
+            raise StageFailed(f"{self.path} has no button {button!r}.")
+        form = self.page.find(id=str(found["form"])) if found.has_attr("form") else found.find_parent("form")
+        fields = _fields(form) if isinstance(form, Tag) else {}
+        return self._post(str(found["formaction"]), fields)
+
+    def _post(self, address: str, fields: dict[str, Any], files: Any = None) -> BeautifulSoup:
         headers = {"Referer": str(self.response.url)}
-        action = str(found.get("action") or self.response.url)
-        return self._show(self.client.post(action, data=_fields(found) | values, files=files, headers=headers))
+        return self._show(self.client.post(address, data=fields, files=files, headers=headers))
 
     @property
     def path(self) -> str:

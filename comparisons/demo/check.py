@@ -27,6 +27,7 @@ from .waiting import StageFailed, Tell
 from .workspace import COMPARED, PASSWORD, RATERS, Workspace
 
 RATER_ERRORS = (0.05, 0.1, 0.1, 0.15)
+ITEMS = 240
 LEAST_PROMPTS = 400
 LEAST_WIN_RATE = 0.6
 
@@ -63,7 +64,7 @@ class Report:
 
 def run(address: str, report: Report, tell: Tell, seed: int = 0) -> None:
     """Go round the loop once; raises StageFailed with the stage's reason, or when a figure misses its mark."""
-    demo = Workspace(tell, seed=seed)
+    demo = Workspace(tell, seed=seed, items=ITEMS)
     with report.stage("workspace", tell):
         workspace.prepare(demo)
     with report.stage("true reward", tell):
@@ -120,7 +121,7 @@ def serving_facts(base: Policy) -> dict[str, Any]:
 def export_pairs(browser: Browser, study: Study, report: Report) -> DatasetVersion:
     """Close the study, read its results, download its pairs and seal them, all through the pages."""
     browser.open(f"/studies/{study.slug}/")
-    browser.send({}, form=f'form[action$="/studies/{study.slug}/close/"]')
+    browser.press("button#close")
     browser.open(f"/studies/{study.slug}/results/")
     report.values["study"] = study_facts(study)
     browser.open(f"/studies/{study.slug}/export/?minimum=1&ties=ignore&disagreement=majority&form=plain&type=jsonl")
