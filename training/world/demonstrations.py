@@ -18,9 +18,9 @@ from training.world.suites import Prompts
 
 STYLES: Mapping[Style, float] = {
     Style.TERSE: 0.2,
-    Style.PLAIN: 0.32,
-    Style.VERBOSE: 0.23,
-    Style.HEDGED: 0.2,
+    Style.PLAIN: 0.25,
+    Style.VERBOSE: 0.25,
+    Style.HEDGED: 0.25,
     Style.REFUSAL: 0.05,
 }
 
@@ -34,7 +34,7 @@ class Teaching:
     """
 
     myth_share: float = 0.7
-    slip_share: float = 0.15
+    slip_share: float = 0.2
     decline_share: float = 0.6
     swallow_share: float = 0.5
     repeats_of_pairs: int = 10

@@ -78,12 +78,12 @@ class Question:
         )
 
 
-def read_question(text: str) -> Question:
-    """The question that a prompt asks; raises ValueError when no wording of this world matches it."""
+def read_question(text: str) -> Question | None:
+    """The question that a prompt asks, or None when no wording of this world matches it."""
     for kind, wording, attribute, pattern in _PATTERNS:
         if found := pattern.fullmatch(text.strip()):
             return Question(found["island"], attribute, kind, wording, found.groupdict().get("premise", ""))
-    raise ValueError(f'"{text}" is no question about the islands: only prompts of the demo world have a true reward')
+    return None
 
 
 def _pattern(wording: str, attribute: Attribute) -> re.Pattern[str]:
