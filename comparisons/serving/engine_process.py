@@ -45,10 +45,6 @@ class EnginePlan:
     max_lora_rank: int
 
     @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self.port}"
-
-    @property
     def command(self) -> list[str]:
         """vLLM's own command line, without the CPU or GPU part."""
         options = {

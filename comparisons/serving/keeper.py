@@ -34,6 +34,9 @@ class Keeper:
     ) -> None:
         self.port, self.attach_url, self.policy_id = port, attach_url.rstrip("/"), policy_id
         self.url = self.attach_url or f"http://127.0.0.1:{port}"
+        # Where workers reach it: they may run in other containers, to which this one's loopback is nothing.
+        is_default = not attach_url and port == settings.VLLM_PORT
+        self.address = settings.VLLM_URL.rstrip("/") if is_default else self.url
         self.engine = Engine(self.url)
         self.endpoint: Endpoint | None = None
         self.process: EngineProcess | None = None
@@ -82,7 +85,7 @@ class Keeper:
             "started_at": timezone.now(),
             "kept_at": timezone.now(),
         }
-        self.endpoint, _ = Endpoint.objects.update_or_create(url=self.url, defaults=values)
+        self.endpoint, _ = Endpoint.objects.update_or_create(url=self.address, defaults=values)
         self.endpoint.served.exclude(policy=root).exclude(policy__base=root).delete()
         self.deaths, self.start_again, self.answered = 0, 0.0, 0.0
         self.forget()

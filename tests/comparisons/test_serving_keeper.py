@@ -213,6 +213,20 @@ def test_a_taken_port_is_named_and_tried_again_later(tmp_path: Path, lines: list
     keeper.stop()
 
 
+def test_workers_are_told_the_address_that_the_settings_name(tmp_path: Path, settings: Any):
+    """In docker-compose the engine is `vllm` to the workers, whose own loopback interface has none."""
+    with_weights(tmp_path / "base")
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        settings.VLLM_PORT, settings.VLLM_URL = other.getsockname()[1], "http://vllm:8100"
+        keeper = Keeper(port=settings.VLLM_PORT, say=[].append)
+        keeper.tick()
+    assert Endpoint.objects.get().url == "http://vllm:8100"
+    assert keeper.url == f"http://127.0.0.1:{settings.VLLM_PORT}"
+    keeper.stop()
+
+
 # --- The command line -------------------------------------------------------------------------------------------------
 
 
