@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 from pathlib import Path
 from typing import Any
 
@@ -15,19 +16,28 @@ from training.digests import folder_digest
 from training.models import Policy, PolicyKind
 
 
+# An owner and a model, or one of the hub's oldest models; no other characters are allowed there.
+HUB_NAME = re.compile(r"(?:[A-Za-z0-9][\w.-]{0,95}/)?[A-Za-z0-9][\w.-]{0,95}", re.ASCII)
+
+
 class UnusableModel(ValueError):
     """A location that no run could start from; the message says why and what to do."""
 
 
 def register_base(name: str, location: str, user: User | None) -> Policy:
     """Register a model folder, or a hub name where a hub is reachable; raises UnusableModel with a sentence."""
-    folder = Path(location).expanduser()
-    if folder.is_absolute() or folder.exists():
-        check_folder(folder)
-        check_weights(folder)
-        location, digest = str(folder.resolve()), folder_digest(folder)
-    else:
-        digest = _hub_digest(location)
+    try:
+        folder = Path(location).expanduser()
+        if folder.is_absolute() or folder.exists():
+            check_folder(folder)
+            check_weights(folder)
+            location, digest = str(folder.resolve()), folder_digest(folder)
+        else:
+            digest = _hub_digest(location)
+    except OSError as error:
+        raise UnusableModel(f"{location} cannot be read: {error.strerror}. Check the path and its rights.") from error
+    except RuntimeError as error:
+        raise UnusableModel(f"{location} names a home folder that nobody has. Write the whole path.") from error
     return _register(name, PolicyKind.BASE, location, digest, user)
 
 
@@ -72,11 +82,14 @@ def check_weights(folder: Path) -> None:
 
 def _read_json(path: Path, hint: str) -> dict[str, Any]:
     try:
-        return dict(json.loads(path.read_text()))
+        found = json.loads(path.read_text())
     except FileNotFoundError:
         raise UnusableModel(f"{path.parent} has no {path.name}: {hint}.") from None
     except ValueError as error:
         raise UnusableModel(f"{path} is not valid JSON ({error}).") from None
+    if not isinstance(found, dict):
+        raise UnusableModel(f"{path} holds no JSON object. Save the model again with save_pretrained.")
+    return found
 
 
 def _hub_digest(name: str) -> str:
@@ -84,5 +97,10 @@ def _hub_digest(name: str) -> str:
         raise UnusableModel(
             f"There is no folder {name} on this machine, and HF_HUB_OFFLINE forbids fetching a model of that name. "
             "Give the path of a folder, or unset HF_HUB_OFFLINE."
+        )
+    if not HUB_NAME.fullmatch(name):
+        raise UnusableModel(
+            f"There is no folder {name} on this machine, and no model on the hub can be called so: a name there is "
+            "like Qwen/Qwen2.5-0.5B-Instruct. Check it for typing errors."
         )
     return hashlib.sha256(f"hub:{name}".encode()).hexdigest()

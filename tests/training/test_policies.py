@@ -88,3 +88,36 @@ def test_a_hub_name_is_refused_offline(monkeypatch):
 def test_an_architecture_without_weights_can_be_registered_for_training_from_scratch(folder: Path):
     (folder / "model.safetensors").unlink()
     assert policies.register_untrained("Empty", folder, None).kind == PolicyKind.UNTRAINED
+
+
+@pytest.mark.parametrize(
+    "location,sentence",
+    [
+        ("~nobody-of-this-name/model", "home folder that nobody has"),
+        ("/" + "a" * 300, "cannot be read: File name too long"),
+        ("a" * 300, "cannot be read: File name too long"),
+    ],
+)
+def test_a_path_that_cannot_be_looked_at_is_refused_in_a_sentence(location: str, sentence: str):
+    with pytest.raises(policies.UnusableModel, match=sentence):
+        policies.register_base("x", location, None)
+
+
+def test_a_config_that_is_no_object_is_refused(folder: Path):
+    (folder / "config.json").write_text("[1]")
+    with pytest.raises(policies.UnusableModel, match="holds no JSON object"):
+        policies.register_base("x", str(folder), None)
+
+
+@pytest.mark.parametrize("location", ["my model", "https://example.org/model", "models/sub/model", "-x/y", "../gone"])
+def test_what_can_be_no_name_on_the_hub_is_refused(monkeypatch: pytest.MonkeyPatch, location: str):
+    monkeypatch.delenv("HF_HUB_OFFLINE", raising=False)
+    with pytest.raises(policies.UnusableModel, match="no model on the hub can be called so"):
+        policies.register_base("x", location, None)
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("location", ["Qwen/Qwen2.5-0.5B-Instruct", "gpt2"])
+def test_a_name_on_the_hub_is_registered_as_it_is(monkeypatch: pytest.MonkeyPatch, location: str):
+    monkeypatch.delenv("HF_HUB_OFFLINE", raising=False)
+    assert policies.register_base("x", location, None).location == location
