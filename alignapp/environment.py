@@ -6,6 +6,14 @@ import os
 
 from django.core.exceptions import ImproperlyConfigured
 
+# What trainers and engines must not inherit: they need neither the database nor the keys of the web application.
+PRIVATE = ("DATABASE_URL", "SECRET_KEY", "BROKER_URL", "DJANGO_SETTINGS_MODULE")
+
+
+def without_secrets() -> dict[str, str]:
+    """The variables that a process which runs models may see."""
+    return {name: value for name, value in os.environ.items() if name not in PRIVATE}
+
 
 def text(name: str, default: str | None = None) -> str:
     """Return the variable, or the default; raises ImproperlyConfigured when there is neither."""

@@ -69,7 +69,7 @@ class EnginePlan:
 
     @property
     def environment(self) -> dict[str, str]:
-        """The process's variables; what the user has set wins."""
+        """The process's variables; what the user has set wins, and what is nobody's business but ours is left out."""
         defaults = {
             "VLLM_CPU_KVCACHE_SPACE": "1",
             # The trainer needs cores too, and threads that wait for a core they share make both several times slower.
@@ -81,7 +81,7 @@ class EnginePlan:
             forced["VLLM_ENABLE_V1_MULTIPROCESSING"] = "0"
         if Path(self.model).is_dir():
             forced["HF_HUB_OFFLINE"] = "1"
-        return {**defaults, **os.environ, **forced}
+        return {**defaults, **environment.without_secrets(), **forced}
 
 
 def largest_rank(wanted: int) -> int:

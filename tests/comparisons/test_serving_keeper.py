@@ -213,14 +213,14 @@ def test_a_taken_port_is_named_and_tried_again_later(tmp_path: Path, lines: list
     keeper.stop()
 
 
-def test_workers_are_told_the_address_that_the_settings_name(tmp_path: Path, settings: Any):
+def test_workers_are_told_the_address_that_the_settings_name(tmp_path: Path, settings: Any, lines: list[str]):
     """In docker-compose the engine is `vllm` to the workers, whose own loopback interface has none."""
     with_weights(tmp_path / "base")
     with socket.socket() as other:
         other.bind(("127.0.0.1", 0))
         other.listen()
         settings.VLLM_PORT, settings.VLLM_URL = other.getsockname()[1], "http://vllm:8100"
-        keeper = Keeper(port=settings.VLLM_PORT, say=[].append)
+        keeper = Keeper(port=settings.VLLM_PORT, say=lines.append)
         keeper.tick()
     assert Endpoint.objects.get().url == "http://vllm:8100"
     assert keeper.url == f"http://127.0.0.1:{settings.VLLM_PORT}"
@@ -240,6 +240,14 @@ def test_the_engine_listens_on_the_loopback_interface_under_the_policys_name(tmp
     options = dict(pairwise(command))
     assert (options["--host"], options["--port"], options["--served-model-name"]) == ("127.0.0.1", "8123", "base-1")
     assert (options["--max-lora-rank"], options["--max-model-len"]) == ("64", "512")
+
+
+def test_the_engine_sees_neither_the_database_nor_the_keys(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    for name in ("DATABASE_URL", "SECRET_KEY", "BROKER_URL", "HF_TOKEN"):
+        monkeypatch.setenv(name, "set")
+    seen = EnginePlan(str(tmp_path), "base-1", 8123, 64).environment
+    assert "HF_TOKEN" in seen
+    assert not {"DATABASE_URL", "SECRET_KEY", "BROKER_URL"} & set(seen)
 
 
 @pytest.mark.parametrize(

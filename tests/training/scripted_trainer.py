@@ -1,7 +1,7 @@
 """A trainer without torch for tests of the supervision: does what SCRIPT in its RUN_DIR says.
 
 `python scripted_trainer.py RUN_DIR`; the script is a list of steps: {"say": event}, {"sleep": s}, {"exit": n},
-{"ignore_term": true}, {"spawn": true} (a child in the same group), {"result": {...}}.
+{"ignore_term": true}, {"print_environment": true}, {"spawn": true} (a child in the same group), {"result": {...}}.
 """
 
 import json
@@ -31,6 +31,8 @@ for step in json.loads((folder / "script.json").read_text()):
         (folder / "result.json").write_text(json.dumps(step["result"]))
     if "print" in step:
         print(step["print"], flush=True)
+    if "print_environment" in step:
+        print(*sorted(os.environ), flush=True)
     if "exit" in step:
         os._exit(step["exit"])
     if "kill" in step:

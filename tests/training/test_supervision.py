@@ -159,3 +159,12 @@ def test_the_trainer_inherits_no_secret(monkeypatch):
     assert b"DATABASE_URL" not in environment
     assert not group_exists(trainer.pid)
     assert os.environ["DATABASE_URL"]
+
+
+def test_a_trainer_sees_neither_the_database_nor_the_keys(monkeypatch):
+    for name in ("DATABASE_URL", "SECRET_KEY", "BROKER_URL", "HF_HUB_OFFLINE"):
+        monkeypatch.setenv(name, "set")
+    run = supervised({"print_environment": True}, {"exit": 4})
+    seen = (run.folder / "trainer.log").read_text().split()
+    assert "HF_HUB_OFFLINE" in seen
+    assert not {"DATABASE_URL", "SECRET_KEY", "BROKER_URL"} & set(seen)

@@ -19,6 +19,7 @@ from pathlib import Path
 
 from django.conf import settings
 
+from alignapp import environment
 from training.config import RunSpec
 from training.models import Run, RunState
 from training.runs import queue, trainer_events
@@ -32,9 +33,6 @@ POLL_SECONDS = 0.5
 
 # The trainer; tests of the supervision put a scripted one here.
 TRAINER = (sys.executable, "-m", "training.engine")
-
-# What a trainer must not inherit: it needs neither the database nor the keys of the web application.
-PRIVATE_VARIABLES = ("DATABASE_URL", "SECRET_KEY", "BROKER_URL", "DJANGO_SETTINGS_MODULE")
 
 
 def worker_name() -> str:
@@ -109,12 +107,11 @@ def reap() -> int:
 
 
 def _spawn(run: Run) -> subprocess.Popen[bytes]:
-    environment = {name: value for name, value in os.environ.items() if name not in PRIVATE_VARIABLES}
     with (run.folder / "trainer.log").open("ab") as output:
         return subprocess.Popen(
             [*TRAINER, str(run.folder)],
             cwd=settings.BASE_DIR,
-            env=environment | {"PYTHONUNBUFFERED": "1"},
+            env=environment.without_secrets() | {"PYTHONUNBUFFERED": "1"},
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,
