@@ -42,6 +42,11 @@ class Judgement:
     seconds: float
 
     @property
+    def pair(self) -> tuple[int, int]:
+        """The two contenders, whatever the sides."""
+        return min(self.a, self.b), max(self.a, self.b)
+
+    @property
     def preferred(self) -> int:
         """What was said, whatever the sides: the preferred contender, or a negative number for tie and both bad."""
         return {Choice.A.value: self.a, Choice.B.value: self.b, Choice.TIE.value: -1}.get(self.choice, -2)
@@ -79,11 +84,16 @@ def votes_of(judgements: Sequence[Judgement], contenders: Sequence[Contender]) -
     )
 
 
-def agreement_arrays(judgements: Sequence[Judgement]) -> tuple[Ints, Ints]:
-    """What was judged and what was said of it, for Krippendorff's α: which answer, tie and both bad are four values."""
+def agreement_arrays(judgements: Sequence[Judgement]) -> tuple[Ints, Ints, Ints]:
+    """What was judged, what was said of it, and which two were compared, for Krippendorff's α.
+
+    On each pair of contenders there are four values: one answer, the other, tie and both bad.
+    """
     items = np.array([judgement.item for judgement in judgements], dtype=np.int64)
     said = np.array([judgement.preferred for judgement in judgements], dtype=np.int64)
-    return items, said
+    pairs = {pair: number for number, pair in enumerate(sorted({judgement.pair for judgement in judgements}))}
+    compared = np.array([pairs[judgement.pair] for judgement in judgements], dtype=np.int64)
+    return items, said, compared
 
 
 # --- The parts of the page --------------------------------------------------------------------------------------------

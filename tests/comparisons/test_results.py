@@ -72,6 +72,22 @@ def test_agreement_is_about_answers_and_not_about_sides():
     assert gather(close(study)).agreement.alpha == pytest.approx(1.0)
 
 
+def test_agreement_beyond_chance_is_looked_for_within_each_pair_of_policies():
+    """Each of three pairs has two items: on one both raters prefer the older policy, on the other they disagree. So
+    Do = 1/2 and, with three votes for one policy and one for the other, De = (16 - 10) / (4 · 3) = 1/2: α = 0."""
+    study = make_study(items=6, policies=[make_policy() for _ in range(3)], ratings_per_item=2)
+
+    def older(given):
+        return "a" if given.answer_a.contender_id < given.answer_b.contender_id else "b"
+
+    def torn(given):
+        return older(given) if given.item.position < 3 else {"a": "b", "b": "a"}[older(given)]
+
+    judge_all(study, make_rater(), older)
+    judge_all(study, make_rater(), torn)
+    assert gather(close(study)).agreement.alpha == pytest.approx(0.0)
+
+
 def test_agreement_of_a_single_rater_is_undefined_and_says_why():
     study = make_study(items=3)
     judge_all(study, make_rater(), lambda _: "a")
