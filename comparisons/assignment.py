@@ -237,7 +237,9 @@ def _refusal(assignment: Assignment, choice: str, revision: int) -> Outcome | No
     if latest is not None and latest.revision == revision and latest.choice != Choice.WITHDRAWN:
         late = assignment.state == AssignmentState.LATE
         return Outcome.ALREADY_JUDGED if latest.choice != choice else Outcome.LATE if late else Outcome.REPEATED
-    if revision != next_revision(assignment):
+    # A judgement that stands is taken back first: no page offers to replace it, and undoing has its time.
+    stands = latest is not None and latest.choice != Choice.WITHDRAWN
+    if stands or revision != next_revision(assignment):
         return Outcome.OUTDATED
     return None
 

@@ -102,6 +102,16 @@ def test_another_judgement_from_an_old_page_changes_nothing():
     assert Rating.objects.get().choice == Choice.A
 
 
+@pytest.mark.parametrize("first, places", [("a", 1), ("a", 2), (Choice.SKIP, 2)])
+def test_a_judgement_that_stands_is_replaced_only_through_undo(first: str, places: int):
+    make_study(ratings_per_item=places)
+    assignment = take(make_rater())
+    assigning.submit(assignment, first, 1)
+    before = Assignment.objects.get().state
+    assert assigning.submit(assignment, "b", 2) == Outcome.OUTDATED
+    assert (Rating.objects.get().choice, Assignment.objects.get().state) == (first, before)
+
+
 def test_a_revision_out_of_line_is_outdated():
     make_study()
     assert assigning.submit(take(make_rater()), "a", 7) == Outcome.OUTDATED
