@@ -121,10 +121,10 @@ def _chosen_items(study: Study, request: HttpRequest) -> QuerySet[Item]:
     """The study's items, narrowed to a pair of contenders and to what was said, as the address asks."""
     items = study.items.select_related("prompt", "first__contender__policy", "second__contender__policy")
     items = items.order_by("position")
-    one, other = (request.GET.get(name, "") for name in ("one", "other"))
-    for contender in (one, other):
-        if contender.isdigit():
-            items = items.filter(Q(first__contender=int(contender)) | Q(second__contender=int(contender)))
+    contenders = {str(pk): pk for pk in study.contenders.values_list("pk", flat=True)}
+    for name in ("one", "other"):
+        if contender := contenders.get(request.GET.get(name, "")):
+            items = items.filter(Q(first__contender=contender) | Q(second__contender=contender))
     said = request.GET.get("said", "")
     if said in Choice.values:
         standing = Rating.objects.standing().filter(choice=said)
