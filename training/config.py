@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 Positive = Annotated[float, Field(gt=0)]
 Count = Annotated[int, Field(ge=1)]
+Passes = Annotated[float, Field(gt=0, le=10_000)]
 Fraction = Annotated[float, Field(ge=0, le=1)]
 
 ADVANCED: dict[str, Any] = {"advanced": True}
@@ -55,8 +56,10 @@ class TrainingConfig(Frozen):
     """What every method needs to know about optimisation, precision and checkpoints."""
 
     learning_rate: Positive = Field(1e-4, description="Peak step size of AdamW, reached after the warm-up.")
-    epochs: Positive = Field(1.0, description="Passes over the training rows. Ignored when a step limit is set.")
-    max_steps: int = Field(0, ge=0, description="Stop after this many optimizer steps; 0 means: as the epochs say.")
+    epochs: Passes = Field(1.0, description="Passes over the training rows. Ignored when a step limit is set.")
+    max_steps: int = Field(
+        0, ge=0, le=100_000_000, description="Stop after this many optimizer steps; 0 means: as the epochs say."
+    )
     batch_size: Count = Field(32, description="Rows (pairs, or prompts for RLHF) per optimizer step.")
     tokens_per_pass: int = Field(
         8192,
@@ -89,7 +92,11 @@ class TrainingConfig(Frozen):
         1.0, description="Gradients longer than this are scaled down to it.", json_schema_extra=ADVANCED
     )
     seed: int = Field(
-        0, ge=0, description="Fixes data order, initial adapter and sampling.", json_schema_extra=ADVANCED
+        0,
+        ge=0,
+        le=2**32 - 1,
+        description="Fixes data order, initial adapter and sampling.",
+        json_schema_extra=ADVANCED,
     )
     evaluate_every: Count = Field(
         20, description="Steps between looks at the held-out pairs.", json_schema_extra=ADVANCED
@@ -175,7 +182,7 @@ class RewardConfig(Frozen):
     """Bradley-Terry reward model that RLHF trains first."""
 
     learning_rate: Positive = Field(1e-3, description="Peak step size of the reward model.")
-    epochs: Positive = Field(1.0, description="Passes over the pairs; reward models overfit quickly.")
+    epochs: Passes = Field(1.0, description="Passes over the pairs; reward models overfit quickly.")
     batch_size: Count = Field(32, description="Pairs per step of the reward model.")
     centring: Annotated[float, Field(ge=0)] = Field(
         0.01,

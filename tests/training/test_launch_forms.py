@@ -86,10 +86,18 @@ def test_a_second_run_on_the_same_data_gets_a_number(ada, material):
     assert Run.objects.latest("created_at").name.endswith("(2)")
 
 
+def test_a_launch_sent_again_makes_one_run_and_one_that_was_changed_another(ada, material):
+    """Who goes back to the form finds the same ticket in it, and must not be sent to the run from before."""
+    sent = material | {"ticket": "7c9e6679-7425-40de-944b-e07fc1f90ae7"}
+    first, again, changed = (launch(ada, "dpo", **sent, beta=beta) for beta in ("0.1", "0.1", "0.2"))
+    assert first.url == again.url != changed.url
+    assert sorted(run.config["beta"] for run in Run.objects.all()) == [0.1, 0.2]
+
+
 @pytest.mark.parametrize(
     "method, field, value, words",
     [
-        ("dpo", "beta", "0", "Must be greater than 0"),
+        ("dpo", "beta", "0", "Must be greater than 0;"),
         ("dpo", "beta", "-1", "Must be greater than 0"),
         ("cpo", "beta", "strong", "Must be a number, such as 0.1"),
         ("dpo", "beta", "nan", "finite"),
@@ -100,6 +108,9 @@ def test_a_second_run_on_the_same_data_gets_a_number(ada, material):
         ("sft", "from_scratch", "on", "set tuning to full"),
         ("rlhf", "group_size", "1", "2 or more"),
         ("rlhf", "reward.epochs", "0", "greater than 0"),
+        ("dpo", "seed", "99999999999999999999", "4294967295 or less"),
+        ("dpo", "epochs", "1e300", "10000 or less"),
+        ("dpo", "max_steps", "3000000000", "100000000 or less"),
     ],
 )
 def test_a_wrong_value_is_refused_at_its_field_in_words(ada, material, method, field, value, words):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4, uuid5
 
 from django import forms
 from django.conf import settings
@@ -195,8 +195,16 @@ class LaunchForm(forms.Form):
             base=self.cleaned_data["base"],
             name=self.cleaned_data["name"] or free_name(self.method, version),
             user=user,
-            run_id=self.cleaned_data["ticket"],
+            run_id=self._run_id(self.config),
         )
+
+    def _run_id(self, config: TrainingConfig) -> UUID | None:
+        """The same for the same launch sent twice; another when something was changed since."""
+        sent = self.cleaned_data
+        if sent["ticket"] is None:
+            return None
+        chosen = (sent["name"], str(sent["base"].pk), str(sent["dataset_version"].pk), config.model_dump_json())
+        return uuid5(sent["ticket"], "\0".join(chosen))
 
     @property
     def blockers(self) -> list[tuple[str, str]]:

@@ -180,7 +180,8 @@ def _first_word(detail: ErrorDetails, settings: Mapping[str, Setting]) -> str:
 
 def sentence(detail: ErrorDetails, setting: Setting | None) -> str:
     """One fault in words."""
-    limits, kind = detail.get("ctx", {}), detail["type"]
+    kind = detail["type"]
+    limits = {name: value_text(limit) for name, limit in detail.get("ctx", {}).items()}
     example = value_text(setting.default) if setting else "1"
     words = {
         "greater_than": f"Must be greater than {limits.get('gt')}; {detail['input']} is not.",
