@@ -15,7 +15,6 @@ from alignapp.accounts.models import User
 from training.digests import folder_digest
 from training.models import Policy, PolicyKind
 
-
 # An owner and a model, or one of the hub's oldest models; no other characters are allowed there.
 HUB_NAME = re.compile(r"(?:[A-Za-z0-9][\w.-]{0,95}/)?[A-Za-z0-9][\w.-]{0,95}", re.ASCII)
 
