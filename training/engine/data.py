@@ -216,7 +216,7 @@ class Order:
         return -(-self._visits // self.batch_size)
 
     def batch(self, step: int) -> list[int]:
-        """Row numbers of a step; the last step of the last epoch may be smaller than the others."""
-        first = step * self.batch_size
-        visits = range(first, min(first + self.batch_size, self._visits))
+        """Row numbers of a step. What does not fill a last batch is spread: sizes differ by one row at most."""
+        first, end = (self._visits * edge // self.steps for edge in (step, step + 1))
+        visits = range(first, end)
         return [int(_permutation(self.seed, v // self.rows, self.rows)[v % self.rows]) for v in visits]

@@ -23,10 +23,26 @@ class EventWriter:
         with self._path.open("a", encoding="utf-8") as file:
             file.write(f"{self._before}{line}\n")
         self._before = ""
+        if text := _log_line(kind, step, values):
+            print(text, flush=True)
 
     def notice(self, message: str, *, level: str = "info", step: int = 0) -> None:
         """Tell people something that is not a number."""
         self.emit("notice", step, level=level, message=message)
+
+
+def _log_line(kind: str, step: int, values: dict[str, Any]) -> str:
+    """The same as a line of trainer.log; empty for kinds that only a page can show."""
+    match kind:
+        case "stage":
+            return f"{values['name']} …"
+        case "metrics":
+            return f"step {step}: " + ", ".join(f"{name} {value:.4g}" for name, value in values["values"].items())
+        case "notice":
+            return f"{values['level']}: {values['message']}"
+        case "failed":
+            return f"failed: {values['reason']} {values['remedy']}"
+    return ""
 
 
 def _ends_torn(path: Path) -> bool:

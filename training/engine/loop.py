@@ -74,6 +74,7 @@ def optimise(run: Run, plan: Plan, state: State, checkpoint: Checkpoint | None) 
         restore(plan, optimizer, state, checkpoint)
     else:
         _look(run, plan, state)
+        _show_samples(run, plan, state)
     while state.step < plan.steps:
         _step(plan, optimizer, state)
         due = _due(plan, state.step)

@@ -119,9 +119,9 @@ def test_every_epoch_visits_every_row_once():
     assert visits[:10] != visits[10:]
 
 
-def test_part_of_an_epoch_ends_with_a_smaller_step():
+def test_what_does_not_fill_a_last_batch_is_spread_over_the_steps():
     order = Order(rows=10, batch_size=4, epochs=0.5, max_steps=0, seed=0)
-    assert [len(order.batch(step)) for step in range(order.steps)] == [4, 1]
+    assert [len(order.batch(step)) for step in range(order.steps)] == [2, 3]
 
 
 def test_a_step_limit_overrides_the_epochs():

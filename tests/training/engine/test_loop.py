@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
 import torch
 
 from tests.training.engine.conftest import events, train_here
 from training.config import DPOConfig
+from training.engine.events import EventWriter
 from training.engine.loop import learning_rate
 from training.engine.run import StopSignal
 
@@ -161,3 +163,12 @@ def test_reference_values_of_another_length_are_computed_anew(make_run, tmp_path
     )
     assert (train_here(first), train_here(second)) == (0, 0)
     assert len(list((tmp_path / "cache").iterdir())) == 2
+
+
+def test_the_log_says_in_a_line_what_an_event_holds(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    events = EventWriter(tmp_path / "events.jsonl", attempt=1)
+    events.emit("metrics", 7, values={"train/loss": 0.123456})
+    events.emit("stage", name="training", total_steps=9)
+    events.notice("2 pairs dropped", level="warning")
+    events.emit("samples", 7, samples=[])
+    assert capsys.readouterr().out.splitlines() == ["step 7: train/loss 0.1235", "training …", "warning: 2 pairs dropped"]
