@@ -171,4 +171,5 @@ def test_the_log_says_in_a_line_what_an_event_holds(tmp_path: Path, capsys: pyte
     events.emit("stage", name="training", total_steps=9)
     events.notice("2 pairs dropped", level="warning")
     events.emit("samples", 7, samples=[])
-    assert capsys.readouterr().out.splitlines() == ["step 7: train/loss 0.1235", "training …", "warning: 2 pairs dropped"]
+    said = ["step 7: train/loss 0.1235", "training …", "warning: 2 pairs dropped"]
+    assert capsys.readouterr().out.splitlines() == said
