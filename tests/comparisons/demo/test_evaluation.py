@@ -25,12 +25,12 @@ def test_the_interval_is_the_normal_one_of_the_mean_score():
     Standard error sqrt(0.2291667 / 4) = 0.2393568, times 1.96 = 0.4691393.
     """
     wins = win_rate(quality(1.0, 0.0, -1.0, 0.5), quality(0.0, 0.0, 0.0, 0.0))
-    assert (wins.low, wins.high) == (pytest.approx(0.1558607), pytest.approx(1.0941393))
+    assert [wins.low, wins.high] == pytest.approx([0.1558607, 1.0941393])
 
 
 def test_means_and_accuracy_are_over_all_prompts():
     measured = quality(1.0, -1.0, 0.4, -0.8)
-    assert (measured.gold_mean, measured.accuracy) == (pytest.approx(-0.1), 0.5)
+    assert [measured.gold_mean, measured.accuracy] == pytest.approx([-0.1, 0.5])
 
 
 def method(share: float, low: float, prompts: int = 432) -> dict[str, object]:
