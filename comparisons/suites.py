@@ -144,8 +144,14 @@ def parse(line: bytes, number: int, *, json_lines: bool) -> Conversation:
     """The conversation on a line; raises ValueError with a sentence."""
     if len(line) > MAX_LINE_BYTES:
         raise ValueError(f"The line is longer than {MAX_LINE_BYTES // 1024} KiB.")
-    if json_lines:
-        return parse_json(line, number)
+    messages = parse_json(line, number) if json_lines else parse_text(line)
+    if any("\0" in message["content"] for message in messages):
+        raise ValueError("The prompt holds a NUL character, which no database keeps. Take it out.")
+    return messages
+
+
+def parse_text(line: bytes) -> Conversation:
+    """A line of plain text as a prompt; raises ValueError with a sentence."""
     try:
         return [{"role": "user", "content": line.decode().strip()}]
     except UnicodeDecodeError as error:

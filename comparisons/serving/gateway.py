@@ -224,7 +224,9 @@ async def _read_stream(response: httpx.Response, started: float) -> Reply:
                 finish_reason = choice["finish_reason"] or finish_reason
     if not finish_reason:
         raise Failed("the answer broke off")
-    return Reply("".join(pieces), finish_reason, tokens, first, time.perf_counter() - started)
+    # PostgreSQL keeps no NUL characters, and a model may well write one.
+    text = "".join(pieces).replace("\0", "\N{REPLACEMENT CHARACTER}")
+    return Reply(text, finish_reason, tokens, first, time.perf_counter() - started)
 
 
 async def _events(response: httpx.Response) -> AsyncIterator[dict[str, Any]]:

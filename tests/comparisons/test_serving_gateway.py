@@ -41,6 +41,11 @@ def test_an_answer_is_put_together_and_timed(engine: ScriptedEngine):
     assert 0 < reply.first_token_seconds <= reply.total_seconds < 5
 
 
+def test_nul_characters_of_an_answer_become_replacement_characters(engine: ScriptedEngine):
+    """The scripted engine repeats the question; PostgreSQL would refuse the answer, and with it the study."""
+    assert only_answer(question(engine, "a\0b")).text == "base says: a\N{REPLACEMENT CHARACTER}b"
+
+
 def test_the_request_carries_the_sampling_that_was_asked_for(engine: ScriptedEngine):
     only_answer(question(engine))
     sent = engine.bodies[0]

@@ -53,6 +53,7 @@ def test_json_lines_hold_text_or_conversations():
         (b'{"prompt": " "}', "prompt is empty."),
         (b'{"prompt": [{"role": "assistant", "content": "Hi"}]}', "prompt must end with a user message"),
         (b'{"prompt": "caf\xe9"}', "is not valid UTF-8. Save the file as UTF-8."),
+        (rb'{"prompt": "a\u0000b"}', "The prompt holds a NUL character"),
         (b'{"prompt": "Good?"}', "The same prompt stands on line 1"),
     ],
 )
@@ -66,6 +67,12 @@ def test_a_line_that_gives_no_prompt_is_reported_with_its_number(line: bytes, re
 def test_invalid_utf8_in_plain_text_is_reported_by_byte():
     _, [(number, told)] = read(b"Good?\ncaf\xe9\n", json_lines=False)
     assert (number, told) == (2, "Byte 4 (0xe9) is not valid UTF-8. Save the file as UTF-8.")
+
+
+def test_a_nul_byte_in_plain_text_is_reported_and_shown():
+    prompts, [rejected] = read_prompts(io.BytesIO(b"One?\na\0b\n"), json_lines=False)
+    assert [prompt[0]["content"] for prompt in prompts] == ["One?"]
+    assert (rejected.line, rejected.text) == (2, r"a\x00b")
 
 
 def test_a_line_beyond_all_measure_is_passed_over_in_bounded_memory():

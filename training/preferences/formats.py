@@ -292,5 +292,5 @@ def _short(value: object) -> str:
 
 
 def printable(line: bytes) -> str:
-    """The row's text; bytes that are not UTF-8 appear as \\x escapes."""
-    return line.decode(errors="backslashreplace")
+    """The row's text; bytes that are not UTF-8, and NUL, appear as \\x escapes."""
+    return line.decode(errors="backslashreplace").replace("\0", r"\x00")

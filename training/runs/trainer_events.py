@@ -81,11 +81,23 @@ class Tail:
 
 def _parse(line: bytes) -> Event | None:
     try:
-        event = json.loads(line)
+        event = _without_nul(json.loads(line))
         return event if isinstance(event, dict) and "kind" in event else None
     except ValueError:
         log.warning("unreadable trainer event: %r", line[:200])
         return None
+
+
+def _without_nul(value: Any) -> Any:
+    """PostgreSQL keeps no NUL characters, and models may well write them."""
+    match value:
+        case str():
+            return value.replace("\0", "\N{REPLACEMENT CHARACTER}")
+        case list():
+            return [_without_nul(part) for part in value]
+        case dict():
+            return {name: _without_nul(part) for name, part in value.items()}
+    return value
 
 
 def _metrics(run: Run, event: Event) -> list[RunMetric]:
