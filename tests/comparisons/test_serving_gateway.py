@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from statistics import median
 
 import pytest
 
@@ -101,12 +102,15 @@ def test_no_more_requests_run_at_once_than_allowed(engine: ScriptedEngine):
 
 
 def test_what_the_caller_does_with_a_reply_does_not_lengthen_the_measured_times(engine: ScriptedEngine):
-    """Ten replies, each held for 0.05 s by the caller: 0.5 s in all, yet no single answer is measured that long."""
+    """Each of eight replies is held for 0.2 s; were requests to wait for that, those in flight would take as long.
+
+    The median, because a busy machine may delay a single answer.
+    """
     times = []
-    for _, reply in answers([question(engine, f"Prompt {n}") for n in range(10)], concurrency=2):
-        time.sleep(0.05)
+    for _, reply in answers([question(engine, f"Prompt {n}") for n in range(8)], concurrency=2):
+        time.sleep(0.2)
         times.append(reply.total_seconds)
-    assert max(times) < 0.25
+    assert median(times) < 0.1
 
 
 def test_a_caller_that_stops_early_stops_the_requests(engine: ScriptedEngine):
