@@ -26,12 +26,15 @@ def streamed(chunks: Iterator[bytes], filename: str, content_type: str) -> Strea
 
 
 def file_download(path: Path, filename: str, content_type: str, *, keep: bool = True) -> StreamingHttpResponse:
-    """A file as a download; one that is not kept loses its name at once and its bytes when the download ends."""
+    """A file as a download; one that is not kept loses its name at once and its bytes when the download ends.
+
+    Of a file that is still being written it is what it holds now.
+    """
     file = path.open("rb")
     size = path.stat().st_size
     if not keep:
         path.unlink()
-    response = streamed(_FileChunks(file), filename, content_type)
+    response = streamed(_FileChunks(file, size), filename, content_type)
     response["Content-Length"] = str(size)
     return response
 
@@ -67,14 +70,16 @@ class _InThread:
 
 
 class _FileChunks:
-    def __init__(self, file: BinaryIO) -> None:
+    def __init__(self, file: BinaryIO, size: int) -> None:
         self.file = file
+        self.left = size
 
     def __iter__(self) -> Iterator[bytes]:
         return self
 
     def __next__(self) -> bytes:
-        if chunk := self.file.read(CHUNK_BYTES):
+        if chunk := self.file.read(min(CHUNK_BYTES, self.left)):
+            self.left -= len(chunk)
             return chunk
         self.close()
         raise StopIteration

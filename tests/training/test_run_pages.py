@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import timedelta
 from typing import Any
 from uuid import uuid4
@@ -287,7 +288,17 @@ def test_the_end_of_the_log_is_shown_and_all_of_it_can_be_fetched(ada):
     shown = page(ada, run).select_one("#run-log").get_text().splitlines()
     assert (shown[0], shown[-1], len(shown)) == ("line 100", "line 299", story.LOG_LINES)
     download = ada.get(reverse("run-log", args=[run.pk]))
-    assert b"".join(download.streaming_content).startswith(b"line 0\n")
+    with (run.folder / "trainer.log").open("a") as log:
+        log.write("a line that comes while the log is sent, beyond its promised length\n")
+    sent = asyncio.run(whole(download))
+    assert sent.startswith(b"line 0\n")
+    assert sent.endswith(b"line 299\n")
+    assert int(download["Content-Length"]) == len(sent)
+
+
+async def whole(response) -> bytes:
+    """Everything that a streamed answer sends."""
+    return b"".join([chunk async for chunk in response.streaming_content])
 
 
 def test_a_log_that_does_not_exist_yet_is_not_found(ada):

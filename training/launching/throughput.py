@@ -50,10 +50,6 @@ class Forecast:
     def fits(self) -> bool:
         return self.estimate.memory_bytes <= self.limit_bytes
 
-    @property
-    def memory_share(self) -> float:
-        return self.estimate.memory_bytes / self.limit_bytes
-
 
 def forecast(method: Method, config: TrainingConfig, base: Policy, version: DatasetVersion) -> Forecast:
     """Estimate a run; raises NoShape when the base's config.json cannot be read."""

@@ -7,13 +7,21 @@ from typing import Any
 from uuid import UUID
 
 from django.core.paginator import Paginator
-from django.http import FileResponse, Http404, HttpRequest, HttpResponse, HttpResponseBadRequest, JsonResponse
+from django.http import (
+    Http404,
+    HttpRequest,
+    HttpResponse,
+    HttpResponseBadRequest,
+    JsonResponse,
+    StreamingHttpResponse,
+)
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import URLPattern, path
 from django.views.decorators.http import require_GET, require_POST
 
 from alignapp.accounts.access import researcher_required
 from training.config import Method
+from training.downloads import file_download
 from training.launching.config_fields import values_of
 from training.models import Run
 from training.models.runs import FINISHED, RunState
@@ -149,12 +157,12 @@ def run_metrics(request: HttpRequest, pk: UUID) -> JsonResponse:
 
 @researcher_required
 @require_GET
-def run_log(request: HttpRequest, pk: UUID) -> FileResponse:
+def run_log(request: HttpRequest, pk: UUID) -> StreamingHttpResponse:
     """The whole trainer.log as a file."""
     log = get_object_or_404(Run, pk=pk).folder / "trainer.log"
     if not log.is_file():
         raise Http404("The trainer has not written a log yet.")
-    return FileResponse(log.open("rb"), as_attachment=True, filename=f"{pk}.log", content_type="text/plain")
+    return file_download(log, f"{pk}.log", "text/plain; charset=utf-8")
 
 
 @researcher_required
