@@ -21,7 +21,11 @@ def _stop_supervising(**_: Any) -> None:
 
 @shared_task
 def work_on_runs() -> None:
-    """Claim waiting runs and train them, one after the other (queue gpu, one worker per device)."""
+    """Claim waiting runs and train them, one after the other (queue gpu, one worker per device).
+
+    An idle worker looks for lost runs itself: the sweep waits while imports and studies fill the cpu workers.
+    """
+    supervision.reap()
     supervision.work(_stopping)
 
 

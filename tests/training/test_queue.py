@@ -135,6 +135,15 @@ def test_a_cancelling_run_whose_worker_vanished_is_cancelled():
     assert run.state == RunState.CANCELLED
 
 
+def test_a_run_that_two_sweeps_find_lost_is_lost_once():
+    run = running()
+    same = Run.objects.get(pk=run.pk)
+    queue.lost(run)
+    queue.lost(same)
+    assert run.events.filter(kind="lost").count() == 1
+    assert Run.objects.get(pk=run.pk).state == RunState.QUEUED
+
+
 def test_a_run_that_loses_three_workers_in_a_row_fails():
     make_run()
     for _ in range(queue.MAX_LOSSES):

@@ -5,12 +5,15 @@ import os
 import sys
 import threading
 import time
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from django.utils import timezone
 
 from tests.factories import make_run
 from tests.training.test_queue import RESULT
+from training import tasks
 from training.models import Run, RunState
 from training.runs import queue, supervision
 from training.runs.process_groups import end_group, group_exists
@@ -168,3 +171,11 @@ def test_a_trainer_sees_neither_the_database_nor_the_keys(monkeypatch):
     seen = (run.folder / "trainer.log").read_text().split()
     assert "HF_HUB_OFFLINE" in seen
     assert not {"DATABASE_URL", "SECRET_KEY", "BROKER_URL"} & set(seen)
+
+
+def test_an_idle_worker_takes_up_a_lost_run_by_itself():
+    run = claimed({"result": RESULT}, {"exit": 0})
+    Run.objects.update(worker="elsewhere:1", heartbeat_at=timezone.now() - timedelta(minutes=1))
+    tasks.work_on_runs()
+    run.refresh_from_db()
+    assert (run.state, run.attempt) == (RunState.SUCCEEDED, 2)

@@ -213,15 +213,23 @@ def lost(run: Run) -> None:
     """Deal with a run whose worker fell silent: cancelled if that was asked, else queued again, a few times."""
     if cancelled(run):
         return
-    _note(run, "lost", f"The worker {run.worker} fell silent.", level="warning")
-    if _losses(run) >= MAX_LOSSES:
-        fail(
-            run,
-            f"The worker vanished {MAX_LOSSES} times while running this.",
-            "The machine probably runs out of memory: lower the batch size or the maximum length, then resume.",
-        )
-    else:
-        give_back(run, "Queued again because its worker fell silent; continues from the last checkpoint.")
+    with transaction.atomic():
+        _note(run, "lost", f"The worker {run.worker} fell silent.", level="warning")
+        # Ending what is left of a trainer takes a while, and the next sweep may have found the same run: one loss.
+        if not (_give_up(run) if _losses(run) >= MAX_LOSSES else _try_again(run)):
+            transaction.set_rollback(True)
+
+
+def _give_up(run: Run) -> bool:
+    return fail(
+        run,
+        f"The worker vanished {MAX_LOSSES} times while running this.",
+        "The machine probably runs out of memory: lower the batch size or the maximum length, then resume.",
+    )
+
+
+def _try_again(run: Run) -> bool:
+    return give_back(run, "Queued again because its worker fell silent; continues from the last checkpoint.")
 
 
 def _losses(run: Run) -> int:
