@@ -33,6 +33,11 @@ class Method(StrEnum):
         return METHOD_LABELS[self]
 
     @property
+    def short(self) -> str:
+        """The method in a word or two; never a bare "CPO", which names two different methods."""
+        return "Constrained CPO" if self is Method.CPO else self.value.upper()
+
+    @property
     def needs_preferences(self) -> bool:
         """Whether every training row must hold a rejected answer beside the chosen one."""
         return self is not Method.SFT

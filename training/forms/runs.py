@@ -270,7 +270,7 @@ def _too_large(expected: Forecast, config: TrainingConfig) -> tuple[str, str]:
 
 def free_name(method: Method, version: DatasetVersion) -> str:
     """'DPO on islands v3', with a number after it when there is one already."""
-    name = f"{method.value.upper()} on {version}"[:150]
+    name = f"{method.short} on {version}"[:150]
     others = Run.objects.filter(name__startswith=name).count()
     return f"{name} ({others + 1})" if others else name
 

@@ -18,8 +18,8 @@ class Guide:
 
     @property
     def short(self) -> str:
-        """The method in one word."""
-        return self.method.value.upper()
+        """The method in a word or two."""
+        return self.method.short
 
 
 GUIDES: dict[Method, Guide] = {
