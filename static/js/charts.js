@@ -20,8 +20,13 @@ function colour(name) {
 }
 
 const property = (series, index) => (series.method ? `--method-${series.method}` : `--series-${series.tone ?? index + 1}`);
-const short = new Intl.NumberFormat("en", { maximumSignificantDigits: 4 });
-const tick = new Intl.NumberFormat("en", { notation: "compact", maximumSignificantDigits: 3 });
+const plain = new Intl.NumberFormat("en", { maximumSignificantDigits: 4 });
+const compact = new Intl.NumberFormat("en", { notation: "compact", maximumSignificantDigits: 3 });
+
+// Learning rates and the like: 7.5e-5 has room beside an axis, 0.000075 has not.
+const tiny = (value, digits) => value !== 0 && Math.abs(value) < 0.001 && Number(value.toPrecision(digits)).toExponential();
+const short = (value) => tiny(value, 4) || plain.format(value);
+const tick = (value) => tiny(value, 3) || compact.format(value);
 
 // --- Markers: the shapes of css/components.css, as paths around (x, y) with radius r -------------------------------------
 const polygon = (points) => (path, x, y, r) => {
@@ -91,7 +96,7 @@ function seriesOptions(series, index) {
 // The value under the cursor, and the last one while there is no cursor.
 function shown(plot, value, index, at) {
   const best = at == null && !plot.histogram ? plot.data[index]?.findLast((one) => one != null) : value;
-  return best == null ? "–" : short.format(best);
+  return best == null ? "–" : short(best);
 }
 
 function axis(side) {
@@ -104,7 +109,7 @@ function axis(side) {
     ticks: { ...grid, size: 4 },
     gap: 4,
     size: side === 2 ? 28 : 44,
-    values: (_plot, values) => values.map((value) => (value == null ? "" : tick.format(value))),
+    values: (_plot, values) => values.map((value) => (value == null ? "" : tick(value))),
   };
 }
 
