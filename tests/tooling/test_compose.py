@@ -139,7 +139,7 @@ def test_the_procfile_names_the_same_processes():
     for name in ("web", "worker-cpu", "worker-gpu", "beat", "vllm"):
         words = local[name]
         command = words[words.index("python") :]  # after `env NAME=VALUE …`, where there is one
-        assert command[:4] == shlex.split(SERVICES[name]["command"])[:4]
+        assert command[:5] == shlex.split(SERVICES[name]["command"])[:5]
 
 
 def test_the_shell_scripts_parse():
