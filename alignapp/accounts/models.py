@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from django.contrib.auth.models import AbstractUser
 from django.db import models
 
@@ -18,6 +20,12 @@ class User(AbstractUser):
     """A person who logs in, as admin, researcher or annotator."""
 
     role = models.CharField(max_length=16, choices=Role.choices, default=Role.ANNOTATOR)
+
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        """Open Django's admin to the role admin: that is where people and their roles are managed."""
+        if self.role == Role.ADMIN:
+            self.is_staff = self.is_superuser = True
+        super().save(*args, **kwargs)
 
     @property
     def is_researcher(self) -> bool:

@@ -18,6 +18,7 @@ from comparisons.models import Endpoint, Study
 from comparisons.results import gather
 from training.models import DatasetVersion, Policy, Run
 from training.world import presets
+from training.world.phrasing import Question
 from training.world.suites import Suite
 
 from . import evaluation, waiting, workspace
@@ -157,7 +158,7 @@ def second_round(browser: Browser, demo: Workspace, version: DatasetVersion, rep
     run = Run.objects.get(pk=browser.path.strip("/").split("/")[-1])
     policy = waiting.run_finished(run, demo.tell)
     waiting.policy_served(policy, demo.tell)
-    questions = demo.questions(Suite.IN_DISTRIBUTION)
+    questions = unrated_questions(demo)
     quality = evaluation.measure(demo.world, policy, demo.engine_of(policy), questions, demo.sampling)
     run.refresh_from_db()
     report.values["second_round"] = {
@@ -166,7 +167,14 @@ def second_round(browser: Browser, demo: Workspace, version: DatasetVersion, rep
         "gold_mean": quality.gold_mean,
         "accuracy": quality.accuracy,
         "train_seconds": run.train_seconds,
+        "prompts": len(questions),
     }
+
+
+def unrated_questions(demo: Workspace) -> list[Question]:
+    """The suite without the prompts that were rated: the second round trains on those."""
+    rated = {messages[-1]["content"] for messages in demo.study.items.values_list("prompt__messages", flat=True)}
+    return [question for question in demo.questions(Suite.IN_DISTRIBUTION) if question.text not in rated]
 
 
 def second_round_form(version: DatasetVersion) -> dict[str, Any]:

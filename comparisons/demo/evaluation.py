@@ -60,6 +60,8 @@ def ask(
     ]
     texts = [""] * len(asked)
     for index, reply in answers(asked):
+        if reply.error:
+            raise StageFailed(f"vLLM refused a prompt of {policy.name}: {reply.error}")
         texts[index] = reply.text
     return [texts[start : start + repeats] for start in range(0, len(texts), repeats)]
 
@@ -73,6 +75,8 @@ def measure(world: World, policy: Policy, url: str, questions: Sequence[Question
 def stored_quality(world: World, study: Study, policy: Policy) -> Quality:
     """The quality of a contender's stored answers, prompt by prompt in the suite's order."""
     answers = Answer.objects.filter(contender__study=study, contender__policy=policy).order_by("prompt__position")
+    if refused := answers.exclude(error="").first():
+        raise StageFailed(f"vLLM refused a prompt of {policy.name}: {refused.error}")
     return _judged(
         world, [(answer.prompt.messages[-1]["content"], answer.text) for answer in answers.select_related("prompt")]
     )

@@ -201,7 +201,6 @@ class Workspace:
 def _person(name: str, role: Role) -> User:
     user, made = User.objects.get_or_create(username=name, defaults={"role": role})
     if made:
-        user.is_staff = user.is_superuser = role == Role.ADMIN
         user.set_password(PASSWORD)
         user.save()
     return user

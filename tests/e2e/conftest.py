@@ -21,7 +21,8 @@ from tooling.demo import processes_environment
 from tooling.descendants import descendants
 from training.runs.process_groups import end_group
 
-ROOT = Path(__file__).resolve().parents[2]
+HERE = Path(__file__).resolve().parent
+ROOT = HERE.parents[1]
 PROCESSES = ("broker", "web", "worker-cpu", "worker-gpu", "beat", "vllm")
 CHROMIUM_ARGUMENTS = [
     "--no-sandbox",
@@ -30,6 +31,15 @@ CHROMIUM_ARGUMENTS = [
     "--disable-sync",
     "--no-first-run",
 ]
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Pages are looked at last, when the other tests have filled them."""
+    last = [item for item in items if item.path.name == "test_accessibility.py"]
+    others = [item for item in items if item.path.name != "test_accessibility.py"]
+    end = max((place for place, item in enumerate(others, 1) if item.path.parent == HERE), default=0)
+    items[:] = others[:end] + last + others[end:]
 
 
 @dataclass
@@ -77,7 +87,7 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     home = tmp_path_factory.mktemp("stack")
     ports = {name: str(needs.free_port()) for name in ("PORT", "BROKER_PORT", "VLLM_PORT")}
     clean = {name: value for name, value in os.environ.items() if name not in {"DEBUG", "BROKER_URL", "ALIGNAPP_HOME"}}
-    environment = processes_environment(home, clean | ports | {"HF_HUB_OFFLINE": "1"})
+    environment = processes_environment(home, clean | ports | {"HF_HUB_OFFLINE": "1", "RUN_HEARTBEAT_TIMEOUT": "10"})
     running = Stack(f"http://127.0.0.1:{ports['PORT']}", home, environment, {})
     running.manage("migrate", "--verbosity", "0")
     running.manage("collectstatic", "--noinput", "--verbosity", "0")

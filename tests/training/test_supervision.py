@@ -9,6 +9,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from django.db import OperationalError
 from django.utils import timezone
 
 from tests.factories import make_run
@@ -179,3 +180,31 @@ def test_an_idle_worker_takes_up_a_lost_run_by_itself():
     tasks.work_on_runs()
     run.refresh_from_db()
     assert (run.state, run.attempt) == (RunState.SUCCEEDED, 2)
+
+
+def test_a_database_that_fails_for_a_moment_does_not_fail_the_run(monkeypatch):
+    run = claimed({"sleep": 60})
+    heartbeat = queue.heartbeat
+
+    def broken(*args, **kwargs):
+        monkeypatch.setattr(queue, "heartbeat", heartbeat)
+        raise OperationalError("database is locked")
+
+    queue.give_back(run, "so that work() claims it")
+    monkeypatch.setattr(queue, "heartbeat", broken)
+    stopping = threading.Event()
+    monkeypatch.setattr(queue, "claim", claim_once(queue.claim, stopping))
+    supervision.work(stopping)
+    run.refresh_from_db()
+    assert (run.state, "database did not answer" in run.events.latest("id").message) == (RunState.QUEUED, True)
+
+
+def claim_once(claim, stopping: threading.Event):
+    """The queue's own claim, after which the worker stops asking for more."""
+
+    def claiming(worker: str):
+        run = claim(worker)
+        stopping.set()
+        return run
+
+    return claiming

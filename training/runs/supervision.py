@@ -18,6 +18,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from django.conf import settings
+from django.db import DatabaseError
 
 from alignapp import environment
 from training.config import RunSpec
@@ -46,6 +47,10 @@ def work(stopping: threading.Event) -> None:
     while not stopping.is_set() and (run := queue.claim(worker_name())):
         try:
             supervise(run, stopping)
+        except DatabaseError:
+            # Not the run's fault: its trainer has been ended, and the next claim goes on from the checkpoint.
+            log.exception("the database failed while run %s was supervised", run.pk)
+            queue.give_back(run, "The database did not answer; the run continues from its last checkpoint.")
         except Exception as error:
             log.exception("supervising run %s failed", run.pk)
             queue.fail(run, f"The worker could not supervise the run: {error}", "See the worker's log, then resume.")

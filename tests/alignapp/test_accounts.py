@@ -1,0 +1,25 @@
+"""People and their roles."""
+
+import pytest
+from django.test import Client
+
+from tests.factories import make_user
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.mark.parametrize("role,status", [("admin", 200), ("researcher", 302), ("annotator", 302)])
+def test_only_the_role_admin_opens_the_admin(client: Client, role: str, status: int):
+    client.force_login(make_user(role=role))
+    assert client.get("/admin/").status_code == status
+
+
+@pytest.mark.parametrize("role,researcher", [("admin", True), ("researcher", True), ("annotator", False)])
+def test_admins_may_do_what_researchers_may(role: str, researcher: bool):
+    user = make_user(role=role)
+    assert (user.is_researcher, user.is_annotator) == (researcher, not researcher)
+
+
+def test_nobody_sees_a_page_without_logging_in(client: Client):
+    response = client.get("/runs/")
+    assert (response.status_code, response["Location"]) == (302, "/login/?next=/runs/")

@@ -1,0 +1,103 @@
+"""What axe finds on every kind of page, in light and dark, and that nothing scrolls sideways on a narrow phone.
+
+Runs after the whole loop, whose datasets, runs and studies fill the pages.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import BrowserContext, Page, expect
+
+from tests.e2e.conftest import Stack, log_in
+
+pytestmark = [pytest.mark.e2e, pytest.mark.vllm, pytest.mark.xdist_group("stack"), pytest.mark.timeout(120)]
+
+RESEARCHERS = [
+    "/",
+    "/datasets/",
+    "/runs/",
+    "/runs/new/",
+    "/runs/new/dpo/",
+    "/policies/",
+    "/suites/",
+    "/studies/",
+    "/studies/new/",
+    "/rate/",
+]
+WIDE, PHONE = {"width": 1280, "height": 900}, {"width": 360, "height": 740}
+# A study of two policies that no other test knows; its answers are one line, one long word and one long text.
+OPEN_A_STUDY = """
+from tests.comparisons.rating_factories import make_study
+from comparisons.models import Answer
+study = make_study(items=3)
+Answer.objects.filter(contender=study.contenders.first()).update(text="Unbroken" * 60)
+Answer.objects.filter(contender=study.contenders.last()).update(text="A long answer. " * 200)
+"""
+TOPS = """() => [...document.querySelectorAll(".answers .card, .rating-bar .button")].map(
+    (element) => [element.textContent.trim().slice(0, 8), Math.round(element.getBoundingClientRect().top)])"""
+
+
+def findings(page: Page) -> Iterator[str]:
+    """What is wrong with the page as it stands: axe in light, contrast again in dark, width on a phone."""
+    for scheme, rules in (("light", {}), ("dark", {"runOnly": ["color-contrast"]})):
+        page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
+        for found in Axe().run(page, options={"resultTypes": ["violations"]} | rules).response["violations"]:
+            yield f"{page.url} {scheme}: {found['id']}: {[node['html'][:120] for node in found['nodes'][:3]]}"
+    page.set_viewport_size(PHONE)
+    beyond = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
+    if beyond > 0:
+        yield f"{page.url}: scrolls {beyond} px sideways at {PHONE['width']} px"
+    page.set_viewport_size(WIDE)
+
+
+def test_axe_finds_nothing_on_the_log_in_page(context: BrowserContext):
+    page = context.new_page()
+    page.goto("/login/")
+    assert list(findings(page)) == []
+
+
+def test_axe_finds_nothing_on_a_researchers_pages(context: BrowserContext):
+    page = log_in(context, "rosa")
+    found = []
+    for path in RESEARCHERS:
+        assert page.goto(path).ok, path
+        found += findings(page)
+    assert found == []
+
+
+def test_axe_finds_nothing_on_an_annotators_pages_and_they_can_be_used_by_keyboard(
+    context: BrowserContext, stack: Stack
+):
+    stack.manage("shell", "-v", "0", "-c", OPEN_A_STUDY)
+    page = log_in(context, "anna")
+    found = list(findings(page))
+    page.keyboard.press("Enter")
+    said = page.locator("#rating-status")
+    expect(said).to_have_text("0 of 3 judged.")
+    found += findings(page)
+
+    page.keyboard.press("PageDown")
+    page.wait_for_function("() => document.querySelector('.rating-body').scrollTop > 100")
+    places = []
+    for judged in (1, 2):
+        page.keyboard.press("0")
+        expect(said).to_have_text(f"Saved. {judged} of 3 judged.")
+        expect(page.locator(".prompt")).to_be_focused()
+        places.append(page.evaluate(TOPS))
+    assert places[0] == places[1], "something moved from one item to the next"
+
+    page.keyboard.press("?")
+    dialog = page.get_by_role("dialog", name="Keys on this page")
+    expect(dialog.get_by_text("A is better")).to_be_visible()
+    found += findings(page)
+    dialog.get_by_label("Use single keys").uncheck()
+    page.keyboard.press("Escape")
+    page.keyboard.press("1")
+    expect(said).to_have_text("Saved. 2 of 3 judged.")
+    page.get_by_role("link", name="Skip", exact=True).click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("Why can you not judge this item?")
+    found += findings(page)
+    assert found == []
