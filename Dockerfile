@@ -28,4 +28,4 @@ USER alignapp
 VOLUME /data
 EXPOSE 8000
 STOPSIGNAL SIGTERM
-CMD ["python", "-m", "uvicorn", "alignapp.asgi:application", "--host", "0.0.0.0", "--port", "8000"]
+CMD ["python", "-OO", "-m", "alignapp.web", "--host", "0.0.0.0", "--port", "8000"]

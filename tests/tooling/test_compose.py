@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import re
 import shlex
 import subprocess
@@ -69,8 +70,10 @@ def test_a_command_names_a_module_or_management_command_that_exists(name: str):
         match command:
             case ["python", "manage.py", subcommand, *_]:
                 assert subcommand in get_commands()
-            case ["python", "-m", ("uvicorn" | "celery"), *rest]:
-                assert {"alignapp.asgi:application", "alignapp"} & set(rest)
+            case ["python", "-m", "celery", *rest]:
+                assert "alignapp" in rest
+            case ["python", "-OO", "-m", module, *_]:
+                assert importlib.util.find_spec(module)
             case _:
                 pytest.fail(f"{name} runs {command}")
 
@@ -137,9 +140,7 @@ def test_the_procfile_names_the_same_processes():
     local = {line.split(":")[0]: shlex.split(line.split(": exec ")[1]) for line in lines}
 
     for name in ("web", "worker-cpu", "worker-gpu", "beat", "vllm"):
-        words = local[name]
-        command = words[words.index("python") :]  # after `env NAME=VALUE …`, where there is one
-        assert command[:5] == shlex.split(SERVICES[name]["command"])[:5]
+        assert local[name][:4] == shlex.split(SERVICES[name]["command"])[:4]
 
 
 def test_the_shell_scripts_parse():
