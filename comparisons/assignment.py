@@ -27,6 +27,7 @@ UNDO_TIME = timedelta(minutes=environment.integer("RATING_UNDO_MINUTES", 10))
 READING_SECONDS = environment.integer("RATING_MINIMUM_SECONDS", 0)  # before a judgement is taken; 0: at once
 BLOCK = 4  # sides are balanced within every so many items of a rater and a pair of policies
 PACE_SAMPLE = 20  # so many latest judgements tell a rater's pace
+PACE_LEAST = 5  # with fewer, one interrupted judgement would be the pace
 _chance = random.SystemRandom()
 
 
@@ -292,7 +293,7 @@ def undo(assignment: Assignment, revision: int) -> Outcome:
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """How far a person is in a study; `seconds_per_item` is None before their first judgement."""
+    """How far a person is in a study; `seconds_per_item` is None before their first few judgements."""
 
     judged: int
     waiting: int
@@ -317,7 +318,7 @@ def progress(study: Study, rater: User) -> Progress:
 
 
 def _pace(rater: User) -> float | None:
-    """Median seconds of the person's latest judgements."""
+    """Median seconds of the person's latest judgements; None while they are too few to tell."""
     mine = Rating.objects.counted().filter(assignment__rater=rater).order_by("-id")
     seconds = mine.values_list("seconds", flat=True)[:PACE_SAMPLE]
-    return median(seconds) if seconds else None
+    return median(seconds) if len(seconds) >= PACE_LEAST else None

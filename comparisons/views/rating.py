@@ -7,7 +7,7 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import path, reverse
 from django.views.decorators.cache import never_cache
-from django.views.decorators.http import require_GET, require_http_methods, require_POST
+from django.views.decorators.http import require_GET, require_http_methods
 from django_htmx.http import HttpResponseClientRedirect
 
 from alignapp.accounts.access import user_of
@@ -45,10 +45,12 @@ def item(request: HttpRequest, token: str) -> HttpResponse:
 
 
 @never_cache
-@require_POST
+@require_http_methods(["GET", "HEAD", "POST"])
 def submit(request: HttpRequest, token: str) -> HttpResponse:
-    """Store a judgement and go on to the next item."""
+    """Store a judgement and go on to the next item. Who logged in again, or reloads, comes by GET and sees the item."""
     assignment = _own_assignment(request, token)
+    if request.method != "POST":
+        return redirect("rate-item", token=token)
     form = RatingForm(request.POST)
     if not form.is_valid():
         return _item_page(request, assignment, form)
@@ -80,10 +82,12 @@ def skip(request: HttpRequest, token: str) -> HttpResponse:
 
 
 @never_cache
-@require_POST
+@require_http_methods(["GET", "HEAD", "POST"])
 def undo(request: HttpRequest, token: str) -> HttpResponse:
-    """Take a judgement back and show its item again."""
+    """Take a judgement back and show its item again. Who logged in again comes by GET, which takes nothing back."""
     assignment = _own_assignment(request, token)
+    if request.method != "POST":
+        return redirect("rate")
     form = UndoForm(request.POST)
     outcome = assigning.undo(assignment, form.cleaned_data["revision"]) if form.is_valid() else Outcome.NOTHING_TO_UNDO
     if not outcome.is_good:
@@ -118,11 +122,12 @@ def _item_page(request: HttpRequest, assignment: Assignment, form: SentForm | No
     context = {
         "token": assignment.token,
         "prompt": assignment.item.prompt.messages,
-        "answers": [("A", assignment.answer_a.text), ("B", assignment.answer_b.text)],
+        "answers": [("A", assignment.answer_a.text.strip()), ("B", assignment.answer_b.text.strip())],
         "guideline": assignment.item.study.guideline,
         "revision": assigning.next_revision(assignment),
         "progress": assigning.progress(assignment.item.study, user),
         "reasons": REASONS,
+        "chosen_reasons": form["reasons"].value() if form else [],
         "undoable": assigning.last_judgement(user),
         "reading_seconds": assigning.READING_SECONDS,
         "form": form,

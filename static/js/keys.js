@@ -1,7 +1,7 @@
 // Keys, declared where they act: <button data-key="1" data-key-label="A is better">. Alternatives are separated by commas
 // ("1,ArrowLeft"), keys after one another by a space ("g r"). A key clicks its element, or focuses it when it is a text
-// field. Keys are ignored while writing, with a modifier, and when held down; the `?` dialog lists them and can switch the
-// single keys off (WCAG 2.1.4).
+// field. Keys are ignored while writing, with a modifier, when held down, and while something lies over the page; the `?`
+// dialog lists them and can switch the single keys off (WCAG 2.1.4).
 
 const WRITING = "input:not([type=radio], [type=checkbox], [type=range], [type=button], [type=submit]), textarea, select, [contenteditable]";
 const SECOND_KEY_MS = 1200;
@@ -22,7 +22,7 @@ const startsAPair = (key) => [...document.querySelectorAll("[data-key]")].some((
 
 function press(event) {
   if (event.defaultPrevented || event.ctrlKey || event.metaKey || event.altKey || event.isComposing) return;
-  if (event.target.closest?.(WRITING) || document.querySelector("dialog[open]")) return;
+  if (event.target.closest?.(WRITING) || document.querySelector("dialog[open], .dialog:popover-open")) return;
   if (!switchedOn() && event.key !== "?") return;
 
   const pair = event.timeStamp - first.at < SECOND_KEY_MS ? `${first.key} ${event.key}` : "";
@@ -38,12 +38,15 @@ function press(event) {
   }
 }
 
-function term(key) {
+function term(keys) {
   const cell = document.createElement("dt");
-  for (const part of key.split(" ")) {
-    const cap = document.createElement("kbd");
-    cap.textContent = { ArrowLeft: "←", ArrowRight: "→", ArrowUp: "↑", ArrowDown: "↓", " ": "Space" }[part] ?? part;
-    cell.append(cap, " ");
+  for (const [place, key] of keys.entries()) {
+    if (place) cell.append("or ");
+    for (const part of key.split(" ")) {
+      const cap = document.createElement("kbd");
+      cap.textContent = { ArrowLeft: "←", ArrowRight: "→", ArrowUp: "↑", ArrowDown: "↓", Escape: "Esc", " ": "Space" }[part] ?? part;
+      cell.append(cap, " ");
+    }
   }
   return cell;
 }
@@ -54,7 +57,7 @@ function list(target) {
     if (!usable(element)) continue;
     const label = document.createElement("dd");
     label.textContent = element.dataset.keyLabel ?? element.getAttribute("aria-label") ?? element.textContent.trim();
-    target.append(term(keysOf(element)[0]), label);
+    target.append(term(keysOf(element)), label);
   }
 }
 

@@ -271,7 +271,19 @@ def test_progress_tells_what_is_judged_and_what_waits():
     assigning.submit(take(rater), "a", 1)
     take(rater)
     progress = assigning.progress(study, rater)
-    assert (progress.judged, progress.waiting, progress.total, progress.minutes_left) == (1, 4, 5, 1)
+    assert (progress.judged, progress.waiting, progress.total) == (1, 4, 5)
+
+
+def test_the_time_left_is_told_once_the_pace_is_known():
+    """Five judgements of 30, 30, 30, 30 and 3,000 seconds (a break): the median, 30 s, times 20 items is 10 minutes."""
+    study, rater = make_study(items=25), make_rater()
+    for seconds in (3000, 30, 30, 30):
+        assigning.submit(take(rater), "a", 1)
+        Rating.objects.filter(pk=Rating.objects.latest("pk").pk).update(seconds=seconds)
+    assert assigning.progress(study, rater).minutes_left is None
+    assigning.submit(take(rater), "a", 1)
+    Rating.objects.filter(pk=Rating.objects.latest("pk").pk).update(seconds=30)
+    assert assigning.progress(study, rater).minutes_left == 10
 
 
 def test_an_older_study_is_finished_before_a_newer_one_begins():

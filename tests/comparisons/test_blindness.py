@@ -250,6 +250,7 @@ def test_every_kind_of_error_tells_nothing(world, annotator, monkeypatch):
         annotator.post(f"{mine}submit/", {"choice": "z", "revision": "none"}),
         annotator.post(f"{mine}submit/", {"choice": "a", "revision": 99}),
         annotator.get(f"{mine}submit/"),
+        annotator.get(f"{mine}undo/"),
         annotator.post(f"{mine}skip/", {}),
         annotator.post(f"{mine}undo/", {"revision": 1}),
         strict.post(f"{mine}submit/", {"choice": "a", "revision": 1}),
@@ -260,8 +261,8 @@ def test_every_kind_of_error_tells_nothing(world, annotator, monkeypatch):
 
     monkeypatch.setattr(assigning, "progress", fail)
     answers.append(annotator.get(mine))
-    assert [answer.status_code for answer in answers] == [404, 404, 404, 422, 302, 405, 422, 302, 403, 500]
-    assert [leaks(answer, "") for answer in answers] == [[]] * 10
+    assert [answer.status_code for answer in answers] == [404, 404, 404, 422, 302, 302, 302, 422, 302, 403, 500]
+    assert [leaks(answer, "") for answer in answers] == [[]] * 11
 
 
 def test_late_judgements_and_closed_studies_tell_nothing(world, annotator):
@@ -289,6 +290,15 @@ def test_a_page_is_as_long_with_the_sides_turned(world, annotator):
     assignment = Assignment.objects.get()
     Assignment.objects.update(first_is_a=not assignment.first_is_a)
     assert len(annotator.get(url).content) == before
+
+
+def test_white_space_around_an_answer_is_no_mark_of_who_wrote_it(world, annotator):
+    """A policy whose answers begin with a space or end in empty lines would soon be known by its indent."""
+    Answer.objects.filter(contender=world.contenders.last()).update(text="  \n Forty miles. \n\n")
+    Answer.objects.filter(contender=world.contenders.first()).update(text="Thirty miles.")
+    page = BeautifulSoup(annotator.get(annotator.post("/rate/").url).content, "html.parser")
+    texts = {page.find(id=f"answer-{side}").find_next("div").text for side in "ab"}
+    assert texts == {"Forty miles.", "Thirty miles."}
 
 
 def test_a_policy_stands_on_either_side_equally_often_for_every_rater():

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
 from bs4 import BeautifulSoup
 from django.urls import reverse
+from django.utils import timezone
 
 from comparisons.models import Answer, Assignment, AssignmentState, Prompt, Rating, StudyState
 from tests.comparisons.rating_factories import make_rater, make_study, take
@@ -91,6 +94,55 @@ def test_an_unreadable_judgement_changes_nothing_and_says_so(client, alice):
     assert not Rating.objects.exists()
 
 
+def test_an_unreadable_judgement_keeps_what_was_chosen_and_written(client, alice):
+    make_study()
+    start(client)
+    sent = {"choice": "c", "revision": 1, "note": "kept", "reasons": ["correct", "length"]}
+    page = page_of(client.post(address("rate-submit", alice), sent))
+    assert page.find("details", class_="note").has_attr("open")
+    assert [box["value"] for box in page.select("input[name=reasons][checked]")] == ["correct", "length"]
+    assert page.find(id="main")["data-status"].startswith("Nothing was saved yet.")
+
+
+def test_who_is_logged_out_in_the_middle_comes_back_to_the_item_and_sends_it_then(client, alice):
+    make_study(items=2)
+    start(client)
+    item, url = address("rate-item", alice), address("rate-submit", alice)
+    client.logout()
+    refused = client.post(url, {"choice": "a", "revision": 1})
+    assert refused.url == f"{reverse('login')}?next={url}"
+    client.force_login(alice)
+    response = client.get(url, follow=True)
+    assert response.redirect_chain == [(item, 302)]
+    assert not Rating.objects.exists()
+    judge(client, alice)
+    assert Rating.objects.count() == 1
+
+
+def test_undo_by_address_takes_nothing_back(client, alice):
+    make_study(items=2)
+    start(client)
+    token = Assignment.objects.get().token
+    judge(client, alice)
+    assert client.get(reverse("rate-undo", args=[token])).url == reverse("rate")
+    assert Assignment.objects.get(token=token).state == AssignmentState.DONE
+
+
+def test_others_tokens_are_nothing_to_me_by_get_either(client, alice):
+    make_study()
+    bobs = take(make_rater("bob"))
+    for name in ("rate-submit", "rate-undo"):
+        assert client.get(reverse(name, args=[bobs.token])).status_code == 404
+
+
+def test_the_prompt_takes_the_focus_and_no_choice_does(client, alice):
+    """From the prompt the arrow keys scroll long answers; a choice with the focus would be made by a stray Enter."""
+    make_study(items=1)
+    page = page_of(start(client))
+    focused = page.select("#main [autofocus]:not([popover])")
+    assert [element["aria-labelledby"] for element in focused] == ["prompt-title"]
+
+
 def test_undo_shows_the_item_again(client, alice):
     make_study(items=2)
     start(client)
@@ -142,6 +194,19 @@ def test_a_study_closed_meanwhile_is_said_and_the_judgement_kept(client, alice):
     response = client.post(url, {"choice": "a", "revision": 1}, follow=True)
     assert "The task was closed before your judgement came. It is kept but not counted." in response.text
     assert Rating.objects.count() == 1
+
+
+def test_a_form_of_an_item_that_went_to_somebody_else_is_kept_and_said_not_to_count(client, alice):
+    make_study(items=2)
+    start(client)
+    url = address("rate-submit", alice)
+    Assignment.objects.update(lease_until=timezone.now() - timedelta(minutes=1))
+    take(make_rater("bob"))
+    response = client.post(url, {"choice": "a", "revision": 1, "note": "Late."}, follow=True)
+    assert "Your judgement is kept but not counted." in response.text
+    assert "Question 1?" in response.text
+    assert [rating.note for rating in Rating.objects.all()] == ["Late."]
+    assert not Rating.objects.counted().exists()
 
 
 def test_an_item_of_a_lapsed_lease_opens_again_while_nobody_else_took_it(client, alice):
