@@ -14,23 +14,18 @@ from pathlib import Path
 import httpx
 import pytest
 from honcho.environ import parse_procfile
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page
 
 from tooling import needs
 from tooling.demo import processes_environment
 from tooling.descendants import descendants
 from training.runs.process_groups import end_group
 
+# Variables by which the tests' own process is set up; the product must do without them.
+OF_THE_TESTS = {"DEBUG", "BROKER_URL", "ALIGNAPP_HOME", "DJANGO_ALLOW_ASYNC_UNSAFE"}
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
 PROCESSES = ("broker", "web", "worker-cpu", "worker-gpu", "beat", "vllm")
-CHROMIUM_ARGUMENTS = [
-    "--no-sandbox",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--no-first-run",
-]
 
 
 @pytest.hookimpl(trylast=True)
@@ -86,7 +81,7 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     """The product, started once for all browser tests."""
     home = tmp_path_factory.mktemp("stack")
     ports = {name: str(needs.free_port()) for name in ("PORT", "BROKER_PORT", "VLLM_PORT")}
-    clean = {name: value for name, value in os.environ.items() if name not in {"DEBUG", "BROKER_URL", "ALIGNAPP_HOME"}}
+    clean = {name: value for name, value in os.environ.items() if name not in OF_THE_TESTS}
     environment = processes_environment(home, clean | ports | {"HF_HUB_OFFLINE": "1", "RUN_HEARTBEAT_TIMEOUT": "10"})
     running = Stack(f"http://127.0.0.1:{ports['PORT']}", home, environment, {})
     running.manage("migrate", "--verbosity", "0")
@@ -119,15 +114,6 @@ def _wait_for_web(stack: Stack, seconds: float = 60) -> None:
             pass
         assert time.monotonic() < deadline, stack.logs()
         time.sleep(0.2)
-
-
-@pytest.fixture(scope="session")
-def browser() -> Iterator[Browser]:
-    """A real Chromium; a missing one fails the test with what to install."""
-    with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=str(needs.chromium()), args=CHROMIUM_ARGUMENTS)
-        yield chromium
-        chromium.close()
 
 
 @pytest.fixture
