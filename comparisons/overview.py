@@ -63,7 +63,9 @@ def stations() -> list[Station]:
 
 def datasets() -> Station:
     detail = f"{DatasetVersion.objects.aggregate(rows=Sum('rows'))['rows'] or 0:,} rows in all versions"
-    return Station("Datasets", "datasets", Dataset.objects.count(), detail, "pairs", "Import pairs", "dataset-new")
+    return Station(
+        "Datasets", "datasets", Dataset.objects.with_versions().count(), detail, "pairs", "Import pairs", "dataset-new"
+    )
 
 
 def runs() -> Station:
@@ -83,7 +85,7 @@ def studies() -> Station:
 
 def ratings() -> Station:
     done = Assignment.objects.filter(state=AssignmentState.DONE).count()
-    detail = f"{sum(summary.missing for summary in open_studies()):,} wanted"
+    detail = f"{sum(summary.missing for summary in open_studies()):,} still wanted"
     return Station("Ratings", "rate", done, detail, "judgements", "Rate", "rate")
 
 

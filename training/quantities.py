@@ -39,7 +39,7 @@ def compact(count: float | None) -> str:
     for size, unit in ((1e12, "tn"), (1e9, "bn"), (1e6, "M"), (1e3, "k")):
         if count >= size:
             return f"{count / size:.1f} {unit}"
-    return f"{count:g}"
+    return f"{count:.0f}" if count >= 100 else f"{count:.3g}"
 
 
 def gib(size: int | None) -> str:

@@ -58,7 +58,7 @@ def test_the_stations_count_what_is_there(researcher: Client):
     assert stations["Runs"] == (1, "0 running, 1 waiting")
     assert stations["Policies"][1] == "2 served now"
     assert stations["Studies"] == (1, "1 open for rating")
-    assert stations["Ratings"] == (1, "2 wanted")
+    assert stations["Ratings"] == (1, "2 still wanted")
 
 
 def test_every_station_is_a_link_in_the_order_of_the_loop(researcher: Client):

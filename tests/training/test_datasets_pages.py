@@ -120,6 +120,21 @@ def test_the_list_shows_the_latest_version_of_each_dataset(client, rita):
     assert "Islands Preference pairs 2 1 v2" in text_of(client.get(reverse("datasets")))
 
 
+def test_a_name_that_a_failed_import_left_behind_is_no_dataset(client, rita):
+    job = uploaded_and_imported(client, b"bad\n")
+    shown = text_of(client.get(reverse("datasets")))
+    assert "No datasets yet" in shown
+    assert "pairs.jsonl Islands Failed" in shown
+    again = client.get(reverse("dataset-new") + f"?dataset={job.dataset.pk}")
+    assert again.context["form"]["name"].value() == "Islands"
+    assert again.context["form"]["dataset"].value() is None
+
+
+@pytest.mark.parametrize("asked", ["9" * 30, "-1", "x", ""])
+def test_a_link_to_a_dataset_that_is_not_there_opens_the_empty_form(client, rita, asked):
+    assert client.get(reverse("dataset-new"), {"dataset": asked}).context["form"]["dataset"].value() is None
+
+
 def test_the_list_asks_the_database_equally_often_for_many_datasets(client, rita, django_assert_max_num_queries):
     """Session, user, count, datasets, versions, imports: six, with one to spare."""
     for _ in range(12):

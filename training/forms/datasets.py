@@ -30,7 +30,7 @@ class ImportForm(forms.Form):
         },
     )
     dataset = forms.ModelChoiceField(
-        Dataset.objects.all(),
+        Dataset.objects.with_versions(),
         required=False,
         empty_label="A new dataset",
         help_text="The file becomes the next version of this dataset; earlier versions stay as they are.",
@@ -50,6 +50,14 @@ class ImportForm(forms.Form):
         help_text="Share of the prompts that no run trains on, to measure on them. A prompt is never on both sides.",
         widget=forms.NumberInput(attrs={"step": "any", "inputmode": "decimal"}),
     )
+
+    @staticmethod
+    def prefilled(dataset: str) -> dict[str, Any]:
+        """What a link asks for: the next version of a dataset, or the first one under the name that is still empty."""
+        found = Dataset.objects.filter(pk=int(dataset)).first() if dataset.isdecimal() else None
+        if found is None or found.versions.exists():
+            return {"dataset": found}
+        return {"name": found.name}
 
     def clean_file(self) -> UploadedFile[Any]:
         file: UploadedFile[Any] = self.cleaned_data["file"]

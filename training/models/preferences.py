@@ -10,6 +10,14 @@ from django.db import models
 from django.urls import reverse
 
 
+class DatasetQuerySet(models.QuerySet["Dataset"]):
+    """Datasets by what is in them."""
+
+    def with_versions(self) -> DatasetQuerySet:
+        """Without the names that failed imports left behind, or that a first import is still filling."""
+        return self.filter(models.Exists(DatasetVersion.objects.filter(dataset=models.OuterRef("pk"))))
+
+
 class Dataset(models.Model):
     """A named line of sealed versions."""
 
@@ -18,6 +26,8 @@ class Dataset(models.Model):
     description = models.TextField(blank=True)
     created_at = models.DateTimeField(auto_now_add=True)
     created_by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL)
+
+    objects = DatasetQuerySet.as_manager()
 
     class Meta:
         ordering = ("name",)

@@ -57,7 +57,7 @@ def _version_with_file_or_404(slug: str, number: int) -> DatasetVersion:
 @researcher_required
 def dataset_list(request: HttpRequest) -> HttpResponse:
     versions = DatasetVersion.objects.defer("origin").order_by("-number")
-    datasets = Dataset.objects.prefetch_related(Prefetch("versions", versions))
+    datasets = Dataset.objects.with_versions().prefetch_related(Prefetch("versions", versions))
     unfinished = ImportJob.objects.exclude(state=ImportState.SUCCEEDED).select_related("dataset")
     context = {
         "page": Paginator(datasets, DATASETS_PER_PAGE).get_page(request.GET.get("page")),
@@ -70,7 +70,7 @@ def dataset_list(request: HttpRequest) -> HttpResponse:
 @researcher_required
 def dataset_new(request: HttpRequest) -> HttpResponse:
     if request.method == "GET":
-        form = ImportForm(initial={"dataset": request.GET.get("dataset")})
+        form = ImportForm(initial=ImportForm.prefilled(request.GET.get("dataset", "")))
         return render(request, "training/datasets/new.html", {"form": form})
     form = ImportForm(request.POST, request.FILES)
     if not form.is_valid():
@@ -167,7 +167,7 @@ def _fits(method: Method, version: DatasetVersion) -> bool:
 
 def _origin_facts(origin: dict[str, Any]) -> list[tuple[str, Any]]:
     """What a source says of itself beyond what the page words on its own: `{"vote_rule": …}` as ("Vote rule", …)."""
-    worded = {"kind", "label", "url", "import", "lines", "accepted", "rejected", "blank", "problems"}
+    worded = {"kind", "label", "url", "slug", "name", "import", "lines", "accepted", "rejected", "blank", "problems"}
     facts = {name: value for name, value in origin.items() if name not in worded}
     return [(name.replace("_", " ").capitalize(), value) for name, value in facts.items()]
 
