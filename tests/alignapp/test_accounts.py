@@ -23,3 +23,9 @@ def test_admins_may_do_what_researchers_may(role: str, researcher: bool):
 def test_nobody_sees_a_page_without_logging_in(client: Client):
     response = client.get("/runs/")
     assert (response.status_code, response["Location"]) == (302, "/login/?next=/runs/")
+
+
+@pytest.mark.parametrize("role,shown", [("admin", True), ("researcher", False), ("annotator", False)])
+def test_the_menu_leads_admins_to_the_accounts(client: Client, role: str, shown: bool):
+    client.force_login(make_user(role=role))
+    assert ("/admin/accounts/user/" in client.get("/rate/").content.decode()) == shown

@@ -301,8 +301,9 @@ async def whole(response) -> bytes:
     return b"".join([chunk async for chunk in response.streaming_content])
 
 
-def test_a_log_that_does_not_exist_yet_is_not_found(ada):
-    assert ada.get(reverse("run-log", args=[make_run().pk])).status_code == 404
+def test_asking_for_a_log_that_does_not_exist_leads_back_to_the_run_with_a_sentence(ada):
+    answer = ada.get(reverse("run-log", args=[make_run().pk]), follow=True)
+    assert "There is no log to download" in answer.content.decode()
 
 
 # --- Curves ---------------------------------------------------------------------------------------------------------

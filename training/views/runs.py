@@ -6,15 +6,9 @@ import json
 from typing import Any
 from uuid import UUID
 
+from django.contrib import messages
 from django.core.paginator import Paginator
-from django.http import (
-    Http404,
-    HttpRequest,
-    HttpResponse,
-    HttpResponseBadRequest,
-    JsonResponse,
-    StreamingHttpResponse,
-)
+from django.http import HttpRequest, HttpResponse, HttpResponseBadRequest, HttpResponseBase, JsonResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import URLPattern, path
 from django.views.decorators.http import require_GET, require_POST
@@ -157,11 +151,13 @@ def run_metrics(request: HttpRequest, pk: UUID) -> JsonResponse:
 
 @researcher_required
 @require_GET
-def run_log(request: HttpRequest, pk: UUID) -> StreamingHttpResponse:
+def run_log(request: HttpRequest, pk: UUID) -> HttpResponseBase:
     """The whole trainer.log as a file."""
-    log = get_object_or_404(Run, pk=pk).folder / "trainer.log"
+    chosen = get_object_or_404(Run, pk=pk)
+    log = chosen.folder / "trainer.log"
     if not log.is_file():
-        raise Http404("The trainer has not written a log yet.")
+        messages.info(request, "There is no log to download: no trainer was started for this run so far.")
+        return redirect(chosen)
     return file_download(log, f"{pk}.log", "text/plain; charset=utf-8")
 
 
