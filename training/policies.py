@@ -63,11 +63,11 @@ def check_folder(folder: Path) -> None:
 
 def _register(name: str, kind: PolicyKind, location: str, digest: str, user: User | None) -> Policy:
     served_name = f"{kind}-{slugify(name)[:60] or 'model'}-{digest[:8]}"
-    if Policy.objects.filter(served_name=served_name).exists():
+    values = {"name": name, "kind": kind, "location": location, "digest": digest, "created_by": user}
+    policy, is_new = Policy.objects.get_or_create(served_name=served_name, defaults=values)
+    if not is_new:
         raise UnusableModel(f"{name} with exactly these files is registered already.")
-    return Policy.objects.create(
-        name=name, kind=kind, location=location, digest=digest, served_name=served_name, created_by=user
-    )
+    return policy
 
 
 def check_weights(folder: Path) -> None:

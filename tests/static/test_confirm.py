@@ -4,22 +4,11 @@ import pytest
 from django.urls import reverse
 from playwright.sync_api import Page, expect
 
-from tests.factories import make_run, make_user
+from tests.factories import make_run
 from training.models import Run, RunState
 from training.runs import queue
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.e2e]
-
-
-@pytest.fixture
-def page(browser, live_server, client):
-    """A researcher's browser window."""
-    client.force_login(make_user("ada"))
-    context = browser.new_context(base_url=live_server.url)
-    cookie = client.cookies["sessionid"].value
-    context.add_cookies([{"name": "sessionid", "value": cookie, "url": live_server.url}])
-    yield context.new_page()
-    context.close()
 
 
 def asked(page: Page, run: Run) -> None:
