@@ -22,15 +22,16 @@ class User(AbstractUser):
     role = models.CharField(max_length=16, choices=Role.choices, default=Role.ANNOTATOR)
 
     def save(self, *args: Any, **kwargs: Any) -> None:
-        """Open Django's admin to the role admin: that is where people and their roles are managed."""
-        if self.role == Role.ADMIN:
-            self.is_staff = self.is_superuser = True
+        """Open Django's admin to the role admin and to nobody else; `createsuperuser` makes an admin."""
+        if self._state.adding and self.is_superuser:
+            self.role = Role.ADMIN
+        self.is_staff = self.is_superuser = self.role == Role.ADMIN
         super().save(*args, **kwargs)
 
     @property
     def is_researcher(self) -> bool:
         """Whether datasets, runs, policies and results are open to this person."""
-        return self.role in {Role.RESEARCHER, Role.ADMIN} or self.is_superuser
+        return self.role in {Role.RESEARCHER, Role.ADMIN}
 
     @property
     def is_annotator(self) -> bool:

@@ -3,6 +3,7 @@
 import pytest
 from django.test import Client
 
+from alignapp.accounts.models import User
 from tests.factories import make_user
 
 pytestmark = pytest.mark.django_db
@@ -29,3 +30,14 @@ def test_nobody_sees_a_page_without_logging_in(client: Client):
 def test_the_menu_leads_admins_to_the_accounts(client: Client, role: str, shown: bool):
     client.force_login(make_user(role=role))
     assert ("/admin/accounts/user/" in client.get("/rate/").content.decode()) == shown
+
+
+def test_an_admin_who_becomes_an_annotator_loses_the_admin():
+    user = make_user(role="admin")
+    user.role = "annotator"
+    user.save()
+    assert (user.is_staff, user.is_superuser, user.is_researcher) == (False, False, False)
+
+
+def test_createsuperuser_makes_an_admin():
+    assert User.objects.create_superuser("ada", password="islands").role == "admin"
