@@ -5,6 +5,7 @@ Each test runs it in a small checkout of its own, with this repository's tooling
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import signal
@@ -34,6 +35,7 @@ demo-check: exec python manage.py demo_check
 MANAGE = """\
 import sys, time
 if sys.argv[1] == "demo":
+    time.sleep(1.5)  # a real guide takes longer; honcho ends only processes whose start it has heard of
     print("demo is ready", flush=True)
     time.sleep(1000)
 if sys.argv[1] == "demo_check":
@@ -80,19 +82,29 @@ def start(checkout: Path) -> Iterator[Callable[..., subprocess.Popen[str]]]:
     yield run
     for process in started:
         process.kill()
-        process.communicate()
+    # What a failed test leaves holds the output pipe open: it must go before the pipe's end is awaited.
+    for pid in pids_of(checkout):
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+    for process in started:
+        process.communicate(timeout=10)
 
 
 def processes_of(checkout: Path) -> list[str]:
     """Commands of the living processes whose working directory is the checkout."""
-    found = []
+    return list(pids_of(checkout).values())
+
+
+def pids_of(checkout: Path) -> dict[int, str]:
+    """The same by process id."""
+    found: dict[int, str] = {}
     for entry in Path("/proc").iterdir():
         try:
             if entry.name.isdigit() and (entry / "cwd").resolve() == checkout:
-                found.append((entry / "cmdline").read_bytes().replace(b"\0", b" ").decode())
+                found[int(entry.name)] = (entry / "cmdline").read_bytes().replace(b"\0", b" ").decode()
         except OSError:
             continue
-    return [command for command in found if command]
+    return {pid: command for pid, command in found.items() if command}
 
 
 def wait_until_ready(process: subprocess.Popen[str]) -> None:
