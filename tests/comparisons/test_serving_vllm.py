@@ -281,6 +281,7 @@ def test_a_killed_command_takes_its_engine_along_too(own_home: dict[str, str]):
     process.kill()
     process.communicate()
     wait_until(lambda: not group_exists(group), 40)
+    assert not group_exists(group)
 
 
 def test_a_policy_that_does_not_exist_is_refused_with_a_sentence(own_home: dict[str, str]):
