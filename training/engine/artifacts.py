@@ -32,7 +32,7 @@ def finish(run: Run, policy: Policy, state: State) -> None:
     run.stage("writing the artifact")
     folder = run.folder / "artifact"
     save_policy(policy, folder, run.spec.model_path)
-    config = run.spec.config
+    config = run.training
     result = {
         "run_id": run.spec.run_id,
         "attempt": run.spec.attempt,

@@ -25,7 +25,7 @@ PairLoss = Callable[[Tensor, Tensor, Tensor], Tensor]
 
 def train_on_pairs(run: Run, pair_loss: PairLoss) -> None:
     """Train with a loss on pairs and write the artifact; raises EngineError or Stopped."""
-    config = run.spec.config
+    config = run.training
     policy = load_policy(run.spec.model_path, config)
     examples = load_examples(run, policy, paired=True)
     order = examples.order(config)

@@ -59,7 +59,7 @@ def _key(run: Run, policy: Policy) -> str:
         str(policy.tokenizer.chat_template),
         str(run.spec.config.max_length),
         policy.precision,
-        run.spec.config.tuning if policy.precision == "bf16" else "",  # bf16 weights differ from bf16 autocast
+        run.training.tuning if policy.precision == "bf16" else "",  # bf16 weights differ from bf16 autocast
     ]
     return hashlib.sha256("\0".join(facts).encode()).hexdigest()[:32]
 

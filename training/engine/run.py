@@ -13,7 +13,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
-from training.config import RunSpec
+from training.config import RunSpec, TrainingConfig
 from training.digests import folder_digest
 from training.engine.errors import Stopped
 from training.engine.events import EventWriter
@@ -64,6 +64,14 @@ class Run:
             "data": self.spec.data_sha256,
             "model": self.spec.model_digest or _model_digest(self.spec.model_path),
         }
+
+    @property
+    def training(self) -> TrainingConfig:
+        """The configuration of a run that trains; raises TypeError for an inspection."""
+        config = self.spec.config
+        if not isinstance(config, TrainingConfig):
+            raise TypeError(f"{config.method} trains nothing")
+        return config
 
     def lap(self) -> float:
         """Seconds since the last lap or, at first, since the attempt began."""

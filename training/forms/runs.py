@@ -126,10 +126,13 @@ class LaunchForm(forms.Form):
         given = {setting.path: cleaned.get(setting.path) for setting in self.all_settings}
         values = config_fields.nest({path: value for path, value in given.items() if value not in ("", None)})
         try:
-            self.config = parse_config(self.method, values)
+            config = parse_config(self.method, values)
         except ValidationError as error:
             for path, sentence in config_fields.faults(error, self.method).items():
                 self.add_error(path if path in self.fields else None, sentence)
+        else:
+            assert isinstance(config, TrainingConfig), "an inspection has a form of its own"
+            self.config = config
 
     def _refuse_unknown(self) -> None:
         for key in sorted(set(self.data) - set(self.fields) - OTHER_KEYS):

@@ -38,9 +38,27 @@ GUIDES: dict[Method, Guide] = {
             "Preference pairs",
         ),
         Guide(
+            Method.CONTRASTIVE_CPO,
+            "Raises the chosen answer over the rejected one and keeps it likely; no model to compare with.",
+            "When memory or time forbids a reference, or the starting model is too weak to be one.",
+            "Preference pairs",
+        ),
+        Guide(
+            Method.SIMPO,
+            "Raises the chosen answer's likelihood per token over the rejected one's, by a margin; no reference.",
+            "When answers differ much in length, and the data is clean: nothing holds the policy to where it began.",
+            "Preference pairs",
+        ),
+        Guide(
             Method.RLHF,
             "Trains a reward model on the pairs, then lets the policy answer and rewards what that model scores well.",
             "When answers beyond those in the data matter and time allows: it samples while it learns.",
+            "Preference pairs",
+        ),
+        Guide(
+            Method.REWARD,
+            "Learns to score answers from the pairs. The result can be inspected, and used by RLHF and CPO.",
+            "Before RLHF, to see what the scores reward before a policy is trained on them.",
             "Preference pairs",
         ),
         Guide(

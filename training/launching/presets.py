@@ -88,6 +88,41 @@ PRESETS: dict[Method, tuple[Preset, ...]] = {
         ),
         Preset(FULL, "Every weight", "Small steps over the whole model, as in the published recipes.", LARGE_FULL),
     ),
+    Method.CONTRASTIVE_CPO: (
+        Preset(SMALL, "Small model", "Under about 100 million parameters: short texts, large steps.", SMALL_LORA),
+        Preset(
+            LORA, "LoRA, 1 to 8 billion", "An adapter on a common open model.", LARGE_LORA | {"learning_rate": 2e-5}
+        ),
+        Preset(FULL, "Every weight", "Small steps over the whole model, as in the published recipes.", LARGE_FULL),
+    ),
+    Method.SIMPO: (
+        Preset(SMALL, "Small model", "Under about 100 million parameters: short texts, large steps.", SMALL_LORA),
+        Preset(
+            LORA, "LoRA, 1 to 8 billion", "An adapter on a common open model.", LARGE_LORA | {"learning_rate": 2e-5}
+        ),
+        Preset(FULL, "Every weight", "Small steps over the whole model, as in the published recipes.", LARGE_FULL),
+    ),
+    Method.REWARD: (
+        Preset(
+            SMALL,
+            "Small model",
+            "Under about 100 million parameters; one pass, because reward models overfit quickly.",
+            SMALL_LORA | {"epochs": 1.0, "learning_rate": 2e-3},
+        ),
+        Preset(
+            LORA,
+            "LoRA, 1 to 8 billion",
+            "An adapter and a head on a common open model.",
+            LARGE_LORA | {"learning_rate": 1e-4},
+        ),
+        Preset(
+            "pair-of-models",
+            "Two models",
+            "Where two reward models disagree, neither knows: costs twice the time.",
+            {"members": 2},
+        ),
+        Preset(FULL, "Every weight", "Small steps over the whole model.", LARGE_FULL | {"learning_rate": 9e-6}),
+    ),
     Method.RLHF: (
         Preset(
             SMALL,

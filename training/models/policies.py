@@ -14,10 +14,11 @@ class PolicyKind(models.TextChoices):
     BASE = "base", "Registered model"
     FULL = "full", "Full weights"
     ADAPTER = "adapter", "LoRA adapter"
+    REWARD = "reward", "Reward model"
 
 
 class Policy(models.Model):
-    """A model that can answer prompts; its identity is the digest of its files."""
+    """A model that answers prompts or (a reward model) scores answers; its identity is the digest of its files."""
 
     name = models.CharField(max_length=160)
     kind = models.CharField(max_length=16, choices=PolicyKind.choices)

@@ -10,7 +10,7 @@ from django.db import models
 from django.urls import reverse
 from django.utils import timezone
 
-from training.config import Method, TrainingConfig, parse_config
+from training.config import Method, RunConfig, parse_config
 
 
 class RunState(models.TextChoices):
@@ -58,6 +58,14 @@ class Run(models.Model):
     config = models.JSONField(help_text="Frozen when queued; validated by training.config.")
     dataset_version = models.ForeignKey("training.DatasetVersion", on_delete=models.PROTECT, related_name="runs")
     base = models.ForeignKey("training.Policy", on_delete=models.PROTECT, related_name="runs_from_here")
+    reward_model = models.ForeignKey(
+        "training.Policy",
+        null=True,
+        blank=True,
+        on_delete=models.PROTECT,
+        related_name="runs_judged",
+        help_text="A trained reward model, for RLHF and for constrained CPO's reward margin.",
+    )
     state = models.CharField(max_length=16, choices=RunState.choices, default=RunState.QUEUED, db_index=True)
     priority = models.FloatField(default=0.0, help_text="Higher is claimed first; equal priorities by age.")
 
@@ -107,7 +115,7 @@ class Run(models.Model):
         return Path(settings.HOME) / "runs" / str(self.pk)
 
     @property
-    def typed_config(self) -> TrainingConfig:
+    def typed_config(self) -> RunConfig:
         """The frozen configuration as the type that the trainer reads."""
         return parse_config(self.method, self.config)
 

@@ -18,7 +18,7 @@ from django.utils import timezone
 
 from alignapp.accounts.models import User
 from alignapp.celery import call_workers
-from training.config import Method, TrainingConfig
+from training.config import Method, RunConfig
 from training.models import DatasetVersion, Policy, PolicyKind, Run, RunEvent, RunState
 
 # A run whose workers vanish this often in a row is the likely cause, so it stops being tried.
@@ -32,7 +32,7 @@ class Refused(Exception):
 def create(
     *,
     method: str,
-    config: TrainingConfig,
+    config: RunConfig,
     dataset_version: DatasetVersion,
     base: Policy,
     name: str,

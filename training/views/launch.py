@@ -52,10 +52,9 @@ def run_estimate(request: HttpRequest, method: str) -> HttpResponse:
 
 
 def _method_or_404(name: str) -> Method:
-    try:
-        return Method(name)
-    except ValueError:
-        raise Http404(f"There is no method called {name}.") from None
+    if name not in {method.value for method in GUIDES}:
+        raise Http404(f"There is no method called {name}.")
+    return Method(name)
 
 
 def _queued(form: LaunchForm, request: HttpRequest) -> Any:

@@ -15,7 +15,7 @@ from training.engine.policy import load_policy
 
 def load(folder: Path, *, paired: bool = True) -> Examples:
     run = open_run(folder)
-    return load_examples(run, load_policy(run.spec.model_path, run.spec.config), paired=paired)
+    return load_examples(run, load_policy(run.spec.model_path, run.training), paired=paired)
 
 
 def pair(prompt: str, chosen: str, rejected: str | None, split: str = "train") -> dict:
