@@ -49,13 +49,29 @@ def smooth_target(reference_margin: Tensor, *, gamma: float, tau: float, alpha: 
     return reference_margin + F.softplus(tau * (gamma - reference_margin)) / (tau * alpha)
 
 
-def bradley_terry(chosen_reward: Tensor, rejected_reward: Tensor, *, centring: float = 0.0) -> Tensor:
-    """Negative log-likelihood that the chosen answer wins, plus a pull of the pair's rewards around zero.
+def bradley_terry(
+    chosen_reward: Tensor,
+    rejected_reward: Tensor,
+    *,
+    centring: float = 0.0,
+    margin: Tensor | float = 0.0,
+    label: Tensor | float = 1.0,
+) -> Tensor:
+    """Negative log-likelihood that the better answer wins by its margin, plus a pull of the rewards around zero.
 
-    Shapes: rewards [n]; returns [n]. L = -log sigma(r_w - r_l) + c (r_w + r_l)^2.
-    Source: Bradley and Terry 1952; centring from Eisenstein et al., arXiv 2312.09244, sec. 2.
+    Shapes: rewards [n]; `margin` and `label`, P(the chosen answer is the better one), [n] or a number; returns [n].
+    L = -log sigma(r_w - r_l - m) + c (r_w + r_l)^2.
+    Source: Bradley and Terry 1952; margin from Touvron et al., arXiv 2307.09288, eq. 2; centring from Eisenstein et
+    al., arXiv 2312.09244, sec. 2.
     """
-    return -F.logsigmoid(chosen_reward - rejected_reward) + centring * (chosen_reward + rejected_reward).square()
+    gap = chosen_reward - rejected_reward
+    likelihood = expected_over_label(-F.logsigmoid(gap - margin), -F.logsigmoid(-gap - margin), label)
+    return likelihood + centring * (chosen_reward + rejected_reward).square()
+
+
+def expected_over_label(right: Tensor, flipped: Tensor, label: Tensor | float) -> Tensor:
+    """p L(pair) + (1 - p) L(swapped pair) [n]: the loss where the label is right with probability p."""
+    return label * right + (1 - label) * flipped
 
 
 def rloo_advantages(rewards: Tensor) -> Tensor:

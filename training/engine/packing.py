@@ -33,6 +33,9 @@ class Example:
     prompt: tuple[int, ...]
     answers: tuple[tuple[int, ...], ...]
     weight: float = 1.0
+    label: float = 1.0  # P(the first answer is the better one)
+    margin: float = 0.0  # how much better, in the unit of rewards
+    row: int = -1  # its number in the sealed file; -1 for what did not come from there
 
     @property
     def length(self) -> int:

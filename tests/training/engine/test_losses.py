@@ -98,6 +98,12 @@ def test_bradley_terry_with_centring():
     assert close(losses.bradley_terry(tensor([1.5]), tensor([0.5]), centring=0.01), 0.353262)
 
 
+def test_bradley_terry_demands_the_margin_of_whichever_answer_is_better():
+    """Gap 1.5 - 0.5 = 1, margin 2, label 0.75: right -log sigma(1 - 2) = 1.313262, flipped -log sigma(-1 - 2) =
+    log(1 + e^3) = 3.048587; 0.75 * 1.313262 + 0.25 * 3.048587 = 0.984946 + 0.762147 = 1.747093."""
+    assert close(losses.bradley_terry(tensor([1.5]), tensor([0.5]), margin=2.0, label=0.75), 1.747093)
+
+
 def test_rloo_advantage_is_against_the_mean_of_the_others():
     """Rewards 1, 2, 6: 1 - (2 + 6) / 2 = -3; 2 - (1 + 6) / 2 = -1.5; 6 - (1 + 2) / 2 = 4.5."""
     assert close(losses.rloo_advantages(tensor([[1.0, 2.0, 6.0]]))[0], -3.0, -1.5, 4.5)
