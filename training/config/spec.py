@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from training.config.base import Count, Frozen, RunConfig
+from training.config.base import ADVANCED, Count, Frozen, RunConfig
 from training.config.methods import Method
 from training.config.pairs import (
     ContrastiveCPOConfig,
@@ -25,6 +25,18 @@ class InspectionConfig(RunConfig):
 
     method: Literal[Method.INSPECTION] = Method.INSPECTION
     rows: Count = Field(2048, description="Pairs to look at, drawn over the whole version; held-out ones come first.")
+    best_of_prompts: int = Field(
+        32,
+        ge=0,
+        le=1024,
+        description="Prompts that the base answers by sampling, to see what choosing the best of n would reward; 0 "
+        "leaves this out. A check of a reference needs none.",
+        json_schema_extra=ADVANCED,
+    )
+    best_of: int = Field(
+        16, ge=2, le=256, description="Answers sampled for each of those prompts.", json_schema_extra=ADVANCED
+    )
+    max_new_tokens: Count = Field(64, description="Longest sampled answer in tokens.", json_schema_extra=ADVANCED)
 
 
 MethodConfig = Annotated[
@@ -58,8 +70,13 @@ class RunSpec(Frozen):
     attempt: Count = Field(1, description="Counts claims; written with every event so that a stale trainer shows.")
     model_path: str = Field(description="Folder or hub name of the whole model to start from, or below the adapter.")
     model_digest: str = Field("", description="Digest of that model; with the data's it names cached reference values.")
-    adapter_path: str = Field(
-        "", description="Inspection: folder of the LoRA policy that is looked at, over the model; empty for the model."
+    policy_path: str = Field(
+        "",
+        description="Inspection: folder of the policy that is looked at, an adapter over the model or a whole model "
+        "trained from it; empty for the model itself.",
+    )
+    policy_beta: float = Field(
+        0.0, ge=0, description="Inspection: β that this policy was trained with; 0 where it has none."
     )
     reward_model_path: str = Field(
         "", description="Folder of a trained reward model: for RLHF, for CPO's reward margin, or to be inspected."

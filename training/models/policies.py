@@ -47,12 +47,17 @@ class Policy(models.Model):
 
     @property
     def root(self) -> Policy:
-        """The policy whose engine serves this one: the base of an adapter, itself otherwise."""
-        if self.kind != PolicyKind.ADAPTER:
+        """The whole model beneath: the base of an adapter, whose engine serves it, or of a reward model; else itself."""
+        if self.kind not in {PolicyKind.ADAPTER, PolicyKind.REWARD}:
             return self
         if self.base is None:
-            raise ValueError(f"adapter {self.served_name} has no base")
+            raise ValueError(f"{self.get_kind_display().lower()} {self.served_name} has no base")
         return self.base
+
+    @property
+    def answers(self) -> bool:
+        """Whether it can be asked anything: a reward model only scores, and a bare architecture knows nothing yet."""
+        return self.kind not in {PolicyKind.REWARD, PolicyKind.UNTRAINED}
 
     @property
     def path(self) -> str:

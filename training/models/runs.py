@@ -66,6 +66,14 @@ class Run(models.Model):
         related_name="runs_judged",
         help_text="A trained reward model, for RLHF and for constrained CPO's reward margin.",
     )
+    inspected = models.ForeignKey(
+        "training.Policy",
+        null=True,
+        blank=True,
+        on_delete=models.PROTECT,
+        related_name="inspections",
+        help_text="Inspections: the policy or reward model that is looked at; the base itself in a reference check.",
+    )
     state = models.CharField(max_length=16, choices=RunState.choices, default=RunState.QUEUED, db_index=True)
     priority = models.FloatField(default=0.0, help_text="Higher is claimed first; equal priorities by age.")
 
