@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from training.config import RLHFConfig
-from training.engine import artifacts, loop, losses, reward
+from training.engine import artifacts, loop, policy_gradients, reward
 from training.engine.data import HELD_OUT_ROWS, Examples, Order, load_examples
 from training.engine.diagnostics import pair_diagnostics, pair_log_probs
 from training.engine.errors import EngineError
@@ -114,10 +114,10 @@ def _part(actors: Actors, prompts: list[Prompt], groups: list[list[Answer]], tot
         scores = actors.reward_model.scores(batch)
         reference = answer_log_probs(actors.reference, batch, temperature=config.temperature)
     log_probs = answer_log_probs(actors.policy, batch, temperature=config.temperature)
-    kl = losses.k1_kl(log_probs, reference)
+    kl = policy_gradients.k1_kl(log_probs, reference)
     truncated = torch.tensor([not a.finished for group in groups for a in group], device=kl.device).float()
     rewards = shaped_reward(scores, truncated, kl, config).view(-1, config.group_size)
-    loss = losses.reinforce(log_probs, losses.rloo_advantages(rewards).flatten()).sum() / total
+    loss = policy_gradients.reinforce(log_probs, policy_gradients.rloo_advantages(rewards).flatten()).sum() / total
     values = {
         "rollout/score": scores,
         "rollout/reward": rewards,

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, tensor
 
 from training.config import CPOConfig, RLHFConfig
-from training.engine import losses
+from training.engine import losses, policy_gradients
 from training.engine.cpo import target_margin
 from training.engine.rlhf import shaped_reward
 
@@ -106,24 +106,24 @@ def test_bradley_terry_demands_the_margin_of_whichever_answer_is_better():
 
 def test_rloo_advantage_is_against_the_mean_of_the_others():
     """Rewards 1, 2, 6: 1 - (2 + 6) / 2 = -3; 2 - (1 + 6) / 2 = -1.5; 6 - (1 + 2) / 2 = 4.5."""
-    assert close(losses.rloo_advantages(tensor([[1.0, 2.0, 6.0]]))[0], -3.0, -1.5, 4.5)
+    assert close(policy_gradients.rloo_advantages(tensor([[1.0, 2.0, 6.0]]))[0], -3.0, -1.5, 4.5)
 
 
 def test_equal_rewards_give_no_advantage():
-    assert close(losses.rloo_advantages(tensor([[0.7, 0.7]]))[0], 0.0, 0.0)
+    assert close(policy_gradients.rloo_advantages(tensor([[0.7, 0.7]]))[0], 0.0, 0.0)
 
 
 def test_reinforce_moves_log_probabilities_by_the_advantage_and_nothing_else():
     log_probs = tensor([-3.0, -2.0], requires_grad=True)
     advantages = tensor([1.5, -0.5], requires_grad=True)
-    losses.reinforce(log_probs, advantages).sum().backward()
+    policy_gradients.reinforce(log_probs, advantages).sum().backward()
     assert log_probs.grad is not None
     assert close(log_probs.grad, -1.5, 0.5)
     assert advantages.grad is None
 
 
 def test_k1_is_the_log_ratio_and_carries_no_gradient():
-    kl = losses.k1_kl(tensor([-3.0], requires_grad=True), tensor([-3.4]))
+    kl = policy_gradients.k1_kl(tensor([-3.0], requires_grad=True), tensor([-3.4]))
     assert close(kl, 0.4)
     assert not kl.requires_grad
 
@@ -142,8 +142,8 @@ def test_shaped_reward_clips_then_charges_for_truncation_and_distance():
         lambda a, b: losses.constrained_cpo(a, losses.hard_target(b, floor=0.3), beta=2.0),
         lambda a, b: losses.constrained_cpo(a, losses.smooth_target(b, gamma=0.5, tau=2.0, alpha=0.5), beta=0.4),
         lambda a, b: losses.bradley_terry(a, b, centring=0.01),
-        lambda a, b: losses.rloo_advantages(torch.stack([a, b])),
-        lambda a, b: losses.reinforce(a, random_margins()) + 0 * b,
+        lambda a, b: policy_gradients.rloo_advantages(torch.stack([a, b])),
+        lambda a, b: policy_gradients.reinforce(a, random_margins()) + 0 * b,
     ],
     ids=["dpo", "cpo hard", "cpo smooth", "bradley-terry", "rloo", "reinforce"],
 )
