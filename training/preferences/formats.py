@@ -8,6 +8,8 @@ JSON Lines in TRL's forms, also mixed within a file:
 | chosen, rejected (lists)        | a pair of whole conversations; what they share is the prompt          |
 | prompt, completion / chosen     | a demonstration                                                       |
 | weight (optional)               | a number above 0                                                      |
+| label (optional)                | a number above 0, at most 1: P(chosen is the better answer)           |
+| margin (optional)               | a number of 0 or more: how much better the better answer is           |
 | any other                       | kept as `extra`                                                       |
 
 Where `chosen` and `rejected` are lists that begin with the prompt, the prompt is taken off.
@@ -19,7 +21,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, TypeVar
 
 from pydantic_core import from_json
 
@@ -41,6 +43,14 @@ FOREIGN_FILES = (
     (b"\xff\xfe", "text in UTF-16. Save it as UTF-8"),
     (b"\xfe\xff", "text in UTF-16. Save it as UTF-8"),
 )
+
+
+# Optional columns that hold a number: the problem when they do not, and what is wanted.
+NUMBERS = {
+    "weight": (Problem.WEIGHT, "a number above 0"),
+    "label": (Problem.LABEL, "a number above 0 and at most 1, the probability that chosen is the better answer"),
+    "margin": (Problem.MARGIN, "a number of 0 or more"),
+}
 
 
 class UnreadableFile(ValueError):
@@ -149,12 +159,14 @@ def interpret(row: Mapping[str, Any], line: int) -> Pair:
     else:
         assert rejected is not None, "_require_columns asks for a prompt where there is no rejected answer"
         prompt = _shared_prompt(chosen, rejected)
-    used = {"prompt", answer_column, "rejected", "weight"}
+    used = {"prompt", answer_column, "rejected", *NUMBERS}
     pair = Pair(
         prompt=prompt,
         chosen=_without_prompt(chosen, prompt),
         rejected=None if rejected is None else _without_prompt(rejected, prompt),
-        weight=_weight(row.get("weight")),
+        weight=_number(row, "weight", default=1.0),
+        label=_number(row, "label", default=1.0),
+        margin=_number(row, "margin", default=None),
         extra=_extra(row, used),
         line=line,
     )
@@ -231,15 +243,22 @@ def _without_prompt(answer: Conversation, prompt: Conversation) -> Conversation:
     return answer[len(prompt) :] if begins_with_prompt else answer
 
 
-def _weight(value: object) -> float:
+N = TypeVar("N", float, None)
+
+
+def _number(row: Mapping[str, Any], column: str, default: N) -> float | N:
+    """The number in an optional column; what it may be is for `check` to say."""
+    value = row.get(column)
     if value is None:
-        return 1.0
+        return default
+    problem, wanted = NUMBERS[column]
     if isinstance(value, bool) or not isinstance(value, int | float):
-        raise RowProblem(Problem.WEIGHT, f"weight must be a number above 0, found {kind_of(value)}.")
+        remedy = "" if column == "weight" else " Rename the column if it means something else."
+        raise RowProblem(problem, f"{column} must be {wanted}, found {kind_of(value)}.{remedy}")
     try:
         return float(value)
     except OverflowError:
-        raise RowProblem(Problem.WEIGHT, "weight must be a finite number above 0; it is too large.") from None
+        raise RowProblem(problem, f"{column} must be {wanted}, and finite; it is too large.") from None
 
 
 def _extra(row: Mapping[str, Any], used: set[str]) -> dict[str, Any]:

@@ -30,6 +30,8 @@ Conversation = tuple[Message, ...]
 class Pair:
     """A prompt with a preferred and another answer; `rejected` is None in a demonstration.
 
+    `label` is P(chosen is the better answer): below 0.5 the pair is held to be the wrong way round, and the losses
+    take it so; nothing is turned over. `margin` says how much better the better answer is, where the source does.
     `line` is the line of the source file, from 1 (0: the pair did not come from a file).
     `extra` holds the source's other columns as JSON values.
     """
@@ -38,6 +40,8 @@ class Pair:
     chosen: Conversation
     rejected: Conversation | None
     weight: float = 1.0
+    label: float = 1.0
+    margin: float | None = None
     extra: Mapping[str, Any] = field(default_factory=dict)
     line: int = 0
 
@@ -55,6 +59,8 @@ class Problem(StrEnum):
     EMPTY = "empty_text"
     IDENTICAL = "identical_answers"
     WEIGHT = "weight"
+    LABEL = "label"
+    MARGIN = "margin"
 
     @property
     def label(self) -> str:
@@ -72,6 +78,8 @@ PROBLEM_LABELS = {
     Problem.EMPTY: "Empty text",
     Problem.IDENTICAL: "Chosen and rejected are the same",
     Problem.WEIGHT: "Weight unusable",
+    Problem.LABEL: "Label unusable",
+    Problem.MARGIN: "Margin unusable",
 }
 
 
@@ -103,6 +111,22 @@ def check(pair: Pair) -> None:
             raise RowProblem(Problem.IDENTICAL, "chosen and rejected are the same text, so the row prefers nothing.")
     if not (math.isfinite(pair.weight) and pair.weight > 0):
         raise RowProblem(Problem.WEIGHT, f"weight must be a finite number above 0, found {pair.weight}.")
+    _check_label(pair)
+    if pair.margin is not None and not (math.isfinite(pair.margin) and pair.margin >= 0):
+        raise RowProblem(Problem.MARGIN, f"margin must be a finite number of 0 or more, found {pair.margin}.")
+
+
+def _check_label(pair: Pair) -> None:
+    if not 0 < pair.label <= 1:
+        raise RowProblem(
+            Problem.LABEL,
+            f"label must be above 0 and at most 1, the probability that chosen is the better answer, "
+            f"found {pair.label}.",
+        )
+    if pair.rejected is None and pair.label != 1:
+        raise RowProblem(
+            Problem.LABEL, "label says how likely chosen is the better answer, and the row has no rejected answer."
+        )
 
 
 def _check_prompt(prompt: Conversation) -> None:

@@ -151,9 +151,11 @@ def schema() -> pa.Schema:
             pa.field("rejected", conversation),
             pa.field("split", pa.string(), nullable=False),
             pa.field("weight", pa.float64(), nullable=False),
+            pa.field("label", pa.float64(), nullable=False),
+            pa.field("margin", pa.float64()),
             pa.field("extra", pa.string(), nullable=False),
         ],
-        metadata={"alignapp.format": "1"},
+        metadata={"alignapp.format": "2"},
     )
 
 
@@ -215,6 +217,8 @@ class _RowGroup:
     rejected: _Column = field(default_factory=_Column)
     splits: list[str] = field(default_factory=list)
     weights: list[float] = field(default_factory=list)
+    labels: list[float] = field(default_factory=list)
+    margins: list[float | None] = field(default_factory=list)
     extras: list[str] = field(default_factory=list)
     characters: int = 0
 
@@ -234,6 +238,8 @@ class _RowGroup:
         self.characters += self.rejected.append(pair.rejected) + len(extra)
         self.splits.append(split)
         self.weights.append(pair.weight)
+        self.labels.append(pair.label)
+        self.margins.append(pair.margin)
         self.extras.append(extra)
 
     def to_arrow(self) -> pa.RecordBatch:
@@ -247,6 +253,8 @@ class _RowGroup:
             self.rejected.to_arrow(),
             pa.array(self.splits, pa.string()),
             pa.array(self.weights, pa.float64()),
+            pa.array(self.labels, pa.float64()),
+            pa.array(self.margins, pa.float64()),
             pa.array(self.extras, pa.string()),
         ]
         return pa.RecordBatch.from_arrays(columns, schema=schema())

@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 
 MEMORY_LIMIT = "512MB"
 PAIRS_PER_FETCH = 1_000
-COLUMNS = "row, line, prompt, chosen, rejected, split, weight, extra"
 
 MULTI_TURN = "(len(prompt) > 1 OR len(chosen) > 1 OR coalesce(len(rejected), 1) > 1)"
 # What the rules and pictures need of each row; a version of a million rows takes some 60 MB.
@@ -79,12 +78,13 @@ def measured(path: Path) -> Iterator[DuckDBPyConnection]:
 
 def read_pairs(path: Path, split: str = "") -> Iterator[Pair]:
     """All pairs of a version (or of one split), in order, a thousand at a time."""
-    query = f"SELECT {COLUMNS} FROM read_parquet(?) WHERE split = ? OR ? = ''"
+    query = "SELECT * FROM read_parquet(?) WHERE split = ? OR ? = ''"
     with connection() as database:
         result = database.execute(query, [str(path), split, split])
+        names = _names(result)
         while records := result.fetchmany(PAIRS_PER_FETCH):
             for record in records:
-                yield _row(record).pair
+                yield _row(names, record).pair
 
 
 def page(path: Path, offset: int, limit: int, split: str = "") -> list[Row]:
@@ -131,22 +131,31 @@ def _rows(database: DuckDBPyConnection, path: Path, numbers: Sequence[int]) -> l
     if not numbers:
         return []
     # The bounds let DuckDB skip row groups; the list picks within them.
-    query = f"SELECT {COLUMNS} FROM read_parquet(?) WHERE row BETWEEN ? AND ? AND list_contains(?, row) ORDER BY row"
-    records = database.execute(query, [str(path), min(numbers), max(numbers), list(numbers)]).fetchall()
-    return [_row(record) for record in records]
+    query = "SELECT * FROM read_parquet(?) WHERE row BETWEEN ? AND ? AND list_contains(?, row) ORDER BY row"
+    result = database.execute(query, [str(path), min(numbers), max(numbers), list(numbers)])
+    names = _names(result)
+    return [_row(names, record) for record in result.fetchall()]
 
 
-def _row(record: Sequence[Any]) -> Row:
-    number, line, prompt, chosen, rejected, split, weight, extra = record
+def _names(result: DuckDBPyConnection) -> list[str]:
+    return [column[0] for column in result.description or []]
+
+
+def _row(names: Sequence[str], record: Sequence[Any]) -> Row:
+    """Versions sealed before there were labels and margins have no columns for them."""
+    values = dict(zip(names, record, strict=True))
+    rejected = values["rejected"]
     pair = Pair(
-        prompt=_conversation(prompt),
-        chosen=_conversation(chosen),
+        prompt=_conversation(values["prompt"]),
+        chosen=_conversation(values["chosen"]),
         rejected=None if rejected is None else _conversation(rejected),
-        weight=weight,
-        extra=json.loads(extra),
-        line=line,
+        weight=values["weight"],
+        label=values.get("label", 1.0),
+        margin=values.get("margin"),
+        extra=json.loads(values["extra"]),
+        line=values["line"],
     )
-    return Row(number, split, pair)
+    return Row(values["row"], values["split"], pair)
 
 
 def _conversation(turns: list[dict[str, str]]) -> Conversation:
@@ -167,6 +176,7 @@ def copy_for_trl(path: Path, target: Path, *, plain: bool, demonstrations: bool,
     names = {"prompt": "prompt", "chosen": "completion"} if demonstrations else {}
     names = names or {"prompt": "prompt", "chosen": "chosen", "rejected": "rejected"}
     columns = ", ".join(value.format(column, name) for column, name in names.items())
-    query = f"SELECT {columns}, weight, split, extra FROM read_parquet(?) WHERE split = ? OR ? = ''"
+    others = "COLUMNS(lambda name: name IN ('weight', 'label', 'margin', 'split', 'extra'))"  # those that there are
+    query = f"SELECT {columns}, {others} FROM read_parquet(?) WHERE split = ? OR ? = ''"
     with connection() as database:
         database.sql(query, params=[str(path), split, split]).write_parquet(str(target), compression="zstd")

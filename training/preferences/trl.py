@@ -44,9 +44,10 @@ def _answers(pair: Pair, form: Callable[[Conversation], Any]) -> dict[str, Any]:
 
 
 def _row(pair: Pair, columns: dict[str, Any]) -> dict[str, Any]:
-    """Weight only where it says something, then the source's other columns; ours win over theirs."""
-    weight = {} if pair.weight == 1.0 else {"weight": pair.weight}
-    return columns | weight | {name: value for name, value in pair.extra.items() if name not in columns}
+    """Weight, label and margin only where they say something, then the source's other columns; ours win over theirs."""
+    numbers = {"weight": (pair.weight, 1.0), "label": (pair.label, 1.0), "margin": (pair.margin, None)}
+    telling = {name: value for name, (value, usual) in numbers.items() if value != usual}
+    return columns | telling | {name: value for name, value in pair.extra.items() if name not in columns}
 
 
 def _text(conversation: Conversation) -> str:

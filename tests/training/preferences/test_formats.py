@@ -85,6 +85,16 @@ def test_a_weight_is_read():
     assert the_pair(source_line(weight=2)).weight == 2.0
 
 
+def test_label_and_margin_are_read_and_a_label_below_one_half_turns_nothing_over():
+    result = the_pair(source_line(label=0.25, margin=2))
+    assert (result.label, result.margin) == (0.25, 2.0)
+    assert (result.chosen, result.rejected, dict(result.extra)) == (pair().chosen, pair().rejected, {})
+
+
+def test_without_columns_the_label_is_certain_and_the_margin_unknown():
+    assert (the_pair(source_line()).label, the_pair(source_line()).margin) == (1.0, None)
+
+
 def test_an_empty_system_message_is_a_choice_and_not_a_mistake():
     line = source_line([{"role": "system", "content": ""}, user("Capital of Pelund?")])
     assert len(the_pair(line).prompt) == 2
@@ -129,6 +139,12 @@ def test_blank_lines_are_counted_but_are_no_rows():
         ({"prompt": "p", "chosen": "a", "rejected": "b", "weight": "2"}, Problem.WEIGHT, "found the text '2'"),
         ({"prompt": "p", "chosen": "a", "rejected": "b", "weight": True}, Problem.WEIGHT, "found true"),
         ({"prompt": "p", "chosen": "a", "rejected": "b", "weight": 10**400}, Problem.WEIGHT, "too large"),
+        ({"prompt": "p", "chosen": "a", "rejected": "b", "label": 0}, Problem.LABEL, "above 0 and at most 1"),
+        ({"prompt": "p", "chosen": "a", "rejected": "b", "label": 1.01}, Problem.LABEL, "above 0 and at most 1"),
+        ({"prompt": "p", "chosen": "a", "rejected": "b", "label": True}, Problem.LABEL, "Rename the column"),
+        ({"prompt": "p", "completion": "a", "label": 0.5}, Problem.LABEL, "no rejected answer"),
+        ({"prompt": "p", "chosen": "a", "rejected": "b", "margin": -0.1}, Problem.MARGIN, "0 or more"),
+        ({"prompt": "p", "chosen": "a", "rejected": "b", "margin": "large"}, Problem.MARGIN, "found the text 'large'"),
         ({"prompt": "p", "rejected": "b"}, Problem.COLUMNS, "'chosen' (or 'completion') is missing"),
         ({"question": "p", "answer": "b"}, Problem.COLUMNS, "the row has 'question', 'answer'"),
         ({"prompt": "p", "chosen": "a", "Rejected": "b"}, Problem.COLUMNS, "'rejected' is missing"),
@@ -245,7 +261,7 @@ MESSAGES = st.lists(
     max_size=4,
 )
 ROWS = st.dictionaries(
-    st.sampled_from(["prompt", "chosen", "rejected", "completion", "weight", "other", "Rejected"]),
+    st.sampled_from(["prompt", "chosen", "rejected", "completion", "weight", "label", "margin", "other", "Rejected"]),
     JSON | MESSAGES | st.text(),
 ).map(lambda row: json.dumps(row).encode())
 LINES = st.lists(st.binary() | ROWS | st.sampled_from([b"", b" ", b"\xef\xbb\xbf", source_line().rstrip()]))

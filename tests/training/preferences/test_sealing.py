@@ -107,6 +107,8 @@ PAIRS = st.builds(
     chosen=TURNS,
     rejected=st.none() | TURNS,
     weight=st.floats(0.1, 10),
+    label=st.floats(0.01, 1),
+    margin=st.none() | st.floats(0, 1e6),
     extra=EXTRA,
     line=st.integers(0, 10**9),
 )
@@ -117,6 +119,20 @@ PAIRS = st.builds(
 def test_what_is_sealed_reads_back_unchanged(pairs, tmp_path_factory):
     sealed = seal_pairs(pairs, tmp_path_factory.mktemp("sealed"), PromptSplit())
     assert list(store.read_pairs(sealed.path)) == pairs
+
+
+def test_versions_from_before_labels_and_margins_read_as_certain_and_unknown(tmp_path):
+    import pyarrow.parquet as pq
+
+    sealed = seal_pairs(MANY, tmp_path, PromptSplit())
+    old = tmp_path / "old.parquet"
+    pq.write_table(pq.read_table(sealed.path).drop_columns(["label", "margin"]), old)
+    assert list(store.read_pairs(old)) == MANY
+    assert [row.pair for row in store.page(old, 3, 2)] == MANY[3:5]
+    store.copy_for_trl(old, tmp_path / "trl.parquet", plain=True, demonstrations=False)
+    assert pq.read_table(tmp_path / "trl.parquet").column_names == [
+        "prompt", "chosen", "rejected", "split", "weight", "extra"
+    ]  # fmt: skip
 
 
 def test_pages_and_single_rows_are_picked_by_number(tmp_path):
