@@ -48,7 +48,7 @@ def test_the_same_launch_sent_twice_makes_one_run():
 
 
 def test_pairs_are_needed_for_a_preference_method():
-    with pytest.raises(queue.Refused, match="which dpo needs"):
+    with pytest.raises(queue.Refused, match="DPO needs pairs"):
         make_run("dpo", dataset_version=make_version(kind="demonstrations"))
 
 
@@ -204,3 +204,91 @@ def test_a_broker_that_is_down_does_not_lose_the_run(django_capture_on_commit_ca
     with django_capture_on_commit_callbacks(execute=True):
         run = make_run(user=make_user())
     assert Run.objects.get(pk=run.pk).state == RunState.QUEUED
+
+
+# --- Reward models and inspections ----------------------------------------------------------------------------------
+
+
+def reward_model(base=None, **fields):
+    return make_policy(PolicyKind.REWARD, base=base or make_policy(), **fields)
+
+
+def test_a_finished_reward_run_registers_a_reward_model_on_its_base():
+    run = running(method="reward")
+    model = queue.succeed(run, RESULT)
+    assert model is not None
+    assert (model.kind, model.method, model.root) == (PolicyKind.REWARD, "reward", run.base)
+
+
+def test_a_finished_inspection_registers_nothing():
+    base = make_policy()
+    run = running(method="inspection", base=base, inspected=base)
+    assert queue.succeed(run, {"makes": "inspection"}) is None
+    assert (Run.objects.get(pk=run.pk).state, base.descendants.count()) == (RunState.SUCCEEDED, 0)
+
+
+def test_rlhf_that_trained_its_reward_model_registers_that_too(settings, tmp_path):
+    settings.HOME = tmp_path
+    run = running(method="rlhf")
+    (run.folder / "reward_model").mkdir(parents=True)
+    (run.folder / "reward_model" / "reward.json").write_text("{}")
+    policy = queue.succeed(run, RESULT)
+    [model] = run.base.descendants.filter(kind=PolicyKind.REWARD)
+    assert policy is not None
+    assert policy.kind == PolicyKind.ADAPTER
+    assert model.location == f"runs/{run.pk}/reward_model"
+
+
+def test_a_reward_model_of_the_same_base_may_judge_rlhf():
+    base = make_policy()
+    assert make_run("rlhf", base=base, reward_model=reward_model(base)).reward_model is not None
+
+
+def test_the_same_files_registered_twice_are_the_same_base():
+    first, second = make_policy(), make_policy()
+    second.digest = first.digest
+    second.save()
+    assert make_run("rlhf", base=second, reward_model=reward_model(first)).reward_model is not None
+
+
+def test_a_reward_model_of_another_base_is_refused():
+    with pytest.raises(queue.Refused, match="vocabularies and hidden states need not agree"):
+        make_run("rlhf", reward_model=reward_model())
+
+
+def test_a_policy_is_no_reward_model():
+    base = make_policy()
+    with pytest.raises(queue.Refused, match="is not a reward model"):
+        make_run("rlhf", base=base, reward_model=make_policy(PolicyKind.ADAPTER, base=base))
+
+
+def test_a_reward_margin_needs_a_reward_model():
+    with pytest.raises(queue.Refused, match="Choose one, or turn the reward margin off"):
+        make_run("cpo", {"reward_margin": True})
+
+
+@pytest.mark.parametrize("method", ["dpo", "cpo", "reward"])
+def test_a_reward_model_that_nothing_would_read_is_refused(method):
+    base = make_policy()
+    with pytest.raises(queue.Refused, match="reads no reward model"):
+        make_run(method, base=base, reward_model=reward_model(base))
+
+
+def test_a_reward_model_is_no_base():
+    with pytest.raises(queue.Refused, match="scores answers and gives none"):
+        make_run("dpo", base=reward_model())
+
+
+def test_an_inspection_looks_at_what_was_trained_from_its_base():
+    base = make_policy()
+    assert make_run("inspection", base=base, inspected=reward_model(base)).inspected is not None
+    with pytest.raises(queue.Refused, match="was not trained from"):
+        make_run("inspection", base=base, inspected=reward_model())
+    with pytest.raises(queue.Refused, match="needs something to look at"):
+        make_run("inspection", base=base)
+
+
+def test_demonstrations_cannot_be_inspected():
+    base = make_policy()
+    with pytest.raises(queue.Refused, match="Inspection needs pairs"):
+        make_run("inspection", base=base, inspected=base, dataset_version=make_version(kind="demonstrations"))

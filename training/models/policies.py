@@ -47,7 +47,7 @@ class Policy(models.Model):
 
     @property
     def root(self) -> Policy:
-        """The whole model beneath: the base of an adapter, whose engine serves it, or of a reward model; else itself."""
+        """The whole model beneath: the base of an adapter (its engine serves both) or a reward model; else itself."""
         if self.kind not in {PolicyKind.ADAPTER, PolicyKind.REWARD}:
             return self
         if self.base is None:

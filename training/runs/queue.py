@@ -18,15 +18,14 @@ from django.utils import timezone
 
 from alignapp.accounts.models import User
 from alignapp.celery import call_workers
-from training.config import Method, RunConfig
+from training.config import Makes, Method, RunConfig
+from training.digests import folder_digest
 from training.models import DatasetVersion, Policy, PolicyKind, Run, RunEvent, RunState
+from training.runs import admission
+from training.runs.admission import Refused as Refused
 
 # A run whose workers vanish this often in a row is the likely cause, so it stops being tried.
 MAX_LOSSES = 3
-
-
-class Refused(Exception):
-    """A run that cannot be queued or changed; the message says why and what to do."""
 
 
 def create(
@@ -39,23 +38,23 @@ def create(
     user: User | None,
     priority: float = 0.0,
     run_id: UUID | None = None,
+    reward_model: Policy | None = None,
+    inspected: Policy | None = None,
 ) -> Run:
-    """Queue a run with its configuration frozen; raises Refused when data or base do not fit the method.
+    """Queue a run with its configuration frozen; raises Refused when data, base or reward model do not fit the method.
 
+    An inspection looks at `inspected`, a policy or reward model trained from `base`, or `base` itself.
     Whoever may send the same launch twice names `run_id`: the second time the run there is comes back.
     """
-    if Method(method).needs_preferences and dataset_version.kind != DatasetVersion.Kind.PREFERENCES:
-        raise Refused(f"{dataset_version} holds demonstrations without rejected answers, which {method} needs.")
-    if base.kind == PolicyKind.ADAPTER:
-        raise Refused(f"{base.name} is an adapter. Choose the model under it, {base.root.name}, as the base.")
-    if base.kind == PolicyKind.UNTRAINED and not getattr(config, "from_scratch", False):
-        raise Refused(f"{base.name} has no weights yet. Train it by SFT with from_scratch, or choose another base.")
+    admission.check(Method(method), config, dataset_version, base, reward_model, inspected)
     values = {
         "name": name,
         "method": method,
         "config": config.model_dump(mode="json"),
         "dataset_version": dataset_version,
         "base": base,
+        "reward_model": reward_model,
+        "inspected": inspected,
         "priority": priority,
         "created_by": user,
     }
@@ -136,13 +135,13 @@ def fail(run: Run, reason: str, remedy: str = "") -> bool:
 
 
 def succeed(run: Run, result: dict[str, Any]) -> Policy | None:
-    """End a running run and register its artifact as a policy; None when the claim was lost."""
+    """End a running run and register what it made; None when the claim was lost, and for an inspection."""
+    columns = ("step", "train_seconds", "tokens", "peak_memory_bytes")
+    changes = {key: result[key] for key in columns if key in result}
+    makes = Method(run.method).makes
+    message = "Finished." if makes is Makes.INSPECTION else f"Finished at step {result['step']}."
     with transaction.atomic():
-        changes = {
-            key: result[key] for key in ("step", "train_seconds", "tokens", "peak_memory_bytes") if key in result
-        }
-        message = f"Finished at step {result['step']}."
-        if not _change(
+        done = _change(
             run,
             {RunState.RUNNING, RunState.CANCELLING},
             RunState.SUCCEEDED,
@@ -152,24 +151,45 @@ def succeed(run: Run, result: dict[str, Any]) -> Policy | None:
             finished_at=timezone.now(),
             process_group=None,
             **changes,
-        ):
+        )
+        if not done or makes is Makes.INSPECTION:
             return None
-        return _register(run, result)
+        _register_own_reward_model(run)
+        return _register(run, result, makes)
 
 
-def _register(run: Run, result: dict[str, Any]) -> Policy:
-    """Make the policy row of a finished run."""
+def _register(run: Run, result: dict[str, Any], makes: Makes) -> Policy:
+    """Make the row of what a finished run trained: a policy, or a reward model, which nothing serves."""
     digest = result["digest"]
+    trained = PolicyKind.ADAPTER if result["tuning"] == "lora" else PolicyKind.FULL
     return Policy.objects.create(
         name=run.name,
-        kind=PolicyKind.ADAPTER if result["tuning"] == "lora" else PolicyKind.FULL,
+        kind=PolicyKind.REWARD if makes is Makes.REWARD_MODEL else trained,
         method=run.method,
         location=f"runs/{run.pk}/{result['artifact']}",
         digest=digest,
         served_name=f"{run.method}-{str(run.pk)[:8]}-{result['step']}-{digest[:8]}",
-        base=run.base if result["tuning"] == "lora" or not run.config.get("from_scratch") else None,
+        base=None if run.config.get("from_scratch") else run.base,
         run=run,
         lora_rank=result["lora_rank"],
+        created_by=run.created_by,
+    )
+
+
+def _register_own_reward_model(run: Run) -> None:
+    """RLHF that trained its reward model first leaves it for inspection and for later runs; it is a row of its own."""
+    folder = run.folder / "reward_model"
+    if not (folder / "reward.json").is_file():
+        return
+    digest = folder_digest(folder)
+    Policy.objects.create(
+        name=f"{run.name}: its reward model"[:160],
+        kind=PolicyKind.REWARD,
+        method=Method.REWARD,
+        location=f"runs/{run.pk}/{folder.name}",
+        digest=digest,
+        served_name=f"{Method.REWARD}-{str(run.pk)[:8]}-{digest[:8]}",
+        base=run.base,
         created_by=run.created_by,
     )
 

@@ -22,7 +22,7 @@ from django.db import DatabaseError
 
 from alignapp import environment
 from training.config import RunSpec
-from training.models import Run, RunState
+from training.models import PolicyKind, Run, RunState
 from training.runs import queue, trainer_events
 from training.runs.process_groups import end_group, group_exists, leader_runs
 
@@ -88,16 +88,28 @@ def prepare(run: Run) -> None:
 
 def spec_of(run: Run) -> RunSpec:
     """Everything the trainer may know about the run."""
+    inspected = run.inspected if run.inspected_id != run.base_id else None
+    judge = inspected if inspected and inspected.kind == PolicyKind.REWARD else run.reward_model
+    policy = inspected if inspected and inspected.kind != PolicyKind.REWARD else None
     return RunSpec(
         run_id=str(run.pk),
         attempt=run.attempt,
         model_path=run.base.path,
         model_digest=run.base.digest,
+        policy_path=policy.path if policy else "",
+        policy_beta=_beta_of(policy.run) if policy and policy.run else 0.0,
+        reward_model_path=judge.path if judge else "",
+        reward_model_digest=judge.digest if judge else "",
         data_path=run.dataset_version.path,
         data_sha256=run.dataset_version.sha256,
         cache_dir=Path(settings.HOME) / "cache",
         config=run.typed_config,
     )
+
+
+def _beta_of(run: Run) -> float:
+    """The strength of the pull to the reference under which a policy was trained; 0 for methods that have none."""
+    return float(run.config.get("beta") or run.config.get("kl_beta") or 0.0)
 
 
 def reap() -> int:
