@@ -27,6 +27,11 @@ Metrics = dict[str, float]
 Samples = list[dict[str, Any]]
 
 
+def no_probe(step: int) -> Metrics:
+    """For plans whose policy is not asked for answers of its own."""
+    return {}
+
+
 @dataclass(frozen=True, slots=True)
 class Part:
     """One forward pass of a step. The parts of a step add up: to its loss, its metrics and its tokens."""
@@ -46,6 +51,7 @@ class Plan:
     parts: Callable[[int], Iterator[Part]]
     evaluate: Callable[[], Metrics]
     samples: Callable[[], Samples]
+    probe: Callable[[int], Metrics] = no_probe  # of the policy's own answers at a checkpoint; a function of the step
     stage: str = "training"
     curves: str = "train"
     checkpoints: str = "step"
@@ -74,6 +80,7 @@ def optimise(run: Run, plan: Plan, state: State, checkpoint: Checkpoint | None) 
         restore(plan, optimizer, state, checkpoint)
     else:
         _look(run, plan, state)
+        _probe(run, plan, state)
         _show_samples(run, plan, state)
     while state.step < plan.steps:
         _step(plan, optimizer, state)
@@ -82,6 +89,8 @@ def optimise(run: Run, plan: Plan, state: State, checkpoint: Checkpoint | None) 
             _emit_window(run, state)
         if due.look:
             _look(run, plan, state)
+        if due.checkpoint:  # before it is saved, so that a run that resumes from it has lost nothing
+            _probe(run, plan, state)
         state.seconds += run.lap()
         stopping = run.stop.requested
         if due.checkpoint or stopping:
@@ -181,6 +190,13 @@ def _emit(run: Run, state: State, values: Metrics) -> None:
 def _look(run: Run, plan: Plan, state: State) -> None:
     with torch.no_grad():
         values = plan.evaluate()
+    _check_finite(values, state.step)
+    _emit(run, state, values)
+
+
+def _probe(run: Run, plan: Plan, state: State) -> None:
+    with torch.no_grad():
+        values = plan.probe(state.step)
     _check_finite(values, state.step)
     _emit(run, state, values)
 
