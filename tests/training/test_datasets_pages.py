@@ -307,7 +307,8 @@ def test_pairs_offer_the_preference_methods_and_demonstrations_only_sft(client, 
         for version in (pairs, demonstrations)
     }
     assert offered[pairs.pk] == [
-        f"{reverse('run-new', args=[method])}?dataset_version={pairs.pk}" for method in ("dpo", "cpo", "rlhf")
+        f"{reverse('run-new', args=[method])}?dataset_version={pairs.pk}"
+        for method in ("dpo", "cpo", "contrastive_cpo", "simpo", "reward", "rlhf")
     ]
     assert offered[demonstrations.pk] == [f"{reverse('run-new', args=['sft'])}?dataset_version={demonstrations.pk}"]
 

@@ -15,8 +15,9 @@ from tests.training.launch_material import base_on_disk, sealed_version
 from training.config import Method, parse_config
 from training.forms.runs import LaunchForm
 from training.launching import config_fields
+from training.launching.methods import GUIDES
 from training.launching.presets import PRESETS
-from training.models import PolicyKind, Run
+from training.models import Policy, PolicyKind, Run
 from training.runs import story
 
 pytestmark = pytest.mark.django_db
@@ -49,7 +50,7 @@ def error_of(response, field: str) -> str:
     return " ".join(response.context["form"].errors.get(field, []))
 
 
-@pytest.mark.parametrize("method", list(Method))
+@pytest.mark.parametrize("method", list(GUIDES))
 def test_every_setting_of_a_method_has_a_field_with_help(ada, method: Method):
     page = parsed(ada.get(reverse("run-new", args=[method])))
     for setting in config_fields.settings_of(method):
@@ -58,15 +59,16 @@ def test_every_setting_of_a_method_has_a_field_with_help(ada, method: Method):
         assert page.find(id=field["aria-describedby"].split()[0]).get_text(strip=True) == setting.info.description
 
 
-@pytest.mark.parametrize("method", list(Method))
+@pytest.mark.parametrize("method", list(GUIDES))
 def test_a_form_left_as_it_is_queues_the_defaults(ada, material, method: Method):
     page = parsed(ada.get(reverse("run-new", args=[method])))
     fields = {field["name"]: field.get("value", "") for field in page.select("#launch input:not([type=checkbox])")}
     fields |= {
-        select["name"]: select.find("option", selected=True)["value"]
+        select["name"]: option["value"]
         for select in page.select("#launch select")
-        if select["name"] not in material
+        if (option := select.find("option", selected=True)) and select["name"] not in material
     }
+    fields |= {text["name"]: text.get_text() for text in page.select("#launch textarea")}
     response = launch(ada, method, **(fields | material))
     run = Run.objects.get()
     assert response.url == run.get_absolute_url()
@@ -253,7 +255,8 @@ def test_the_choice_of_methods_passes_the_data_on(ada):
     page = parsed(ada.get(reverse("run-methods") + "?dataset_version=7"))
     links = [link["href"] for link in page.select("main section a")]
     assert links == [
-        f"{reverse('run-new', args=[method])}?dataset_version=7" for method in ("dpo", "cpo", "rlhf", "sft")
+        f"{reverse('run-new', args=[method])}?dataset_version=7"
+        for method in ("dpo", "cpo", "contrastive_cpo", "simpo", "rlhf", "reward", "sft")
     ]
 
 
@@ -277,3 +280,67 @@ def test_a_refusal_of_the_queue_becomes_an_error_of_the_form(ada, material, monk
     monkeypatch.setattr(LaunchForm, "_check_size", lambda self, base, version: None)
     response = launch(ada, "sft", **(material | {"base": untrained.pk}))
     assert "has no weights yet" in error_of(response, "__all__")
+
+
+# --- Reward models --------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def judge(material):
+    """A reward model on the base of `material`."""
+    return make_policy(PolicyKind.REWARD, name="Judge", base=Policy.objects.get(pk=material["base"]))
+
+
+def test_rlhf_may_be_judged_by_a_registered_reward_model(ada, material, judge):
+    launch(ada, "rlhf", **material, reward_model=judge.pk)
+    assert Run.objects.get().reward_model == judge
+
+
+def test_without_a_choice_rlhf_trains_its_reward_model_first(ada, material, judge):
+    page = parsed(ada.get(reverse("run-new", args=["rlhf"])))
+    offered = [option.get_text() for option in page.select("[name=reward_model] option")]
+    assert offered == ["Train one first", "Judge · on islands-sft"]
+    launch(ada, "rlhf", **material)
+    assert Run.objects.get().reward_model is None
+
+
+def test_a_reward_model_of_another_base_is_refused_at_its_field(ada, material):
+    other = make_policy(PolicyKind.REWARD, base=make_policy())
+    response = launch(ada, "rlhf", **material, reward_model=other.pk)
+    assert "vocabularies and hidden states need not agree" in error_of(response, "reward_model")
+
+
+def test_the_reward_margin_of_constrained_cpo_needs_a_reward_model(ada, material, judge):
+    assert "Choose one" in error_of(launch(ada, "cpo", **material, reward_margin="on"), "reward_model")
+    launch(ada, "cpo", **material, reward_margin="on", reward_model=judge.pk)
+    assert Run.objects.get().reward_model == judge
+
+
+def test_a_reward_model_without_the_reward_margin_is_refused_for_constrained_cpo(ada, material, judge):
+    assert "reads no reward model" in error_of(launch(ada, "cpo", **material, reward_model=judge.pk), "reward_model")
+
+
+def test_a_reward_model_is_not_offered_as_a_base(ada, material, judge):
+    assert "no registered whole model" in error_of(launch(ada, "dpo", **(material | {"base": judge.pk})), "base")
+
+
+def test_launching_again_keeps_the_reward_model(ada, material, judge):
+    launch(ada, "rlhf", **material, reward_model=judge.pk)
+    page = parsed(ada.get(story.launch_link(Run.objects.get())))
+    assert page.select_one("[name=reward_model] option[selected]")["value"] == str(judge.pk)
+
+
+def test_the_server_s_rank_does_not_bind_a_reward_model(ada, material, settings):
+    settings.VLLM_MAX_LORA_RANK = 16
+    assert launch(ada, "reward", **material, lora_rank="32").status_code == 302
+
+
+def test_a_rule_a_line_is_kept_and_a_broken_one_refused(ada, material):
+    launch(ada, "rlhf", **material, rules="sorry -0.5 (?i)sorry\r\nlist 0.1 ^- ")
+    assert [rule.name for rule in Run.objects.get().typed_config.reward_rules] == ["sorry", "list"]
+    assert "is no regular expression" in error_of(launch(ada, "rlhf", **material, rules="sorry -0.5 ("), "rules")
+
+
+def test_the_settings_of_ppo_are_open_where_ppo_is_chosen_alone(ada):
+    pages = [parsed(ada.get(f"{reverse('run-new', args=['rlhf'])}?algorithm={name}")) for name in ("rloo", "ppo")]
+    assert [page.select_one("[aria-labelledby=ppo-title] details").has_attr("open") for page in pages] == [False, True]

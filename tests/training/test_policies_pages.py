@@ -10,6 +10,7 @@ from django.urls import reverse
 
 from comparisons.models import Endpoint, ServedPolicy
 from tests.factories import make_policy, make_run, make_user
+from training.launching.methods import GUIDES
 from training.lineage import ancestors
 from training.models import Policy, PolicyKind
 
@@ -103,7 +104,7 @@ def test_a_policy_shows_its_digest_and_opens_the_launch_form_on_it(ada):
     shown = page(ada, policy.get_absolute_url())
     assert policy.digest in text(shown)
     links = [link["href"] for link in shown.select("[aria-labelledby=train-title] a")]
-    assert links == [f"{reverse('run-new', args=[m])}?base={policy.pk}" for m in ("dpo", "cpo", "rlhf", "sft")]
+    assert links == [f"{reverse('run-new', args=[method])}?base={policy.pk}" for method in GUIDES]
 
 
 def test_training_on_from_an_adapter_starts_at_its_base(ada):

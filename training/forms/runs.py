@@ -14,7 +14,7 @@ from django.http import QueryDict
 from pydantic import ValidationError
 
 from alignapp.accounts.models import User
-from training.config import Method, TrainingConfig, parse_config
+from training.config import Makes, Method, TrainingConfig, parse_config
 from training.launching import config_fields
 from training.launching.config_fields import VALUE_LABELS, Setting
 from training.launching.estimates import NoShape
@@ -22,9 +22,11 @@ from training.launching.presets import preset
 from training.launching.throughput import Forecast, MissingModel, forecast
 from training.models import DatasetVersion, Policy, PolicyKind, Run
 from training.quantities import gib
-from training.runs import queue
+from training.runs import admission, queue
 
 RUN_FIELDS = ("name", "base", "dataset_version")
+# Methods that may read a reward model, and what its absence means to them.
+REWARD_MODELS = {Method.RLHF: "Train one first", Method.CPO: "None"}
 # What a launch may carry beside the run's own fields and the settings.
 OTHER_KEYS = {"csrfmiddlewaretoken", "preset"}
 # Data smaller than the default batch may still be trained on: its only batch is then smaller.
@@ -46,6 +48,8 @@ def _widget(setting: Setting) -> forms.Widget:
     default = config_fields.value_text(setting.default)
     if setting.choices:
         return forms.Select(choices=[(choice, VALUE_LABELS.get(choice, choice)) for choice in setting.choices])
+    if setting.lines:
+        return forms.Textarea({"rows": 3, "autocomplete": "off", "spellcheck": "false", "class": "mono"})
     mode = "numeric" if isinstance(setting.default, int) else "decimal"
     return forms.TextInput({"inputmode": mode, "autocomplete": "off", "placeholder": default})
 
@@ -68,6 +72,23 @@ class BaseChoice(forms.ModelChoiceField):  # type: ignore[type-arg]
 
     def label_from_instance(self, obj: Any) -> str:
         return f"{obj.name} · {obj.get_kind_display().lower()}"
+
+
+class RewardModelChoice(forms.ModelChoiceField):  # type: ignore[type-arg]
+    """Registered reward models, each with the base that it fits."""
+
+    def __init__(self, without: str) -> None:
+        super().__init__(
+            queryset=Policy.objects.filter(kind=PolicyKind.REWARD).select_related("base"),
+            required=False,
+            label="Reward model",
+            empty_label=without,
+            help_text="A trained reward model on the same base; its scores are read as they are.",
+            error_messages={"invalid_choice": "This is no registered reward model. Choose one of the list."},
+        )
+
+    def label_from_instance(self, obj: Any) -> str:
+        return f"{obj.name} · on {obj.root.name}"
 
 
 class LaunchForm(forms.Form):
@@ -103,6 +124,8 @@ class LaunchForm(forms.Form):
         super().__init__(data, **options)
         self.method = method
         self.fields["base"].queryset = _bases(method)  # type: ignore[attr-defined]
+        if method in REWARD_MODELS:
+            self.fields["reward_model"] = RewardModelChoice(REWARD_MODELS[method])
         self.all_settings = config_fields.settings_of(method)
         self.fields |= {setting.path: _field(setting) for setting in self.all_settings}
         for setting in self.all_settings:
@@ -119,6 +142,7 @@ class LaunchForm(forms.Form):
         self._check_rank()
         self._check_data(cleaned.get("dataset_version"))
         self._check_weights(cleaned.get("base"))
+        self._check_reward_model(cleaned.get("base"), cleaned.get("reward_model"))
         self._check_size(cleaned.get("base"), cleaned.get("dataset_version"))
         return cleaned
 
@@ -140,7 +164,12 @@ class LaunchForm(forms.Form):
 
     def _check_rank(self) -> None:
         limit = settings.VLLM_MAX_LORA_RANK
-        if self.config and self.config.tuning == "lora" and self.config.lora_rank > limit:
+        if (
+            self.method.makes is Makes.POLICY
+            and self.config
+            and self.config.tuning == "lora"
+            and self.config.lora_rank > limit
+        ):
             self.add_error(
                 "lora_rank",
                 f"The server takes adapters of rank {limit} at most, so this one could not be served. "
@@ -173,6 +202,14 @@ class LaunchForm(forms.Form):
                 f"{base.name} has no weights yet. Tick “From scratch” and train every weight, or choose another.",
             )
 
+    def _check_reward_model(self, base: Policy | None, model: Policy | None) -> None:
+        if not (base and self.config) or "reward_model" in self.errors:
+            return
+        try:
+            admission.check_reward_model(self.method, self.config, base, model)
+        except queue.Refused as refusal:
+            self.add_error("reward_model", str(refusal))
+
     def _check_size(self, base: Policy | None, version: DatasetVersion | None) -> None:
         """Forecast the run when there is enough to go by, and refuse one that cannot fit."""
         if not (base and version and self.config):
@@ -196,6 +233,7 @@ class LaunchForm(forms.Form):
             config=self.config,
             dataset_version=version,
             base=self.cleaned_data["base"],
+            reward_model=self.cleaned_data.get("reward_model"),
             name=self.cleaned_data["name"] or free_name(self.method, version),
             user=user,
             run_id=self._run_id(self.config),
@@ -206,7 +244,8 @@ class LaunchForm(forms.Form):
         sent = self.cleaned_data
         if sent["ticket"] is None:
             return None
-        chosen = (sent["name"], str(sent["base"].pk), str(sent["dataset_version"].pk), config.model_dump_json())
+        rows = (sent["base"], sent["dataset_version"], sent.get("reward_model"))
+        chosen = (sent["name"], *(str(row.pk) for row in rows if row), config.model_dump_json())
         return uuid5(sent["ticket"], "\0".join(chosen))
 
     @property
@@ -223,7 +262,7 @@ class LaunchForm(forms.Form):
 
     @property
     def run_fields(self) -> list[BoundField]:
-        return [self[name] for name in RUN_FIELDS]
+        return [self[name] for name in run_fields(self.method)]
 
     @property
     def method_fields(self) -> list[BoundField]:
@@ -232,7 +271,17 @@ class LaunchForm(forms.Form):
 
     @property
     def reward_fields(self) -> list[BoundField]:
+        """What is read only where RLHF trains its reward model first."""
         return self._bound(lambda setting: setting.group == "reward")
+
+    @property
+    def ppo_fields(self) -> list[BoundField]:
+        """What only one of RLHF's algorithms reads."""
+        return self._bound(lambda setting: setting.group == "ppo")
+
+    @property
+    def reads_ppo(self) -> bool:
+        return bool(self.ppo_fields) and self["algorithm"].value() == "ppo"
 
     @property
     def common_fields(self) -> list[BoundField]:
@@ -246,10 +295,15 @@ class LaunchForm(forms.Form):
         return [self[setting.path] for setting in self.all_settings if wanted(setting)]
 
 
+def run_fields(method: Method) -> tuple[str, ...]:
+    """Names of the fields that describe the run and are no settings."""
+    return (*RUN_FIELDS, "reward_model") if method in REWARD_MODELS else RUN_FIELDS
+
+
 def _bases(method: Method) -> QuerySet[Policy]:
     """Whole models; only SFT can start from one without weights."""
-    unfit = [PolicyKind.ADAPTER] if method is Method.SFT else [PolicyKind.ADAPTER, PolicyKind.UNTRAINED]
-    return Policy.objects.exclude(kind__in=unfit)
+    whole = [PolicyKind.BASE, PolicyKind.FULL]
+    return Policy.objects.filter(kind__in=[*whole, PolicyKind.UNTRAINED] if method is Method.SFT else whole)
 
 
 def _initial(setting: Setting) -> Any:
@@ -283,9 +337,10 @@ def prefilled(method: Method, query: QueryDict) -> tuple[dict[str, Any], list[st
     defaults = {setting.path: setting.default for setting in config_fields.settings_of(method)}
     chosen = preset(method, query.get("preset", ""))
     texts = {path: config_fields.raw_text(value) for path, value in (chosen.values if chosen else {}).items()}
-    texts |= {key: str(value) for key, value in query.items() if key in defaults or key in RUN_FIELDS}
+    own = run_fields(method)
+    texts |= {key: str(value) for key, value in query.items() if key in defaults or key in own}
     values: dict[str, Any] = {
         key: text.lower() in TRUE_WORDS if isinstance(defaults.get(key), bool) else text for key, text in texts.items()
     }
-    unknown = [key for key in query if key not in defaults and key not in RUN_FIELDS and key != "preset"]
+    unknown = [key for key in query if key not in defaults and key not in own and key != "preset"]
     return values, unknown

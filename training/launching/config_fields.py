@@ -34,6 +34,17 @@ LABELS = {
     "max_new_tokens": "Longest answer",
     "missing_eos_penalty": "Cut-off penalty",
     "length_normalised": "Length-normalised",
+    "nll_weight": "Weight of the likelihood",
+    "nll_per": "Likelihood per",
+    "use_margin": "Use the margin column",
+    "members": "Reward models",
+    "rules": "Rules",
+    "gae_lambda": "λ of the advantages",
+    "devices": "Devices",
+    "probe_prompts": "Probed prompts",
+    "best_of": "Answers per prompt",
+    "best_of_prompts": "Prompts for best of n",
+    "rows": "Pairs",
 }
 VALUE_LABELS = {
     "lora": "LoRA adapter",
@@ -43,6 +54,17 @@ VALUE_LABELS = {
     "cosine": "Cosine",
     "linear": "Linear",
     "constant": "Constant",
+    "sigmoid": "Sigmoid",
+    "robust": "Robust",
+    "ipo": "IPO",
+    "rloo": "RLOO",
+    "grpo": "GRPO",
+    "dr_grpo": "Dr. GRPO",
+    "ppo": "PPO",
+    "token": "Token",
+    "answer": "Answer",
+    "transformers": "Transformers",
+    "vllm": "vLLM",
 }
 
 
@@ -66,8 +88,16 @@ class Setting:
 
     @property
     def advanced(self) -> bool:
+        return self._marked("advanced")
+
+    @property
+    def lines(self) -> bool:
+        """Whether its value is several lines of text."""
+        return self._marked("lines")
+
+    def _marked(self, mark: str) -> bool:
         extra = self.info.json_schema_extra
-        return isinstance(extra, dict) and bool(extra.get("advanced"))
+        return isinstance(extra, dict) and bool(extra.get(mark))
 
     @property
     def default(self) -> Any:

@@ -21,7 +21,7 @@ def check(
     """Raise Refused for the first thing that does not fit."""
     _check_data(method, version)
     _check_base(config, base)
-    _check_reward_model(method, config, base, reward_model)
+    check_reward_model(method, config, base, reward_model)
     _check_inspected(method, base, inspected)
 
 
@@ -42,7 +42,8 @@ def _check_base(config: RunConfig, base: Policy) -> None:
         raise Refused(f"{base.name} has no weights yet. Train it by SFT with from_scratch, or choose another base.")
 
 
-def _check_reward_model(method: Method, config: RunConfig, base: Policy, model: Policy | None) -> None:
+def check_reward_model(method: Method, config: RunConfig, base: Policy, model: Policy | None) -> None:
+    """Raise Refused unless a reward model is there where it is needed, nowhere else, and fits the base."""
     wants_margin = bool(getattr(config, "reward_margin", False))
     if model is None:
         if wants_margin:

@@ -89,6 +89,7 @@ def comparable_runs(run: Run, chosen: Run | None = None) -> list[Run]:
 def launch_link(run: Run) -> str:
     """The launch form filled in with the settings of this run; defaults are left out of the address."""
     method = Method(run.method)
-    values = {"base": run.base_id, "dataset_version": run.dataset_version_id}
+    chosen = {"base": run.base_id, "dataset_version": run.dataset_version_id, "reward_model": run.reward_model_id}
+    values = {name: pk for name, pk in chosen.items() if pk}
     changed = {value.setting.path: raw_text(value.value) for value in values_of(method, run.config) if value.changed}
     return f"{reverse('run-new', args=[method])}?{urlencode(values | changed)}"

@@ -146,7 +146,7 @@ def dataset_version(request: HttpRequest, slug: str, number: int) -> HttpRespons
         "chart": _lengths_chart(report.lengths) if report else None,
         "length_rows": _length_rows(report.lengths) if report else [],
         "samples": store.page(version.path, 0, 3) if has_file else [],
-        "methods": [method for method in Method if _fits(method, version)],
+        "methods": [method for method in Method if method.trains and _fits(method, version)],
         "versions": version.dataset.versions.defer("origin"),
         "same_rows": DatasetVersion.objects.filter(sha256=version.sha256)
         .exclude(pk=version.pk)
