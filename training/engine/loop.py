@@ -7,7 +7,7 @@ run repeats an uninterrupted one. A step that is not finite ends the run before 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -41,6 +41,10 @@ class Part:
     tokens: int
 
 
+Pending = Callable[[], Part]
+"""A part that is still to be computed: devices that share a run compute some of a step's parts each."""
+
+
 @dataclass(frozen=True)
 class Plan:
     """What a method brings to the loop; `curves` and `checkpoints` name its metrics and its checkpoint folders."""
@@ -48,7 +52,7 @@ class Plan:
     config: TrainingConfig
     steps: int
     trained: dict[str, Tensor]
-    parts: Callable[[int], Iterator[Part]]
+    parts: Callable[[int], Sequence[Pending]]
     evaluate: Callable[[], Metrics]
     samples: Callable[[], Samples]
     probe: Callable[[int], Metrics] = no_probe  # of the policy's own answers at a checkpoint; a function of the step
@@ -144,7 +148,8 @@ def _step(plan: Plan, optimizer: torch.optim.Optimizer, state: State) -> None:
     for group in optimizer.param_groups:
         group["lr"] = learning_rate(plan.config, state.step, plan.steps)
     sums: dict[str, Tensor] = {}
-    for part in plan.parts(state.step):
+    for pending in plan.parts(state.step):
+        part = pending()
         part.loss.backward()
         state.tokens += part.tokens
         for name, value in {f"{plan.curves}/loss": part.loss, **part.metrics}.items():

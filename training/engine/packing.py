@@ -175,14 +175,40 @@ def _piece_length(examples: Sequence[Example], piece: _Piece) -> int:
     return len(example.prompt) + sum(len(example.answers[k]) for k in piece.branches)
 
 
-def split_by_tokens(examples: Sequence[Example], most: int) -> list[list[int]]:
-    """Indices of consecutive examples whose tokens together stay within `most` (one example may exceed it alone)."""
+def split_by_tokens(examples: Sequence[Example], most: int, *, packed: bool = True, ways: int = 1) -> list[list[int]]:
+    """Indices of consecutive examples whose tokens together stay within `most` (one example may exceed it alone).
+
+    Plain batches are counted as they are laid out: the prompt once per answer, and padding. With several `ways` the
+    parts are about equal and a multiple of `ways` in number, unless there are too few examples.
+    """
+    if ways > 1:
+        return _even_split(examples, most, packed, ways)
     parts: list[list[int]] = []
-    room = 0
-    for index, example in enumerate(examples):
-        if not parts or example.length > room:
-            parts.append([])
-            room = most
-        parts[-1].append(index)
-        room -= example.length
+    for index in range(len(examples)):
+        if parts and _laid_out(examples, [*parts[-1], index], packed) <= most:
+            parts[-1].append(index)
+        else:
+            parts.append([index])
     return parts
+
+
+def _even_split(examples: Sequence[Example], most: int, packed: bool, ways: int) -> list[list[int]]:
+    """As many runs of examples with about equal tokens as it takes for each to fit."""
+    total = sum(example.length for example in examples)
+    for count in range(ways, len(examples) + ways, ways):
+        parts: list[list[int]] = [[] for _ in range(count)]
+        before = 0
+        for index, example in enumerate(examples):
+            parts[int(count * (before + example.length / 2) / total)].append(index)
+            before += example.length
+        if all(len(part) <= 1 or _laid_out(examples, part, packed) <= most for part in parts):
+            return [part for part in parts if part]
+    return [[index] for index in range(len(examples))]
+
+
+def _laid_out(examples: Sequence[Example], part: Sequence[int], packed: bool) -> int:
+    """Tokens of these examples in one batch; the gaps at the ends of packed rows are not counted."""
+    if packed:
+        return sum(examples[index].length for index in part)
+    rows = [len(examples[index].prompt) + len(answer) for index in part for answer in examples[index].answers]
+    return len(rows) * max(rows)

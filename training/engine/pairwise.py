@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
+from functools import partial
 
 import torch
 from torch import Tensor
 
+from training.config import TrainingConfig
 from training.engine import artifacts, loop
 from training.engine.data import HELD_OUT_ROWS, Examples, load_examples
 from training.engine.diagnostics import ROUNDING, margins, pair_diagnostics, pair_log_probs, undesirable
 from training.engine.logprobs import answer_log_probs
-from training.engine.loop import Metrics, Part, Plan
+from training.engine.loop import Metrics, Part, Pending, Plan
 from training.engine.losses import weighted_mean
-from training.engine.packing import split_by_tokens
 from training.engine.policy import Policy, load_policy, make_trainable
 from training.engine.reference import reference_log_probs
 from training.engine.rollouts import SAMPLE_TOKENS, show_samples
@@ -46,7 +47,7 @@ def train_on_pairs(run: Run, pair_loss: PairLoss) -> None:
         config=config,
         steps=order.steps,
         trained=dict(policy.trained()),
-        parts=lambda step: _parts(policy, examples, reference, order.batch(step), pair_loss, config.tokens_per_pass),
+        parts=lambda step: _parts(policy, examples, reference, order.batch(step), pair_loss, config),
         evaluate=evaluate,
         samples=lambda: show_samples(policy, examples.shown_prompts[: config.sample_count], SAMPLE_TOKENS),
     )
@@ -56,19 +57,22 @@ def train_on_pairs(run: Run, pair_loss: PairLoss) -> None:
 
 
 def _parts(
-    policy: Policy, examples: Examples, reference: Tensor, rows: list[int], pair_loss: PairLoss, tokens_per_pass: int
-) -> Iterator[Part]:
+    policy: Policy, examples: Examples, reference: Tensor, rows: list[int], pair_loss: PairLoss, config: TrainingConfig
+) -> list[Pending]:
     """The weighted mean of the loss over the step's pairs, in as many forward passes as their tokens need."""
     pairs = [examples.train[row] for row in rows]
     total = sum(pair.weight for pair in pairs)
-    for part in split_by_tokens(pairs, tokens_per_pass):
+
+    def compute(part: list[int]) -> Part:
         batch = policy.collate([pairs[i] for i in part])
         log_probs = answer_log_probs(policy, batch).view(-1, 2)
         reference_part = reference[[rows[i] for i in part]].to(policy.device)
         weights = torch.tensor([pairs[i].weight for i in part], device=policy.device)
         losses = pair_loss(log_probs, reference_part, batch.lengths.view(-1, 2))
         metrics = _metrics(log_probs.detach(), reference_part, weights / total)
-        yield Part(weighted_mean(losses, weights, total), metrics, sum(pairs[i].length for i in part))
+        return Part(weighted_mean(losses, weights, total), metrics, sum(pairs[i].length for i in part))
+
+    return [partial(compute, part) for part in policy.passes(pairs, config.tokens_per_pass, config.devices)]
 
 
 def _metrics(log_probs: Tensor, reference: Tensor, shares: Tensor) -> dict[str, Tensor]:

@@ -7,7 +7,7 @@ is off everywhere (evaluation mode), so that policy, reference and server comput
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,7 +31,7 @@ from transformers.utils import logging as transformers_logging
 
 from training.config import SFTConfig, TrainingConfig
 from training.engine.errors import EngineError
-from training.engine.packing import Batch, Example, pack
+from training.engine.packing import Batch, Example, pack, split_by_tokens
 
 transformers_logging.disable_progress_bar()  # trainer.log is not a terminal
 
@@ -97,6 +97,10 @@ class Policy:
 
     def collate(self, examples: list[Example]) -> Batch:
         return pack(examples, packed=self.packed).to(self.device)
+
+    def passes(self, examples: Sequence[Example], most: int, devices: int = 1) -> list[list[int]]:
+        """Indices of the examples of each forward pass of at most `most` tokens; shares of `devices` are alike."""
+        return split_by_tokens(examples, most, packed=self.packed, ways=devices)
 
     def trained(self) -> Iterator[tuple[str, nn.Parameter]]:
         """Names and weights that the optimizer moves."""

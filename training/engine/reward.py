@@ -10,8 +10,8 @@ reward_model/ holds weights.safetensors (what was trained, by name) and reward.j
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -23,8 +23,8 @@ from training.config import RLHFConfig
 from training.engine import loop, losses
 from training.engine.artifacts import write_atomically
 from training.engine.data import HELD_OUT_ROWS, Examples
-from training.engine.loop import Metrics, Part, Plan, State
-from training.engine.packing import Batch, Example, split_by_tokens
+from training.engine.loop import Metrics, Part, Pending, Plan, State
+from training.engine.packing import Batch, Example
 from training.engine.policy import Policy, make_trainable
 from training.engine.rollouts import sample
 from training.engine.run import Run
@@ -98,9 +98,9 @@ def _train(run: Run, model: RewardModel, examples: Examples, state: State) -> No
     order = examples.order(schedule)
     held_out = examples.held_out[:HELD_OUT_ROWS]
 
-    def parts(step: int) -> Iterator[Part]:
+    def parts(step: int) -> list[Pending]:
         pairs = [examples.train[i] for i in order.batch(step)]
-        return _parts(model, pairs, config.tokens_per_pass, stage.centring, "reward")
+        return _parts(model, pairs, config.tokens_per_pass, stage.centring, "reward", config.devices)
 
     def evaluate() -> Metrics:
         return _held_out_metrics(model, held_out, config.tokens_per_pass, stage.centring)
@@ -120,11 +120,12 @@ def _train(run: Run, model: RewardModel, examples: Examples, state: State) -> No
 
 
 def _parts(
-    model: RewardModel, pairs: list[Example], tokens_per_pass: int, centring: float, curves: str
-) -> Iterator[Part]:
+    model: RewardModel, pairs: list[Example], tokens_per_pass: int, centring: float, curves: str, devices: int = 1
+) -> list[Pending]:
     """The weighted mean of the Bradley-Terry loss over the step's pairs."""
     total = sum(pair.weight for pair in pairs)
-    for part in split_by_tokens(pairs, tokens_per_pass):
+
+    def compute(part: list[int]) -> Part:
         rows = [pairs[i] for i in part]
         weights = torch.tensor([row.weight for row in rows], device=model.body.device)
         chosen, rejected = model.scores(model.body.collate(rows)).view(-1, 2).unbind(1)
@@ -132,14 +133,17 @@ def _parts(
         right = losses.weighted_mean((chosen > rejected).float(), weights, total)
         gap = losses.weighted_mean(chosen.detach() - rejected.detach(), weights, total)
         tokens = sum(row.length for row in rows)
-        yield Part(loss, {f"{curves}/accuracy": right, f"{curves}/margin": gap}, tokens)
+        return Part(loss, {f"{curves}/accuracy": right, f"{curves}/margin": gap}, tokens)
+
+    return [partial(compute, part) for part in model.body.passes(pairs, tokens_per_pass, devices)]
 
 
 def _held_out_metrics(model: RewardModel, pairs: list[Example], tokens_per_pass: int, centring: float) -> Metrics:
     if not pairs:
         return {}
     values = {"reward_held_out/loss": 0.0, "reward_held_out/accuracy": 0.0, "reward_held_out/margin": 0.0}
-    for part in _parts(model, pairs, tokens_per_pass, centring, "reward_held_out"):
+    for pending in _parts(model, pairs, tokens_per_pass, centring, "reward_held_out"):
+        part = pending()
         for name, value in {"reward_held_out/loss": part.loss, **part.metrics}.items():
             values[name] += float(value)
     return values
@@ -155,7 +159,7 @@ def _fix_scale(run: Run, model: RewardModel, reference: Policy, examples: Exampl
     prompts = [p for p in prompts if len(p) + config.max_new_tokens <= reference.context_length] or prompts[:1]
     costs = [Example(p, ((0,) * config.max_new_tokens,)) for p in prompts]
     scores = []
-    for part in run.watched("scaling the reward", split_by_tokens(costs, config.tokens_per_pass)):
+    for part in run.watched("scaling the reward", reference.passes(costs, config.tokens_per_pass)):
         chosen = [prompts[i] for i in part]
         answers = sample(
             reference, chosen, count=1, max_new_tokens=config.max_new_tokens, temperature=config.temperature

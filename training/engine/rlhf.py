@@ -7,8 +7,8 @@ of KL). The KL to the reference is the k1 estimate inside the reward, where its 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 from torch import Tensor
@@ -19,8 +19,8 @@ from training.engine.data import HELD_OUT_ROWS, Examples, Order, load_examples
 from training.engine.diagnostics import pair_diagnostics, pair_log_probs
 from training.engine.errors import EngineError
 from training.engine.logprobs import answer_log_probs
-from training.engine.loop import Metrics, Part, Plan, State
-from training.engine.packing import Example, split_by_tokens
+from training.engine.loop import Metrics, Part, Pending, Plan, State
+from training.engine.packing import Example
 from training.engine.policy import Policy, frozen_copy, load_policy, make_trainable
 from training.engine.reward import RewardModel
 from training.engine.rollouts import Answer, sample, show_samples
@@ -91,10 +91,11 @@ def _usable_prompts(run: Run, policy: Policy, examples: Examples, config: RLHFCo
     return usable
 
 
-def _parts(actors: Actors, prompts: list[Prompt], config: RLHFConfig) -> Iterator[Part]:
+def _parts(actors: Actors, prompts: list[Prompt], config: RLHFConfig) -> list[Pending]:
     """Sample, judge and score the step's prompts, in as many passes as their longest possible tokens need."""
     longest = [Example(p, ((0,) * config.max_new_tokens,) * config.group_size) for p in prompts]
-    for part in split_by_tokens(longest, config.tokens_per_pass):
+
+    def compute(part: list[int]) -> Part:
         chosen = [prompts[i] for i in part]
         groups = sample(
             actors.policy,
@@ -103,7 +104,9 @@ def _parts(actors: Actors, prompts: list[Prompt], config: RLHFConfig) -> Iterato
             max_new_tokens=config.max_new_tokens,
             temperature=config.temperature,
         )
-        yield _part(actors, chosen, groups, len(prompts) * config.group_size, config)
+        return _part(actors, chosen, groups, len(prompts) * config.group_size, config)
+
+    return [partial(compute, part) for part in actors.policy.passes(longest, config.tokens_per_pass, config.devices)]
 
 
 def _part(actors: Actors, prompts: list[Prompt], groups: list[list[Answer]], total: int, config: RLHFConfig) -> Part:

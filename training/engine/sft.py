@@ -5,15 +5,15 @@ The mean is over the tokens of a step, so that long answers weigh more than shor
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from functools import partial
 
 import torch
 
 from training.engine import artifacts, loop
 from training.engine.data import HELD_OUT_ROWS, load_examples
 from training.engine.logprobs import answer_log_probs
-from training.engine.loop import Metrics, Part, Plan
-from training.engine.packing import Example, split_by_tokens
+from training.engine.loop import Metrics, Part, Pending, Plan
+from training.engine.packing import Example
 from training.engine.policy import Policy, load_policy, make_trainable
 from training.engine.rollouts import SAMPLE_TOKENS, show_samples
 from training.engine.run import Run
@@ -31,7 +31,9 @@ def train(run: Run) -> None:
         config=config,
         steps=order.steps,
         trained=dict(policy.trained()),
-        parts=lambda step: _parts(policy, [examples.train[i] for i in order.batch(step)], config.tokens_per_pass),
+        parts=lambda step: _parts(
+            policy, [examples.train[i] for i in order.batch(step)], config.tokens_per_pass, config.devices
+        ),
         evaluate=lambda: _held_out_metrics(policy, held_out, config.tokens_per_pass),
         samples=lambda: show_samples(policy, examples.shown_prompts[: config.sample_count], SAMPLE_TOKENS),
     )
@@ -42,18 +44,21 @@ def train(run: Run) -> None:
     artifacts.finish(run, policy, state)
 
 
-def _parts(policy: Policy, rows: list[Example], tokens_per_pass: int) -> Iterator[Part]:
+def _parts(policy: Policy, rows: list[Example], tokens_per_pass: int, devices: int = 1) -> list[Pending]:
     """Negative log-likelihood per token, weighted by row: -sum_i w_i log pi(y_i|x_i) / sum_i w_i |y_i|."""
     total = sum(row.weight * len(row.answers[0]) for row in rows)
-    for part in split_by_tokens(rows, tokens_per_pass):
+
+    def compute(part: list[int]) -> Part:
         chosen = [rows[i] for i in part]
         weights = torch.tensor([row.weight for row in chosen], device=policy.device)
         loss = -(weights * answer_log_probs(policy, policy.collate(chosen))).sum() / total
-        yield Part(loss, {}, sum(row.length for row in chosen))
+        return Part(loss, {}, sum(row.length for row in chosen))
+
+    return [partial(compute, part) for part in policy.passes(rows, tokens_per_pass, devices)]
 
 
 def _held_out_metrics(policy: Policy, rows: list[Example], tokens_per_pass: int) -> Metrics:
     """The loss on rows that are not trained on; nothing where there are none."""
     if not rows:
         return {}
-    return {"held_out/loss": sum(float(part.loss) for part in _parts(policy, rows, tokens_per_pass))}
+    return {"held_out/loss": sum(float(part().loss) for part in _parts(policy, rows, tokens_per_pass))}
