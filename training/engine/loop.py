@@ -34,11 +34,15 @@ def no_probe(step: int) -> Metrics:
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """One forward pass of a step. The parts of a step add up: to its loss, its metrics and its tokens."""
+    """One forward pass of a step. The parts of a step add up: to its loss, its metrics and its tokens.
+
+    Of `maxima`, the largest over the parts is the step's.
+    """
 
     loss: Tensor
     metrics: dict[str, Tensor]
     tokens: int
+    maxima: dict[str, Tensor] = field(default_factory=dict)
 
 
 Pending = Callable[[], Part]
@@ -56,6 +60,7 @@ class Plan:
     evaluate: Callable[[], Metrics]
     samples: Callable[[], Samples]
     probe: Callable[[int], Metrics] = no_probe  # of the policy's own answers at a checkpoint; a function of the step
+    updates: int = 1  # optimizer steps within a step: `parts` is called for each; checkpoints lie between steps
     stage: str = "training"
     curves: str = "train"
     checkpoints: str = "step"
@@ -147,6 +152,13 @@ def _step(plan: Plan, optimizer: torch.optim.Optimizer, state: State) -> None:
     seed_step(plan.config.seed, state.step)
     for group in optimizer.param_groups:
         group["lr"] = learning_rate(plan.config, state.step, plan.steps)
+    for _ in range(plan.updates):
+        _update(plan, optimizer, state)
+    state.step += 1
+
+
+def _update(plan: Plan, optimizer: torch.optim.Optimizer, state: State) -> None:
+    """One optimizer step on the parts of the current step."""
     sums: dict[str, Tensor] = {}
     for pending in plan.parts(state.step):
         part = pending()
@@ -154,13 +166,14 @@ def _step(plan: Plan, optimizer: torch.optim.Optimizer, state: State) -> None:
         state.tokens += part.tokens
         for name, value in {f"{plan.curves}/loss": part.loss, **part.metrics}.items():
             sums[name] = sums.get(name, 0.0) + value.detach()
+        for name, value in part.maxima.items():
+            sums[name] = torch.maximum(sums.get(name, value), value)
     norm = nn.utils.clip_grad_norm_(plan.trained.values(), plan.config.max_grad_norm)
     names = [*sums, f"{plan.curves}/grad_norm"]
     values = torch.stack([*(v.float() for v in sums.values()), norm.float()]).tolist()  # one wait for the device
     _check_finite(dict(zip(names, values, strict=True)), state.step + 1)
     optimizer.step()
     optimizer.zero_grad(set_to_none=True)
-    state.step += 1
     _accumulate(state, names, values)
     _accumulate(state, [f"{plan.curves}/learning_rate"], [optimizer.param_groups[0]["lr"]])
     state.window_steps += 1
