@@ -11,11 +11,12 @@ from torch import Tensor
 from training.config import TrainingConfig
 from training.engine import artifacts, loop
 from training.engine.data import HELD_OUT_ROWS, Examples, load_examples
-from training.engine.diagnostics import ROUNDING, margins, pair_diagnostics, pair_log_probs, undesirable
+from training.engine.diagnostics import ROUNDING, lengths_of, look, margins, pair_log_probs, undesirable
 from training.engine.logprobs import answer_log_probs
 from training.engine.loop import Metrics, Part, Pending, Plan
 from training.engine.losses import weighted_mean
 from training.engine.policy import Policy, load_policy, make_trainable
+from training.engine.probes import make_probe
 from training.engine.reference import reference_log_probs
 from training.engine.rollouts import SAMPLE_TOKENS, show_samples
 from training.engine.run import Run
@@ -38,10 +39,9 @@ def train_on_pairs(run: Run, pair_loss: PairLoss) -> None:
 
     def evaluate() -> Metrics:
         log_probs = pair_log_probs(policy, examples.held_out, config.tokens_per_pass)
-        lengths = torch.tensor([[len(a) for a in pair.answers] for pair in examples.held_out]).view(-1, 2)
-        losses = pair_loss(log_probs, held_out_reference, lengths)
+        losses = pair_loss(log_probs, held_out_reference, lengths_of(examples.held_out))
         loss = {"held_out/loss": float(losses.mean())} if len(losses) else {}
-        return {**loss, **pair_diagnostics(log_probs, held_out_reference)}
+        return {**loss, **look(run, examples.held_out, log_probs, held_out_reference)}
 
     plan = Plan(
         config=config,
@@ -50,6 +50,7 @@ def train_on_pairs(run: Run, pair_loss: PairLoss) -> None:
         parts=lambda step: _parts(policy, examples, reference, order.batch(step), pair_loss, config),
         evaluate=evaluate,
         samples=lambda: show_samples(policy, examples.shown_prompts[: config.sample_count], SAMPLE_TOKENS),
+        probe=make_probe(run, policy, examples.held_out, SAMPLE_TOKENS),
     )
     state = loop.State()
     loop.optimise(run, plan, state, checkpoint)

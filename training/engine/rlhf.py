@@ -7,6 +7,7 @@ of KL). The KL to the reference is the k1 estimate inside the reward, where its 
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import partial
 
@@ -16,12 +17,13 @@ from torch import Tensor
 from training.config import RLHFConfig
 from training.engine import artifacts, loop, policy_gradients, reward
 from training.engine.data import HELD_OUT_ROWS, Examples, Order, load_examples
-from training.engine.diagnostics import pair_diagnostics, pair_log_probs
+from training.engine.diagnostics import look, pair_log_probs
 from training.engine.errors import EngineError
 from training.engine.logprobs import answer_log_probs
 from training.engine.loop import Metrics, Part, Pending, Plan, State
 from training.engine.packing import Example
 from training.engine.policy import Policy, frozen_copy, load_policy, make_trainable
+from training.engine.probes import make_probe
 from training.engine.reward import RewardModel
 from training.engine.rollouts import Answer, sample, show_samples
 from training.engine.run import Run
@@ -58,7 +60,7 @@ def train(run: Run) -> None:
     held_out_reference = pair_log_probs(reference, held_out, config.tokens_per_pass)
 
     def evaluate() -> Metrics:
-        return pair_diagnostics(pair_log_probs(policy, held_out, config.tokens_per_pass), held_out_reference)
+        return look(run, held_out, pair_log_probs(policy, held_out, config.tokens_per_pass), held_out_reference)
 
     plan = Plan(
         config=config,
@@ -67,6 +69,14 @@ def train(run: Run) -> None:
         parts=lambda step: _parts(actors, [prompts[i] for i in order.batch(step)], config),
         evaluate=evaluate,
         samples=lambda: show_samples(policy, examples.shown_prompts[: config.sample_count], config.max_new_tokens),
+        probe=make_probe(
+            run,
+            policy,
+            held_out,
+            config.max_new_tokens,
+            reference=lambda: nullcontext(reference),
+            scores=actors.reward_model.scores,
+        ),
     )
     state = State(seconds=spent.seconds, tokens=spent.tokens, last=spent.last)
     loop.optimise(run, plan, state, checkpoint)

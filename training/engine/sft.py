@@ -15,6 +15,7 @@ from training.engine.logprobs import answer_log_probs
 from training.engine.loop import Metrics, Part, Pending, Plan
 from training.engine.packing import Example
 from training.engine.policy import Policy, load_policy, make_trainable
+from training.engine.probes import make_probe
 from training.engine.rollouts import SAMPLE_TOKENS, show_samples
 from training.engine.run import Run
 
@@ -36,6 +37,7 @@ def train(run: Run) -> None:
         ),
         evaluate=lambda: _held_out_metrics(policy, held_out, config.tokens_per_pass),
         samples=lambda: show_samples(policy, examples.shown_prompts[: config.sample_count], SAMPLE_TOKENS),
+        probe=make_probe(run, policy, held_out, SAMPLE_TOKENS),
     )
     checkpoint = loop.find_checkpoint(run, plan.checkpoints)
     run.started(policy, examples, plan.steps, checkpoint)
