@@ -16,12 +16,16 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from transformers import (
+    AttentionInterface,
+    AttentionMaskInterface,
     AutoConfig,
     AutoModelForCausalLM,
     AutoTokenizer,
     PreTrainedModel,
     PreTrainedTokenizerBase,
 )
+from transformers.integrations.sdpa_attention import sdpa_attention_forward
+from transformers.masking_utils import sdpa_mask
 from transformers.pytorch_utils import Conv1D
 from transformers.utils import logging as transformers_logging
 
@@ -83,24 +87,16 @@ class Policy:
         """Last hidden states [R * L, hidden] of a batch on this policy's device."""
         with self.autocast():
             output = self.model.base_model(
-                input_ids=batch.tokens, position_ids=batch.positions, use_cache=False, **self._attention(batch)
+                input_ids=batch.tokens,
+                attention_mask=batch.attention_mask(self.dtype),
+                position_ids=batch.positions,
+                use_cache=False,
             )
         states: Tensor = output.last_hidden_state
         return states.flatten(0, 1)
 
-    def _attention(self, batch: Batch) -> dict[str, Any]:
-        """What tells the model's attention which tokens see each other."""
-        if not (batch.packed and self._segmented and len(batch.tokens) == 1):
-            return {"attention_mask": batch.attention_mask(self.dtype)}
-        # Transformers hands a mask of four dimensions on as it is; with none it would make one of all positions.
-        return {"attention_mask": batch.tokens.new_empty(1, 1, 1, 1), "segments": batch.segments()}
-
-    @property
-    def _segmented(self) -> bool:
-        return bool(self.model.config._attn_implementation == SEGMENTED)
-
-    def collate(self, examples: Sequence[Example]) -> Batch:
-        return pack(examples, packed=self.packed, one_row=self._segmented).to(self.device)
+    def collate(self, examples: list[Example]) -> Batch:
+        return pack(examples, packed=self.packed).to(self.device)
 
     def passes(self, examples: Sequence[Example], most: int, devices: int = 1) -> list[list[int]]:
         """Indices of the examples of each forward pass of at most `most` tokens; shares of `devices` are alike."""
@@ -124,9 +120,8 @@ def load_policy(model_path: str, config: RunConfig) -> Policy:
     dtype = torch.bfloat16 if config.precision == "bf16" and not full else torch.float32
     tokenizer = _load_tokenizer(model_path)
     model = _random_model(model_path, config.seed) if from_scratch else _load_model(model_path, dtype)
-    if device.type == "cpu":
-        model.set_attn_implementation(SEGMENTED)
-        use_fast_products(model)
+    if config.precision == "bf16" and device.type == "cpu":
+        model.set_attn_implementation(FP32_ATTENTION)
     model = model.to(device).eval().requires_grad_(False)
     policy = Policy(model, tokenizer, device, config.precision)
     _check_head(policy)
@@ -178,6 +173,28 @@ def frozen_copy(policy: Policy, *, share_weights: bool) -> Policy:
     if not share_weights:
         model.requires_grad_(False)
     return Policy(model, policy.tokenizer, policy.device, policy.precision, packed=policy.packed)
+
+
+FP32_ATTENTION = "sdpa_fp32"
+
+
+def _fp32_attention(
+    module: nn.Module, query: Tensor, key: Tensor, value: Tensor, attention_mask: Tensor | None, **options: Any
+) -> tuple[Tensor, None]:
+    """Scaled dot-product attention in fp32 within bf16 autocast.
+
+    On CPUs its bf16 backward pass is slower than the fp32 one; for a small model it took as long as all the rest.
+    """
+    mask = attention_mask
+    if mask is not None and mask.is_floating_point():
+        mask = mask.float()
+    with torch.autocast("cpu", enabled=False):
+        output, _ = sdpa_attention_forward(module, query.float(), key.float(), value.float(), mask, **options)
+    return output.to(query.dtype), None
+
+
+AttentionInterface.register(FP32_ATTENTION, _fp32_attention)
+AttentionMaskInterface.register(FP32_ATTENTION, sdpa_mask)
 
 
 def _head(model: PreTrainedModel) -> Head:
@@ -281,7 +298,7 @@ def _takes_block_masks(policy: Policy) -> bool:
         return False
     probe = [_probe(policy), _probe(policy)]
     try:
-        packed = answer_log_probs(policy, policy.collate(probe))
+        packed = answer_log_probs(policy, pack(probe).to(policy.device))
     except (RuntimeError, ValueError, TypeError, IndexError):
         return False
     plain = answer_log_probs(policy, pack(probe, packed=False).to(policy.device))
