@@ -1,7 +1,7 @@
-"""Sampling answers from a policy: one decoding loop over Transformers' KV cache, the same on every device.
+"""Sampling answers from a policy in the trainer itself (vllm_rollouts.py does the same through vLLM).
 
-Prompts are padded on the left so that all answers grow from the same column; each prompt is encoded once, however
-many answers it gets, and finished answers leave the batch.
+Every sampled token's log-probability is returned with it: it is what the policy's own forward pass gives for that
+token, up to rounding, and a test holds the two together.
 """
 
 from __future__ import annotations
@@ -12,9 +12,10 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from transformers import DynamicCache
 
 from training.engine.data import Messages, Template
+from training.engine.decoding import decoder_for
+from training.engine.errors import EngineError
 from training.engine.policy import Policy
 
 SAMPLE_TOKENS = 128
@@ -26,94 +27,77 @@ SHRINK_BELOW = 0.75
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """A sampled answer: its tokens, with the end token where it `finished` and was not cut off."""
+    """A sampled answer: its tokens, with the end token where it `finished` and was not cut off.
+
+    `log_probs` are the tokens' log-probabilities under what drew them, at its temperature.
+    """
 
     tokens: tuple[int, ...]
     finished: bool
+    log_probs: tuple[float, ...] = ()
 
 
 @torch.no_grad()
 def sample(
     policy: Policy, prompts: Sequence[tuple[int, ...]], *, count: int, max_new_tokens: int, temperature: float
 ) -> list[list[Answer]]:
-    """`count` answers to each prompt, from torch's global generator; temperature 0 takes the likeliest token."""
-    decoder = _Decoder(policy, prompts, count)
-    done: list[Answer | None] = [None] * (len(prompts) * count)
-    written: list[list[int]] = [[] for _ in done]
-    live = list(range(len(done)))
+    """`count` answers to each prompt, from torch's global generator; temperature 0 takes the likeliest token.
+
+    Raises EngineError when the policy's probabilities are not numbers.
+    """
+    decoder = decoder_for(policy, prompts, count, max_new_tokens)
     end = policy.tokenizer.eos_token_id
-    logits = decoder.first_logits
-    for position in range(max_new_tokens):
-        tokens = _choose(logits, temperature)
-        for row, token in zip(decoder.rows, tokens.tolist(), strict=True):
-            if done[row] is None:
-                written[row].append(token)
-                if token == end:
-                    done[row] = Answer(tuple(written[row]), True)
-        live = [row for row in decoder.rows if done[row] is None]
-        if not live or position + 1 == max_new_tokens:
-            break
-        tokens = decoder.keep(live, tokens) if len(live) < SHRINK_BELOW * len(decoder.rows) else tokens
-        logits = decoder.advance(tokens)
-    answers = [answer or Answer(tuple(written[row]), False) for row, answer in enumerate(done)]
-    return [answers[i : i + count] for i in range(0, len(answers), count)]
+    with policy.autocast():  # entered once, so that weights are cast once
+        logits = decoder.start()
+        answers = len(logits)
+        tokens = torch.full((answers, max_new_tokens), end, device=logits.device)
+        log_probs = logits.new_zeros(answers, max_new_tokens)
+        rows = torch.arange(answers, device=logits.device)  # the answer that each row of the batch holds
+        live = torch.ones_like(rows, dtype=torch.bool)
+        for position in range(max_new_tokens):
+            chosen, chosen_log_probs = _choose(logits, temperature)
+            tokens[rows, position], log_probs[rows, position] = chosen, chosen_log_probs
+            live &= chosen != end
+            unfinished = int(live.sum())
+            if not unfinished or position + 1 == max_new_tokens:
+                break
+            if unfinished < SHRINK_BELOW * len(rows):
+                kept = live.nonzero().squeeze(1)
+                decoder.keep(kept)
+                rows, live, chosen = rows[kept], live[kept], chosen[kept]
+            logits = decoder.advance(chosen)
+    written = _answers(tokens, log_probs, end)
+    return [written[i : i + count] for i in range(0, answers, count)]
 
 
-def _choose(logits: Tensor, temperature: float) -> Tensor:
-    """One token per row of [rows, vocabulary]."""
+def _answers(tokens: Tensor, log_probs: Tensor, end: int) -> list[Answer]:
+    """Rows [answers, new tokens], each cut after its first end token; those without one were cut off."""
+    if not torch.isfinite(log_probs).all():
+        raise EngineError(
+            "The policy gave probabilities that are not numbers while it wrote an answer.",
+            "Lower learning_rate, or train in fp32.",
+        )
+    ended = tokens == end
+    finished = ended.any(dim=1)
+    lengths = torch.where(finished, ended.int().argmax(dim=1) + 1, tokens.shape[1])
+    rows = zip(tokens.tolist(), log_probs.tolist(), lengths.tolist(), finished.tolist(), strict=True)
+    return [Answer(tuple(row[:n]), done, tuple(values[:n])) for row, values, n, done in rows]
+
+
+def _choose(logits: Tensor, temperature: float) -> tuple[Tensor, Tensor]:
+    """One token per row of [rows, vocabulary], and its log-probability; both [rows].
+
+    Drawn by inverting the distribution function at one uniform number per row, which is cheaper than one per token.
+    """
+    scaled = logits / temperature if temperature not in (0, 1) else logits
+    log_probs = torch.log_softmax(scaled, dim=-1)
     if temperature == 0:
-        return logits.argmax(dim=-1)
-    return torch.multinomial(torch.softmax(logits / temperature, dim=-1), 1).squeeze(1)
-
-
-class _Decoder:
-    """The state of a batch of growing sequences: cache, mask, and which answer each row holds."""
-
-    def __init__(self, policy: Policy, prompts: Sequence[tuple[int, ...]], count: int) -> None:
-        self._policy = policy
-        width = max(map(len, prompts))
-        tokens = torch.zeros(len(prompts), width, dtype=torch.long)
-        self._mask = torch.zeros(len(prompts), width, dtype=torch.long)
-        for row, prompt in enumerate(prompts):
-            tokens[row, width - len(prompt) :] = torch.tensor(prompt)
-            self._mask[row, width - len(prompt) :] = 1
-        self._mask = self._mask.to(policy.device)
-        self._cache = DynamicCache(config=policy.model.config)
-        positions = (self._mask.cumsum(dim=1) - 1).clamp(min=0)
-        logits = self._forward(tokens.to(policy.device), positions)
-        self._cache.batch_repeat_interleave(count)
-        self._mask = self._mask.repeat_interleave(count, dim=0)
-        self._position = positions[:, -1:].repeat_interleave(count, dim=0)
-        self.first_logits = logits.repeat_interleave(count, dim=0)
-        self.rows = list(range(len(prompts) * count))
-
-    def advance(self, tokens: Tensor) -> Tensor:
-        """Append one token per row; the logits [rows, vocabulary] of the next."""
-        self._position = self._position + 1
-        self._mask = torch.cat([self._mask, self._mask.new_ones(len(tokens), 1)], dim=1)
-        return self._forward(tokens[:, None], self._position)
-
-    def keep(self, live: list[int], tokens: Tensor) -> Tensor:
-        """Forget the finished rows; `live` are answers, in the order of their rows."""
-        wanted = set(live)
-        index = torch.tensor([i for i, row in enumerate(self.rows) if row in wanted], device=tokens.device)
-        self._cache.batch_select_indices(index)
-        self._mask, self._position = self._mask[index], self._position[index]
-        self.rows = live
-        return tokens[index]
-
-    def _forward(self, tokens: Tensor, positions: Tensor) -> Tensor:
-        with self._policy.autocast():
-            output = self._policy.model(
-                input_ids=tokens,
-                attention_mask=self._mask,
-                position_ids=positions,
-                past_key_values=self._cache,
-                use_cache=True,
-                logits_to_keep=1,
-            )
-        logits: Tensor = output.logits
-        return logits[:, -1].float()
+        tokens = log_probs.argmax(dim=-1)
+    else:
+        cumulative = log_probs.exp().cumsum(dim=-1)
+        point = torch.rand_like(cumulative[:, :1]) * cumulative[:, -1:]
+        tokens = torch.searchsorted(cumulative, point, right=True).squeeze(1).clamp_(max=logits.shape[1] - 1)
+    return tokens, log_probs.gather(1, tokens[:, None]).squeeze(1)
 
 
 def show_samples(policy: Policy, prompts: Sequence[Messages], max_new_tokens: int) -> list[dict[str, Any]]:
