@@ -5,8 +5,9 @@ A prompt is encoded once and all its answers attend to it but not to each other:
     row       | p p p p | a a a | b b | q q | c c | d d d | - - |     p, q prompts; a, b and c, d their answers
     positions | 0 1 2 3 | 4 5 6 | 4 5 | 0 1 | 2 3 | 2 3 4 | 0 0 |     restarted, so that each answer follows its prompt
 
-Several examples share a row (first fit, longest first), so little is spent on padding. Architectures that do not
-take a mask of our own get plain batches instead: one row per prompt and answer.
+Several examples share a row (first fit, longest first), so little is spent on padding; on the CPU all of them share
+one row and nothing is (attention.py). Architectures that do not take a mask of our own get plain batches instead:
+one row per prompt and answer.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from training.engine.attention import Segment
 from training.engine.logprobs import predicting_positions
 
 ROW_LENGTH = 96
@@ -69,20 +71,39 @@ class Batch:
         """Packed: additive block mask [R, 1, L, L], 0 or -inf. Plain: [R, L], 1 on tokens and 0 on padding."""
         if not self.packed:
             return (self.example_of != PADDING).long()
-        same_example = self.example_of[:, :, None] == self.example_of[:, None, :]
-        key_branch = self.branch_of[:, None, :]
-        visible = same_example & ((key_branch == 0) | (key_branch == self.branch_of[:, :, None]))
         # Padding sees padding, so that no row of the softmax is empty; nothing reads what comes of it.
-        visible &= torch.ones(visible.shape[-2:], dtype=torch.bool, device=visible.device).tril()
-        mask = torch.zeros(visible.shape, dtype=dtype, device=visible.device)
-        return mask.masked_fill_(~visible, float("-inf"))[:, None]
+        same_example = self.example_of[:, :, None] == self.example_of[:, None, :]
+        return _additive(same_example & _visible(self.branch_of), dtype)[:, None]
+
+    def segments(self) -> list[Segment]:
+        """The examples of a batch that is one row, each with the mask of its own block."""
+        _, lengths = torch.unique_consecutive(self.example_of[0], return_counts=True)
+        ends = lengths.cumsum(0).tolist()
+        bounds = zip([0, *ends[:-1]], ends, strict=True)
+        return [Segment(a, b, _additive(_visible(self.branch_of[0, a:b]), torch.float32)) for a, b in bounds]
 
 
-def pack(examples: Sequence[Example], *, packed: bool = True) -> Batch:
-    """Lay the examples out as one batch on the CPU; raises ValueError when there are none."""
+def _visible(branch_of: Tensor) -> Tensor:
+    """Which key a query may see within one example [..., L, L]: earlier ones of the prompt and of its own answer."""
+    key, query = branch_of[..., None, :], branch_of[..., :, None]
+    earlier = torch.ones(2 * branch_of.shape[-1:], dtype=torch.bool, device=branch_of.device).tril()
+    return earlier & ((key == 0) | (key == query))
+
+
+def _additive(visible: Tensor, dtype: torch.dtype) -> Tensor:
+    mask = torch.zeros(visible.shape, dtype=dtype, device=visible.device)
+    return mask.masked_fill_(~visible, float("-inf"))
+
+
+def pack(examples: Sequence[Example], *, packed: bool = True, one_row: bool = False) -> Batch:
+    """Lay the examples out as one batch on the CPU, packed in rows, in `one_row`, or plain.
+
+    Raises ValueError when there are no examples.
+    """
     if not examples:
         raise ValueError("a batch needs at least one example")
-    rows = _first_fit([e.length for e in examples]) if packed else None
+    lengths = [e.length for e in examples]
+    rows = _first_fit(lengths, max(ROW_LENGTH, sum(lengths) if one_row else max(lengths))) if packed else None
     pieces = _packed_pieces(examples, rows) if rows is not None else _plain_pieces(examples)
     return _fill(examples, pieces, packed=packed)
 
@@ -98,9 +119,8 @@ class _Piece:
     branches: range  # which of the example's answers follow the prompt
 
 
-def _first_fit(lengths: Sequence[int]) -> list[list[int]]:
+def _first_fit(lengths: Sequence[int], capacity: int) -> list[list[int]]:
     """Rows of example indices, each row within the capacity: first fit by decreasing length."""
-    capacity = max(ROW_LENGTH, max(lengths))
     rows: list[list[int]] = []
     room: list[int] = []
     for index in sorted(range(len(lengths)), key=lambda i: -lengths[i]):

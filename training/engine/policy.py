@@ -7,31 +7,30 @@ is off everywhere (evaluation mode), so that policy, reference and server comput
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 from transformers import (
-    AttentionInterface,
-    AttentionMaskInterface,
     AutoConfig,
     AutoModelForCausalLM,
     AutoTokenizer,
     PreTrainedModel,
     PreTrainedTokenizerBase,
 )
-from transformers.integrations.sdpa_attention import sdpa_attention_forward
-from transformers.masking_utils import sdpa_mask
+from transformers.modeling_layers import GradientCheckpointingLayer
 from transformers.pytorch_utils import Conv1D
 from transformers.utils import logging as transformers_logging
 
 from training.config import RunConfig, SFTConfig, TrainingConfig
+from training.engine.attention import SEGMENTED
 from training.engine.errors import EngineError
 from training.engine.packing import Batch, Example, pack, split_by_tokens
+from training.engine.products import use_fast_products
 
 transformers_logging.disable_progress_bar()  # trainer.log is not a terminal
 
@@ -65,6 +64,9 @@ class Policy:
     precision: str
     adapter: Any | None = None
     packed: bool = True
+    sharded: bool = False  # over several devices, by distributed.shard
+    recomputed: tuple[nn.Module, ...] = ()  # layers whose activations the backward pass computes again
+    _within: bool = field(default=False, init=False)
 
     @property
     def head(self) -> Head:
@@ -83,20 +85,54 @@ class Policy:
     def autocast(self) -> AbstractContextManager[Any]:
         return torch.autocast(self.device.type, torch.bfloat16, enabled=self.precision == "bf16")
 
+    def as_forward(self, function: Callable[..., Tensor], *args: Any) -> Tensor:
+        """Call something that uses several parts of the model as one forward pass of it.
+
+        Where weights are sharded this gathers those of body and head together; else it is a plain call.
+        """
+        if not self.sharded or self._within:
+            return function(*args)
+        self._within = True
+        try:
+            result: Tensor = self.model.call(function, *args)
+        finally:
+            self._within = False
+        return result
+
     def hidden_states(self, batch: Batch) -> Tensor:
         """Last hidden states [R * L, hidden] of a batch on this policy's device."""
-        with self.autocast():
+        return self.as_forward(self._hidden_states, batch)
+
+    def _hidden_states(self, batch: Batch) -> Tensor:
+        with self.autocast(), self._recomputing():
             output = self.model.base_model(
-                input_ids=batch.tokens,
-                attention_mask=batch.attention_mask(self.dtype),
-                position_ids=batch.positions,
-                use_cache=False,
+                input_ids=batch.tokens, position_ids=batch.positions, use_cache=False, **self._attention(batch)
             )
         states: Tensor = output.last_hidden_state
         return states.flatten(0, 1)
 
-    def collate(self, examples: list[Example]) -> Batch:
-        return pack(examples, packed=self.packed).to(self.device)
+    def _attention(self, batch: Batch) -> dict[str, Any]:
+        """What tells the model's attention which tokens see each other."""
+        if not (batch.packed and self._segmented and len(batch.tokens) == 1):
+            return {"attention_mask": batch.attention_mask(self.dtype)}
+        # Transformers hands a mask of four dimensions on as it is; with none it would make one of all positions.
+        return {"attention_mask": batch.tokens.new_empty(1, 1, 1, 1), "segments": batch.segments()}
+
+    @property
+    def _segmented(self) -> bool:
+        return bool(self.model.config._attn_implementation == SEGMENTED)
+
+    @contextmanager
+    def _recomputing(self) -> Iterator[None]:
+        """Transformers recomputes layers in training mode only; nothing else of the model is ever in it."""
+        for layer in self.recomputed:
+            layer.training = torch.is_grad_enabled()
+        yield
+        for layer in self.recomputed:
+            layer.training = False
+
+    def collate(self, examples: Sequence[Example]) -> Batch:
+        return pack(examples, packed=self.packed, one_row=self._segmented).to(self.device)
 
     def passes(self, examples: Sequence[Example], most: int, devices: int = 1) -> list[list[int]]:
         """Indices of the examples of each forward pass of at most `most` tokens; shares of `devices` are alike."""
@@ -120,8 +156,9 @@ def load_policy(model_path: str, config: RunConfig) -> Policy:
     dtype = torch.bfloat16 if config.precision == "bf16" and not full else torch.float32
     tokenizer = _load_tokenizer(model_path)
     model = _random_model(model_path, config.seed) if from_scratch else _load_model(model_path, dtype)
-    if config.precision == "bf16" and device.type == "cpu":
-        model.set_attn_implementation(FP32_ATTENTION)
+    if device.type == "cpu":
+        model.set_attn_implementation(SEGMENTED)
+        use_fast_products(model)
     model = model.to(device).eval().requires_grad_(False)
     policy = Policy(model, tokenizer, device, config.precision)
     _check_head(policy)
@@ -131,6 +168,9 @@ def load_policy(model_path: str, config: RunConfig) -> Policy:
 
 def make_trainable(policy: Policy, config: TrainingConfig) -> None:
     """Add a fresh adapter, or unfreeze every weight, as the configuration says."""
+    if config.gradient_checkpointing:
+        policy.model.gradient_checkpointing_enable({"use_reentrant": False})
+        policy.recomputed = tuple(m for m in policy.model.modules() if isinstance(m, GradientCheckpointingLayer))
     if config.tuning == "full":
         policy.model.requires_grad_(True)
         return
@@ -173,28 +213,6 @@ def frozen_copy(policy: Policy, *, share_weights: bool) -> Policy:
     if not share_weights:
         model.requires_grad_(False)
     return Policy(model, policy.tokenizer, policy.device, policy.precision, packed=policy.packed)
-
-
-FP32_ATTENTION = "sdpa_fp32"
-
-
-def _fp32_attention(
-    module: nn.Module, query: Tensor, key: Tensor, value: Tensor, attention_mask: Tensor | None, **options: Any
-) -> tuple[Tensor, None]:
-    """Scaled dot-product attention in fp32 within bf16 autocast.
-
-    On CPUs its bf16 backward pass is slower than the fp32 one; for a small model it took as long as all the rest.
-    """
-    mask = attention_mask
-    if mask is not None and mask.is_floating_point():
-        mask = mask.float()
-    with torch.autocast("cpu", enabled=False):
-        output, _ = sdpa_attention_forward(module, query.float(), key.float(), value.float(), mask, **options)
-    return output.to(query.dtype), None
-
-
-AttentionInterface.register(FP32_ATTENTION, _fp32_attention)
-AttentionMaskInterface.register(FP32_ATTENTION, sdpa_mask)
 
 
 def _head(model: PreTrainedModel) -> Head:
@@ -298,7 +316,7 @@ def _takes_block_masks(policy: Policy) -> bool:
         return False
     probe = [_probe(policy), _probe(policy)]
     try:
-        packed = answer_log_probs(policy, pack(probe).to(policy.device))
+        packed = answer_log_probs(policy, policy.collate(probe))
     except (RuntimeError, ValueError, TypeError, IndexError):
         return False
     plain = answer_log_probs(policy, pack(probe, packed=False).to(policy.device))
