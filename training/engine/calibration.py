@@ -19,7 +19,7 @@ BINS = 15
 """Bins of equal mass, as is usual since Naeini et al. 2015 and Guo et al., arXiv 1706.04599."""
 
 TEMPERATURES = (1e-2, 1e2)
-"""Range of fitted temperatures: where every pair is ranked rightly the likelihood has no maximum."""
+"""Range of fitted temperatures."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,9 +56,14 @@ def brier(logits: ArrayLike, labels: ArrayLike = 1.0) -> float:
 
 
 def accuracy(logits: ArrayLike, labels: ArrayLike = 1.0) -> float:
-    """Expected share of pairs that the model ranks as the labels do; a tie counts as half."""
+    """Expected share of pairs that the model ranks as the labels do."""
+    return float(np.mean(correctness(logits, labels)))
+
+
+def correctness(logits: ArrayLike, labels: ArrayLike = 1.0) -> Array:
+    """P(the preferred answer is the better one) of each pair [n], by its label; a tie counts as half."""
     z, p = _pairs(logits, labels)
-    return float(np.mean(_correct(z, p)))
+    return np.where(z > 0, p, np.where(z < 0, 1 - p, 0.5))
 
 
 def expected_calibration_error(logits: ArrayLike, labels: ArrayLike = 1.0, *, bins: int = BINS) -> float:
@@ -83,10 +88,10 @@ def calibration_error_by_chance(logits: ArrayLike, *, bins: int = BINS) -> float
 
 def reliability_curve(logits: ArrayLike, labels: ArrayLike = 1.0, *, bins: int = BINS) -> list[Bin]:
     """Bins of equal mass by rising confidence; pairs of equal confidence share a bin. Raises ValueError for no pair."""
-    z, p = _pairs(logits, labels)
+    z, _ = _pairs(logits, labels)
     confidence = _sigmoid(np.abs(z))
     order = np.argsort(confidence, kind="stable")
-    confidence, correct = confidence[order], _correct(z, p)[order]
+    confidence, correct = confidence[order], correctness(z, labels)[order]
     # A bin begins where its first confidence first occurs, so that the order of ties does not matter.
     starts = np.unique(np.searchsorted(confidence, confidence[np.arange(bins) * len(z) // bins]))
     members = zip(np.split(confidence, starts[1:]), np.split(correct, starts[1:]), strict=True)
@@ -104,12 +109,15 @@ def wilson_interval(successes: float, count: int, *, z: float = 1.959964) -> tup
 
 
 def fit_temperature(gaps: ArrayLike, labels: ArrayLike = 1.0) -> float:
-    """The temperature T for which sigma(gap / T) has the least log-loss, within TEMPERATURES.
+    """The temperature T for which sigma(gap / T) has the least log-loss against slightly softened labels.
 
-    Above 1: the gaps claim more than they hold. The loss is convex in 1 / T, so its slope is halved in on; Guo et al.,
-    arXiv 1706.04599, sec. 4.2. Gaps that rank no better than chance give the upper end: nothing can be read from them.
+    Above 1: the gaps claim more than they hold. Gaps that rank no better than chance give the upper end of
+    TEMPERATURES: nothing can be read from them. The loss is convex in 1 / T, so its slope is halved in on (Guo et al.,
+    arXiv 1706.04599, sec. 4.2). Labels are drawn to (n p + 1) / (n + 2), without which n pairs that are all ranked
+    rightly would give T = 0 and certainty (Platt 1999, sec. 2.2).
     """
     gap, p = _pairs(gaps, labels)
+    p = (len(gap) * p + 1) / (len(gap) + 2)
 
     def slope(log_temperature: float) -> float:
         """Of the log-loss in 1 / T: above 0 where the gaps claim too much."""
@@ -156,11 +164,6 @@ def _pairs(logits: ArrayLike, labels: ArrayLike) -> tuple[Array, Array]:
     if z.ndim != 1 or not len(z):
         raise ValueError("calibration needs a list of at least one reward gap")
     return z, np.broadcast_to(np.asarray(labels, dtype=np.float64), z.shape)
-
-
-def _correct(z: Array, p: Array) -> Array:
-    """P(the preferred answer is the better one) [n], by the labels."""
-    return np.where(z > 0, p, np.where(z < 0, 1 - p, 0.5))
 
 
 def _bin(confidence: Array, correct: Array) -> Bin:
