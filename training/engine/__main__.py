@@ -20,7 +20,16 @@ from training.engine.run import Run, StopSignal
 
 FINISHED, STOPPED, FAILED = 0, 3, 4
 
-MODULES = {Method.SFT: "sft", Method.DPO: "dpo", Method.CPO: "cpo", Method.RLHF: "rlhf"}
+MODULES = {
+    Method.SFT: "sft",
+    Method.DPO: "dpo",
+    Method.CPO: "cpo",
+    Method.CONTRASTIVE_CPO: "contrastive_cpo",
+    Method.SIMPO: "simpo",
+    Method.REWARD: "reward",
+    Method.RLHF: "rlhf",
+    Method.INSPECTION: "inspection",
+}
 
 
 def main(folder: Path) -> int:

@@ -31,6 +31,8 @@ HELD_OUT_ROWS = 256
 
 MOST_SHOWN = 64
 
+COLUMNS = {"row", "prompt", "chosen", "rejected", "split", "weight", "label", "margin"}
+
 
 @dataclass(slots=True)
 class Examples:
@@ -41,6 +43,7 @@ class Examples:
     shown_prompts: list[Messages] = field(default_factory=list)
     dropped: Counter[str] = field(default_factory=Counter)
     truncated: int = 0
+    doubted: int = 0  # pairs whose label says that the rejected answer is the better one
 
     def show(self, prompt: Messages) -> None:
         """Keep a held-out prompt for the samples on the run page, once, if there is room."""
@@ -76,7 +79,7 @@ def _read(path: Path, sha256: str) -> list[dict[str, Any]]:
             f"The data file {path} has changed: its SHA-256 is {found}, the run was queued for {sha256}.",
             "Restore the file, or make a new dataset version and queue the run on that.",
         )
-    columns = ["prompt", "chosen", "rejected", "split", "weight"]
+    columns = [name for name in pq.read_schema(path).names if name in COLUMNS]
     rows: list[dict[str, Any]] = pq.read_table(path, columns=columns).to_pylist()
     return rows
 
@@ -98,13 +101,20 @@ def _tokenise(rows: list[dict[str, Any]], template: Template, limit: int, *, pai
             examples.dropped[fault] += 1
             continue
         examples.truncated += cut != tuple(full)
-        example = Example(prompt, cut, row["weight"])
+        example = _example(row, prompt, cut)
+        examples.doubted += example.label < 0.5
         if row["split"] == "train":
             examples.train.append(example)
         else:
             examples.held_out.append(example)
             examples.show(row["prompt"])
     return examples
+
+
+def _example(row: dict[str, Any], prompt: tuple[int, ...], answers: tuple[tuple[int, ...], ...]) -> Example:
+    """A version that was sealed without labels is certain of its pairs, one without margins knows none."""
+    margin = row.get("margin") or 0.0
+    return Example(prompt, answers, row["weight"], row.get("label", 1.0), margin, row["row"])
 
 
 def _fault(answers: tuple[tuple[int, ...], ...]) -> str | None:
@@ -124,6 +134,12 @@ def _report(run: Run, examples: Examples, limit: int) -> None:
     if examples.truncated:
         run.events.notice(
             f"{examples.truncated} rows are longer than {limit} tokens and lost the end of an answer.", level="warning"
+        )
+    if examples.doubted:
+        run.events.notice(
+            f"{examples.doubted} pairs have a label below 0.5: they pull towards their rejected answer, though "
+            "accuracies count the chosen one as right.",
+            level="warning",
         )
     if not examples.train:
         raise EngineError(
@@ -214,6 +230,12 @@ class Order:
     @property
     def steps(self) -> int:
         return -(-self._visits // self.batch_size)
+
+    def visited(self) -> list[int]:
+        """Row numbers that some step sees, in rising order."""
+        if self._visits >= self.rows:
+            return list(range(self.rows))
+        return sorted(map(int, _permutation(self.seed, 0, self.rows)[: self._visits]))
 
     def batch(self, step: int) -> list[int]:
         """Row numbers of a step. What does not fill a last batch is spread: sizes differ by one row at most."""

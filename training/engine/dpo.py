@@ -1,4 +1,9 @@
-"""Direct Preference Optimization: a pair's log-ratio is pushed up relative to the reference's."""
+"""Direct Preference Optimization: a pair's log-ratio is pushed up relative to the reference's.
+
+Conservative (label smoothing), robust, IPO and length-normalised variants; a likelihood term if wanted. The last is
+per token of each answer and then over pairs, so that long answers do not outweigh the preference term. TRL averages
+over all tokens of a batch, and its sigmoid loss ignores label smoothing.
+"""
 
 from __future__ import annotations
 
@@ -6,8 +11,7 @@ from torch import Tensor
 
 from training.config import DPOConfig
 from training.engine import losses
-from training.engine.diagnostics import margins
-from training.engine.pairwise import train_on_pairs
+from training.engine.pairwise import Pairs, train_on_pairs
 from training.engine.run import Run
 
 
@@ -15,10 +19,21 @@ def train(run: Run) -> None:
     """Train and write the artifact; raises EngineError or Stopped."""
     config = run.spec.config
     assert isinstance(config, DPOConfig)
+    if config.loss == "robust":
+        run.events.notice("The robust loss has no lower bound and may fall below 0: judge by the held-out accuracies.")
+    train_on_pairs(run, lambda pairs: pair_loss(pairs, config))
 
-    def pair_loss(log_probs: Tensor, reference: Tensor, lengths: Tensor) -> Tensor:
-        return losses.dpo(
-            margins(log_probs), margins(reference), beta=config.beta, label_smoothing=config.label_smoothing
-        )
 
-    train_on_pairs(run, pair_loss)
+def pair_loss(pairs: Pairs, config: DPOConfig) -> Tensor:
+    """The configured variant [n]."""
+    means = pairs.per_token()
+    if config.loss == "ipo":
+        label = losses.smoothed(pairs.labels, config.label_smoothing)
+        loss = losses.ipo(means.margins, means.reference_margins, beta=config.beta, label=label)
+    else:
+        scored = means if config.length_normalised else pairs
+        robust = config.loss == "robust"
+        label = (losses.corrected if robust else losses.smoothed)(pairs.labels, config.label_smoothing)
+        loss = losses.dpo(scored.margins, scored.reference_margins, beta=config.beta, label=label)
+    # Corrected labels would make rejected answers less likely without bound here, so this term takes them as given.
+    return loss + config.nll_weight * losses.negative_log_likelihood(means.log_probs, pairs.labels)

@@ -1,8 +1,13 @@
-"""What DPO and constrained CPO share: pairs, cached reference values and diagnostics. They differ in one function."""
+"""What the methods on pairs share: data, reference values, diagnostics and the loop. They differ in one function.
+
+A method is a `PairLoss`. Facts that are known before training starts (the reference's log-probabilities, a reward
+model's gaps) are tables over the rows of the sealed file, so that an example finds its own by `Example.row`.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from functools import partial
 
 import torch
@@ -10,22 +15,68 @@ from torch import Tensor
 
 from training.config import TrainingConfig
 from training.engine import artifacts, loop
-from training.engine.data import HELD_OUT_ROWS, Examples, load_examples
-from training.engine.diagnostics import ROUNDING, lengths_of, look, margins, pair_log_probs, undesirable
+from training.engine.data import HELD_OUT_ROWS, load_examples
+from training.engine.diagnostics import ROUNDING, look, margins, pair_log_probs, undesirable
 from training.engine.logprobs import answer_log_probs
 from training.engine.loop import Metrics, Part, Pending, Plan
 from training.engine.losses import weighted_mean
+from training.engine.packing import Example
 from training.engine.policy import Policy, load_policy, make_trainable
 from training.engine.probes import make_probe
 from training.engine.reference import reference_log_probs
 from training.engine.rollouts import SAMPLE_TOKENS, show_samples
 from training.engine.run import Run
 
-PairLoss = Callable[[Tensor, Tensor, Tensor], Tensor]
-"""(policy log-probs [n, 2], reference log-probs [n, 2], answer lengths [n, 2]) -> loss [n]; chosen first."""
+
+@dataclass(frozen=True, slots=True)
+class Pairs:
+    """What a loss may know of n pairs; where there are two columns, the chosen answer's comes first."""
+
+    log_probs: Tensor  # [n, 2] of the policy, summed over each answer's tokens, differentiable
+    reference: Tensor  # [n, 2] of the reference; NaN where the method has none
+    lengths: Tensor  # [n, 2] tokens
+    labels: Tensor  # [n] P(chosen is the better answer)
+    reward_gaps: Tensor  # [n] log-odds that chosen wins under the run's reward model; 0 without one
+
+    def per_token(self) -> Pairs:
+        """The same pairs with means over tokens in place of sums."""
+        return replace(self, log_probs=self.log_probs / self.lengths, reference=self.reference / self.lengths)
+
+    @property
+    def margins(self) -> Tensor:
+        """[n] of the policy."""
+        return margins(self.log_probs)
+
+    @property
+    def reference_margins(self) -> Tensor:
+        """[n]"""
+        return margins(self.reference)
 
 
-def train_on_pairs(run: Run, pair_loss: PairLoss) -> None:
+PairLoss = Callable[[Pairs], Tensor]
+"""Pairs -> loss [n]."""
+
+RewardGaps = Callable[[Run, Sequence[Example]], Tensor]
+"""The log-odds of every example's chosen answer, by row of the sealed file [rows]."""
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What is known of every pair before training, by row of the sealed file."""
+
+    reference: Tensor  # [rows, 2]
+    reward_gaps: Tensor  # [rows]
+
+    def of(self, examples: Sequence[Example], log_probs: Tensor) -> Pairs:
+        """The examples with the policy's log-probabilities [n, 2], on the device of these."""
+        rows = torch.tensor([example.row for example in examples], dtype=torch.long)
+        lengths = torch.tensor([[len(answer) for answer in example.answers] for example in examples])
+        labels = torch.tensor([example.label for example in examples])
+        columns = (self.reference[rows], lengths.view(-1, 2), labels, self.reward_gaps[rows])
+        return Pairs(log_probs, *(column.to(log_probs.device) for column in columns))
+
+
+def train_on_pairs(run: Run, pair_loss: PairLoss, reward_gaps: RewardGaps | None = None) -> None:
     """Train with a loss on pairs and write the artifact; raises EngineError or Stopped."""
     config = run.training
     policy = load_policy(run.spec.model_path, config)
@@ -34,23 +85,21 @@ def train_on_pairs(run: Run, pair_loss: PairLoss) -> None:
     checkpoint = loop.find_checkpoint(run, "step")
     make_trainable(policy, config)
     run.started(policy, examples, order.steps, checkpoint)
-    examples.held_out = examples.held_out[:HELD_OUT_ROWS]
-    reference, held_out_reference = reference_log_probs(run, policy, examples)
-
-    def evaluate() -> Metrics:
-        log_probs = pair_log_probs(policy, examples.held_out, config.tokens_per_pass)
-        losses = pair_loss(log_probs, held_out_reference, lengths_of(examples.held_out))
-        loss = {"held_out/loss": float(losses.mean())} if len(losses) else {}
-        return {**loss, **look(run, examples.held_out, log_probs, held_out_reference)}
+    held_out = examples.held_out[:HELD_OUT_ROWS]
+    visited = [examples.train[row] for row in order.visited()]
+    compared = visited if config.method.has_reference else []
+    reference = reference_log_probs(run, policy, [*compared, *held_out])
+    no_gaps = torch.zeros(1 + max(example.row for example in [*visited, *held_out]))
+    known = Known(reference, reward_gaps(run, [*visited, *held_out]) if reward_gaps else no_gaps)
 
     plan = Plan(
         config=config,
         steps=order.steps,
         trained=dict(policy.trained()),
-        parts=lambda step: _parts(policy, examples, reference, order.batch(step), pair_loss, config),
-        evaluate=evaluate,
+        parts=lambda step: _parts(policy, [examples.train[i] for i in order.batch(step)], known, pair_loss, config),
+        evaluate=lambda: _held_out_metrics(run, policy, held_out, known, pair_loss),
         samples=lambda: show_samples(policy, examples.shown_prompts[: config.sample_count], SAMPLE_TOKENS),
-        probe=make_probe(run, policy, examples.held_out, SAMPLE_TOKENS),
+        probe=make_probe(run, policy, held_out, SAMPLE_TOKENS),
     )
     state = loop.State()
     loop.optimise(run, plan, state, checkpoint)
@@ -58,29 +107,41 @@ def train_on_pairs(run: Run, pair_loss: PairLoss) -> None:
 
 
 def _parts(
-    policy: Policy, examples: Examples, reference: Tensor, rows: list[int], pair_loss: PairLoss, config: TrainingConfig
+    policy: Policy, rows: list[Example], known: Known, pair_loss: PairLoss, config: TrainingConfig
 ) -> list[Pending]:
     """The weighted mean of the loss over the step's pairs, in as many forward passes as their tokens need."""
-    pairs = [examples.train[row] for row in rows]
-    total = sum(pair.weight for pair in pairs)
+    total = sum(row.weight for row in rows)
 
     def compute(part: list[int]) -> Part:
-        batch = policy.collate([pairs[i] for i in part])
-        log_probs = answer_log_probs(policy, batch).view(-1, 2)
-        reference_part = reference[[rows[i] for i in part]].to(policy.device)
-        weights = torch.tensor([pairs[i].weight for i in part], device=policy.device)
-        losses = pair_loss(log_probs, reference_part, batch.lengths.view(-1, 2))
-        metrics = _metrics(log_probs.detach(), reference_part, weights / total)
-        return Part(weighted_mean(losses, weights, total), metrics, sum(pairs[i].length for i in part))
+        examples = [rows[i] for i in part]
+        log_probs = answer_log_probs(policy, policy.collate(examples)).view(-1, 2)
+        pairs = known.of(examples, log_probs)
+        weights = torch.tensor([example.weight for example in examples], device=policy.device)
+        metrics = _metrics(pairs, weights / total)
+        tokens = sum(example.length for example in examples)
+        return Part(weighted_mean(pair_loss(pairs), weights, total), metrics, tokens)
 
-    return [partial(compute, part) for part in policy.passes(pairs, config.tokens_per_pass, config.devices)]
+    return [partial(compute, part) for part in policy.passes(rows, config.tokens_per_pass, config.devices)]
 
 
-def _metrics(log_probs: Tensor, reference: Tensor, shares: Tensor) -> dict[str, Tensor]:
-    delta, delta_ref = margins(log_probs), margins(reference)
-    return {
-        "train/ranking_accuracy": torch.dot((delta > 0).float(), shares),
+def _metrics(pairs: Pairs, shares: Tensor) -> dict[str, Tensor]:
+    """Of the step's pairs, before its update; what compares with the reference is left out where there is none."""
+    delta, delta_ref = pairs.margins.detach(), pairs.reference_margins
+    metrics = {"train/ranking_accuracy": torch.dot((delta > 0).float(), shares)}
+    if delta_ref.isnan().any():
+        return metrics
+    return metrics | {
         "train/implicit_reward_accuracy": torch.dot((delta > delta_ref + ROUNDING).float(), shares),
         "train/margin_gain": torch.dot(delta - delta_ref, shares),
         "train/undesirable_share": torch.dot(undesirable(delta, delta_ref).float(), shares),
     }
+
+
+def _held_out_metrics(run: Run, policy: Policy, held_out: list[Example], known: Known, pair_loss: PairLoss) -> Metrics:
+    """Loss and diagnostics on pairs that are not trained on; nothing where there are none."""
+    if not held_out:
+        return {}
+    pairs = known.of(held_out, pair_log_probs(policy, held_out, run.training.tokens_per_pass))
+    weights = torch.tensor([example.weight for example in held_out])
+    loss = weighted_mean(pair_loss(pairs), weights, float(weights.sum()))
+    return {"held_out/loss": float(loss), **look(run, held_out, pairs.log_probs, pairs.reference)}

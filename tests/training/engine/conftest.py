@@ -135,6 +135,8 @@ SCHEMA = pa.schema(
         ("rejected", MESSAGES),
         ("split", pa.string()),
         ("weight", pa.float64()),
+        ("label", pa.float64()),
+        ("margin", pa.float64()),
         ("extra", pa.string()),
     ]
 )
@@ -142,7 +144,7 @@ SCHEMA = pa.schema(
 
 def seal(path: Path, rows: list[dict[str, Any]]) -> str:
     """Write rows as the sealed wire format; returns the SHA-256."""
-    full = [{"row": i, "line": i + 1, "weight": 1.0, "extra": "{}", **row} for i, row in enumerate(rows)]
+    full = [{"row": i, "line": i + 1, "weight": 1.0, "label": 1.0, "extra": "{}", **row} for i, row in enumerate(rows)]
     pq.write_table(pa.Table.from_pylist(full, schema=SCHEMA), path)
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
