@@ -6,9 +6,12 @@ RUN_DIR/config.json asks for; docs/ARCHITECTURE.md describes the folder, the eve
 | method | file    | loss                                          | needs reference?       | needs reward model?  |
 |--------|---------|-----------------------------------------------|------------------------|----------------------|
 | sft    | sft.py  | next-token likelihood of the chosen answer    | no                     | no                   |
-| dpo    | dpo.py  | losses.dpo, conservative with label smoothing | yes, cached log-probs  | no                   |
-| cpo    | cpo.py  | losses.constrained_cpo, hard floor or smooth  | yes, cached log-probs  | no                   |
+| dpo    | dpo.py  | losses.dpo (conservative, robust), losses.ipo | yes, cached log-probs  | no                   |
+| cpo    | cpo.py  | losses.constrained_cpo, hard floor or smooth  | yes, cached log-probs  | for reward_margin    |
 | rlhf   | rlhf.py | losses.bradley_terry (reward.py), then RLOO   | yes, frozen beside it  | yes, trained first   |
+
+Two more learn from pairs without a reference: contrastive_cpo (contrastive_cpo.py, losses.contrastive_cpo plus
+likelihood of the chosen answer) and simpo (simpo.py, losses.simpo). What the pair methods share is pairwise.py.
 
 What the methods share, in the order in which data meets it: data.py (sealed rows to tokens), packing.py (tokens to
 batches), policy.py (models), logprobs.py (log-probabilities of answers), reference.py (those of the reference,

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from pathlib import Path
 
 import torch
 from torch import Tensor
@@ -20,6 +21,7 @@ from training.engine.errors import EngineError
 from training.engine.packing import Example
 from training.engine.pairwise import Pairs, train_on_pairs
 from training.engine.policy import load_policy
+from training.engine.reward_artifacts import load_reward_model
 from training.engine.run import Run
 
 STAGE = "scoring the pairs with the reward model"
@@ -54,17 +56,16 @@ def reward_gaps(run: Run, pairs: Sequence[Example]) -> Tensor:
 
     Raises EngineError when the run names no reward model or one that does not fit its base.
     """
-    from training.engine.reward import load_reward_model
-
     if not run.spec.reward_model_path:
         raise EngineError(
             "Constrained CPO is to credit pairs with a reward model's gap, but the run names no reward model.",
             "Choose a reward model, or switch reward_margin off.",
         )
-    model = load_reward_model(run.spec.reward_model_path, load_policy(run.spec.model_path, run.training))
+    base = load_policy(run.spec.model_path, run.training)
+    model = load_reward_model(Path(run.spec.reward_model_path), base, every_member=False)
     gaps = torch.zeros(1 + max(pair.row for pair in pairs))
     for part in run.watched(STAGE, model.body.passes(pairs, run.training.tokens_per_pass)):
         examples = [pairs[i] for i in part]
         chosen, rejected = model.scores(model.body.collate(examples)).view(-1, 2).cpu().unbind(1)
-        gaps[[example.row for example in examples]] = (chosen - rejected) / model.temperature
+        gaps[[example.row for example in examples]] = model.log_odds(chosen - rejected)
     return gaps

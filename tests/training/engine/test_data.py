@@ -138,3 +138,29 @@ def test_the_order_depends_on_the_seed_alone():
 def test_defaults_of_the_configuration_make_an_order():
     examples = Examples(train=[None] * 64)  # type: ignore[list-item]
     assert examples.order(DPOConfig()).steps == 2
+
+
+def test_labels_margins_and_row_numbers_come_with_the_examples(make_run):
+    rows = [pair("Which?", "Red.", None), pair("Which?", "Red.", "Blue.") | {"label": 0.8, "margin": 2.0}]
+    [example] = load(make_run("dpo", rows=rows)).train
+    assert (example.label, example.margin, example.row) == (0.8, 2.0, 1)
+
+
+def test_versions_from_before_labels_and_margins_are_certain_of_their_pairs(make_run, tmp_path):
+    import hashlib
+    import json
+
+    import pyarrow.parquet as pq
+
+    folder, old = make_run("dpo"), tmp_path / "old.parquet"
+    spec = json.loads((folder / "config.json").read_text())
+    pq.write_table(pq.read_table(spec["data_path"]).drop_columns(["label", "margin"]), old)
+    spec |= {"data_path": str(old), "data_sha256": hashlib.sha256(old.read_bytes()).hexdigest()}
+    (folder / "config.json").write_text(json.dumps(spec))
+    assert {(example.label, example.margin) for example in load(folder).train} == {(1.0, 0.0)}
+
+
+def test_the_rows_that_are_visited_are_those_of_the_steps():
+    for order in (Order(50, 8, 1, 3, 0), Order(50, 8, 0.3, 0, 1), Order(10, 8, 1, 9, 0)):
+        seen = {row for step in range(order.steps) for row in order.batch(step)}
+        assert order.visited() == sorted(seen)
