@@ -1,8 +1,9 @@
 """Checkpoints that a kill at any moment cannot corrupt, and that continue a run bit for bit.
 
-A checkpoint is a folder: state.pt, then manifest.json, written last and atomically, with the SHA-256 of state.pt and
-the identity (configuration, data, model) of the run. A folder whose manifest is missing or does not match is torn;
-the one before it is used. The newest two are kept.
+A checkpoint is a folder: state.pt, then manifest.json, written last and atomically, with the SHA-256 of state.pt, the
+identity of the run (configuration, data, model) and, for people, its reference, chat template, seed and versions. A
+folder whose manifest is missing or does not match, or whose state cannot be loaded, is torn; the one before it is
+used. The newest two are kept.
 
 State holds trained weights, optimizer moments, step and accumulated counts. Random states are absent on purpose:
 the loop seeds every step from (seed, step).
@@ -16,6 +17,7 @@ import os
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import Any
 
 import torch
@@ -24,7 +26,7 @@ from training.engine.artifacts import write_atomically
 from training.engine.errors import EngineError
 
 KEPT = 2
-FORMAT = 1
+FORMAT = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,10 +34,21 @@ class Checkpoint:
     step: int
     path: Path
     state: dict[str, Any]
+    facts: dict[str, Any]
 
 
-def save(folder: Path, prefix: str, step: int, state: dict[str, Any], identity: dict[str, str]) -> Path:
-    """Write `folder/<prefix>-<step>` and remove all but the newest checkpoints of that prefix."""
+def save(
+    folder: Path,
+    prefix: str,
+    step: int,
+    state: dict[str, Any],
+    identity: dict[str, str],
+    facts: dict[str, Any] | None = None,
+) -> Path:
+    """Write `folder/<prefix>-<step>` and remove all but the newest checkpoints of that prefix.
+
+    A run of another `identity` cannot go on from it; `facts` only tell where it came from.
+    """
     target = folder / f"{prefix}-{step:08d}"
     shutil.rmtree(target, ignore_errors=True)
     target.mkdir(parents=True)
@@ -47,7 +60,7 @@ def save(folder: Path, prefix: str, step: int, state: dict[str, Any], identity: 
         "format": FORMAT,
         "step": step,
         "identity": identity,
-        "torch": torch.__version__,
+        "facts": {"torch": torch.__version__, **(facts or {})},
         "sha256": {"state.pt": _sha256(target / "state.pt")},
     }
     write_atomically(target / "manifest.json", json.dumps(manifest, indent=1))
@@ -68,9 +81,21 @@ def latest(folder: Path, prefix: str, identity: dict[str, str]) -> tuple[Checkpo
             torn.append(path.name)
             continue
         _check_identity(path, manifest["identity"], identity)
-        state = torch.load(path / "state.pt", map_location="cpu", weights_only=True)
-        return Checkpoint(manifest["step"], path, state), torn
+        state = _load(path / "state.pt")
+        if state is None:
+            torn.append(path.name)
+            continue
+        return Checkpoint(manifest["step"], path, state, manifest["facts"]), torn
     return None, torn
+
+
+def _load(path: Path) -> dict[str, Any] | None:
+    """The state; None when it is no archive of tensors, although it is the file that was written."""
+    try:
+        state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
+    except (OSError, RuntimeError, EOFError, ValueError, UnpicklingError):
+        return None
+    return state
 
 
 def _newest_first(folder: Path, prefix: str) -> list[Path]:
@@ -82,9 +107,9 @@ def _manifest(path: Path) -> dict[str, Any] | None:
     try:
         manifest: dict[str, Any] = json.loads((path / "manifest.json").read_text(encoding="utf-8"))
         whole = all(_sha256(path / name) == digest for name, digest in manifest["sha256"].items())
-    except (OSError, ValueError, KeyError):
+        return manifest if whole and manifest["format"] == FORMAT else None
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return None
-    return manifest if whole else None
 
 
 def _check_identity(path: Path, found: dict[str, str], expected: dict[str, str]) -> None:

@@ -12,13 +12,13 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from training.config import TrainingConfig
-from training.engine import checkpoints
+from training.engine import artifacts, checkpoints, distributed
 from training.engine.checkpoints import Checkpoint
 from training.engine.errors import EngineError, Stopped
-from training.engine.run import Run
+from training.engine.run import Run, this_rank
 
 LOGGED_POINTS = 200
 """About how many points a curve gets, however long the run is: steps in between are averaged."""
@@ -75,6 +75,7 @@ class State:
     seconds: float = 0.0
     window: dict[str, float] = field(default_factory=dict)  # sums since the last point of the curves
     window_steps: int = 0
+    peak_memory: int = 0  # bytes, over all attempts
     last: Metrics = field(default_factory=dict)
 
 
@@ -126,8 +127,12 @@ def _optimizer(plan: Plan) -> torch.optim.AdamW:
     """AdamW; vectors (norms, biases) are not decayed."""
     matrices = [p for p in plan.trained.values() if p.ndim >= 2]
     vectors = [p for p in plan.trained.values() if p.ndim < 2]
-    groups = [{"params": matrices, "weight_decay": plan.config.weight_decay}, {"params": vectors, "weight_decay": 0.0}]
-    return torch.optim.AdamW([g for g in groups if g["params"]], lr=plan.config.learning_rate, fused=True)
+    groups = [
+        {"params": parameters, "weight_decay": decay}
+        for shaped, decay in ((matrices, plan.config.weight_decay), (vectors, 0.0))
+        for parameters in distributed.by_kind(shaped)
+    ]
+    return torch.optim.AdamW(groups, lr=plan.config.learning_rate, fused=True)
 
 
 def learning_rate(config: TrainingConfig, step: int, steps: int) -> float:
@@ -159,24 +164,44 @@ def _step(plan: Plan, optimizer: torch.optim.Optimizer, state: State) -> None:
 
 def _update(plan: Plan, optimizer: torch.optim.Optimizer, state: State) -> None:
     """One optimizer step on the parts of the current step."""
-    sums: dict[str, Tensor] = {}
-    for pending in plan.parts(state.step):
-        part = pending()
-        part.loss.backward()
-        state.tokens += part.tokens
-        for name, value in {f"{plan.curves}/loss": part.loss, **part.metrics}.items():
-            sums[name] = sums.get(name, 0.0) + value.detach()
-        for name, value in part.maxima.items():
-            sums[name] = torch.maximum(sums.get(name, value), value)
-    norm = nn.utils.clip_grad_norm_(plan.trained.values(), plan.config.max_grad_norm)
-    names = [*sums, f"{plan.curves}/grad_norm"]
-    values = torch.stack([*(v.float() for v in sums.values()), norm.float()]).tolist()  # one wait for the device
+    sums, maxima = _backward(plan, state.step)
+    distributed.sum_gradients(plan.trained.values())
+    norm = distributed.clip_gradients(plan.trained.values(), plan.config.max_grad_norm)
+    totals = [distributed.summed(_stacked(sums)), distributed.largest(_stacked(maxima)), norm.float()[None]]
+    names = [*sums, *maxima, f"{plan.curves}/grad_norm"]
+    values = torch.cat([total for total in totals if len(total)]).tolist()  # one wait for the device
     _check_finite(dict(zip(names, values, strict=True)), state.step + 1)
+    tokens = names.index(TOKENS)
+    state.tokens += int(values.pop(tokens))
+    del names[tokens]
     optimizer.step()
     optimizer.zero_grad(set_to_none=True)
     _accumulate(state, names, values)
     _accumulate(state, [f"{plan.curves}/learning_rate"], [optimizer.param_groups[0]["lr"]])
     state.window_steps += 1
+
+
+TOKENS = "tokens"
+
+
+def _backward(plan: Plan, step: int) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+    """Gradients of this process's parts of the step; the sums and the maxima of what they report."""
+    sums: dict[str, Tensor] = {}
+    maxima: dict[str, Tensor] = {}
+    for pending, counts in distributed.share(plan.parts(step)):
+        part = pending()
+        share = 1.0 if counts else 0.0
+        (part.loss * share).backward()
+        tokens = part.loss.new_tensor(part.tokens)
+        for name, value in {f"{plan.curves}/loss": part.loss, **part.metrics, TOKENS: tokens}.items():
+            sums[name] = sums.get(name, 0.0) + value.detach() * share
+        for name, value in part.maxima.items():
+            maxima[name] = torch.maximum(maxima.get(name, value), value)
+    return sums, maxima
+
+
+def _stacked(values: dict[str, Tensor]) -> Tensor:
+    return torch.stack([value.float() for value in values.values()]) if values else torch.empty(0)
 
 
 def _check_finite(values: Metrics, step: int) -> None:
@@ -226,21 +251,32 @@ def _show_samples(run: Run, plan: Plan, state: State) -> None:
 
 
 def _save(run: Run, plan: Plan, optimizer: torch.optim.Optimizer, state: State) -> None:
+    state.peak_memory = max(state.peak_memory, artifacts.peak_memory())
     payload = {
-        "weights": {name: p.detach() for name, p in plan.trained.items()},
-        "optimizer": optimizer.state_dict(),
+        "weights": distributed.to_save(plan.trained),
+        "optimizer": {name: distributed.to_save(optimizer.state[p]) for name, p in _moved(plan, optimizer)},
         "state": dict(vars(state)),
     }
-    path = checkpoints.save(run.folder / "checkpoints", plan.checkpoints, state.step, payload, run.identity)
-    run.events.emit("checkpoint", state.step, path=str(path.relative_to(run.folder)))
+    if this_rank() == 0:
+        folder = run.folder / "checkpoints"
+        path = checkpoints.save(folder, plan.checkpoints, state.step, payload, run.identity, run.facts)
+        run.events.emit("checkpoint", state.step, path=str(path.relative_to(run.folder)))
+    distributed.wait_for_all()
+
+
+def _moved(plan: Plan, optimizer: torch.optim.Optimizer) -> list[tuple[str, Tensor]]:
+    """The weights that the optimizer has ever moved; a weight that no loss met has no moments."""
+    return [(name, parameter) for name, parameter in plan.trained.items() if parameter in optimizer.state]
 
 
 def restore(plan: Plan, optimizer: torch.optim.Optimizer, state: State, checkpoint: Checkpoint) -> None:
     """Put weights, optimizer and counts back to where the checkpoint was written."""
     with torch.no_grad():
         for name, parameter in plan.trained.items():
-            parameter.copy_(checkpoint.state["weights"][name])
-    optimizer.load_state_dict(checkpoint.state["optimizer"])
+            parameter.copy_(distributed.like(checkpoint.state["weights"][name], parameter))
+            for key, value in checkpoint.state["optimizer"].get(name, {}).items():
+                spread = distributed.like(value, parameter) if value.ndim else value
+                optimizer.state[parameter][key] = spread.to(parameter.device)
     for name, value in checkpoint.state["state"].items():
         setattr(state, name, value)
 
@@ -250,4 +286,10 @@ def find_checkpoint(run: Run, prefix: str) -> Checkpoint | None:
     found, torn = checkpoints.latest(run.folder / "checkpoints", prefix, run.identity)
     for name in torn:
         run.events.notice(f"The checkpoint {name} is incomplete; going on from the one before it.", level="warning")
+    if found is not None and found.facts.get("code") != run.facts["code"]:
+        run.events.notice(
+            f"Another version of the engine wrote the checkpoint {found.path.name}: the run goes on from it, and may "
+            "not end as it would have without the stop.",
+            level="warning",
+        )
     return found

@@ -9,11 +9,11 @@ import signal
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from training.config import RunSpec, TrainingConfig
+from training.config import RunConfig, RunSpec, TrainingConfig
 from training.digests import folder_digest
 from training.engine.errors import Stopped
 from training.engine.events import EventWriter
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from training.engine.policy import Policy
 
 T = TypeVar("T")
+
+PACKAGE = Path(__file__).parent.parent
 
 
 @dataclass
@@ -42,8 +44,13 @@ class StopSignal:
 
     @property
     def requested(self) -> bool:
+        return self.wanted or self.orphaned
+
+    @property
+    def orphaned(self) -> bool:
+        """Whether the process that started this one is gone."""
         # An orphan is adopted by another process; nobody would read its events or stop it.
-        return self.wanted or os.getppid() != self.parent
+        return os.getppid() != self.parent
 
 
 @dataclass
@@ -54,16 +61,24 @@ class Run:
     spec: RunSpec
     events: EventWriter
     stop: StopSignal
+    template: str = ""  # digest of the chat template, known once the tokenizer is loaded
     began: float = field(default_factory=time.monotonic)  # or the end of the last lap
 
     @cached_property
     def identity(self) -> dict[str, str]:
-        config = json.dumps(self.spec.config.model_dump(mode="json"), sort_keys=True)
         return {
-            "config": hashlib.sha256(config.encode()).hexdigest(),
+            "config": _config_digest(self.spec.config),
             "data": self.spec.data_sha256,
             "model": self.spec.model_digest or _model_digest(self.spec.model_path),
+            "reward model": self.spec.reward_model_digest,
         }
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """What else a checkpoint says about where it came from."""
+        config = self.spec.config
+        reference = self.identity["model"] if config.method.has_reference else None
+        return {"reference": reference, "template": self.template, "seed": config.seed, "code": code_version()}
 
     @property
     def training(self) -> TrainingConfig:
@@ -93,6 +108,7 @@ class Run:
 
     def started(self, policy: Policy, examples: Examples, steps: int, checkpoint: Checkpoint | None) -> None:
         """Report what is about to happen."""
+        self.template = hashlib.sha256(str(policy.tokenizer.chat_template).encode()).hexdigest()
         parameters, trained = policy.parameter_counts()
         self.events.emit(
             "started",
@@ -111,6 +127,34 @@ class Run:
         """For stretches without optimizer steps, which have nothing to save; raises Stopped."""
         if self.stop.requested:
             raise Stopped
+
+
+def this_rank() -> int:
+    """Which of the processes that share the run this is, from 0; 0 too where there is one only."""
+    return int(os.environ["RANK"]) if is_shared() else 0
+
+
+def is_shared() -> bool:
+    """Whether torchrun started this process as one of several."""
+    return "TORCHELASTIC_RUN_ID" in os.environ
+
+
+NO_MATTER = {"devices", "gradient_checkpointing", "memory_limit_gib"}
+"""Settings that change where and how a run computes, not what: with others of these a run may be continued."""
+
+
+def _config_digest(config: RunConfig) -> str:
+    """Of what differs from the defaults, so that a setting which is added later leaves unfinished runs alone."""
+    changed = config.model_dump(mode="json", exclude_defaults=True, exclude=NO_MATTER)
+    text = json.dumps({"class": type(config).__name__, **changed}, sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+@lru_cache(maxsize=1)
+def code_version() -> str:
+    """Digest of the sources that decide what a run computes."""
+    sources = sorted(path for folder in ("engine", "config") for path in (PACKAGE / folder).glob("*.py"))
+    return hashlib.sha256(b"\0".join(path.read_bytes() for path in sources)).hexdigest()
 
 
 def _model_digest(model_path: str) -> str:

@@ -74,7 +74,7 @@ def test_the_manifest_names_what_the_state_belongs_to(tmp_path):
     save(tmp_path, 1)
     manifest = json.loads((tmp_path / "step-00000001" / "manifest.json").read_text())
     assert manifest["identity"] == IDENTITY
-    assert manifest["torch"] == torch.__version__
+    assert manifest["facts"]["torch"] == torch.__version__
 
 
 def test_a_checkpoint_of_another_configuration_is_refused(tmp_path):

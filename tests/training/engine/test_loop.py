@@ -15,6 +15,16 @@ from training.engine.events import EventWriter
 from training.engine.loop import learning_rate
 from training.engine.run import StopSignal
 
+EXPLODING = {
+    "learning_rate": 1e30,
+    "warmup_ratio": 0,
+    "tuning": "full",
+    "checkpoint_every": 1,
+    "probe_prompts": 0,
+    "sample_count": 0,
+}
+"""Weights of 1e30 after the first step, which nothing looks at before the second step's loss."""
+
 
 def rates(schedule: str, steps: int = 10) -> list[float]:
     config = DPOConfig(learning_rate=1.0, warmup_ratio=0.2, schedule=schedule)
@@ -75,7 +85,7 @@ def test_weights_of_rows_count(make_run):
 
 
 def test_a_step_that_is_not_finite_ends_the_run_with_a_remedy(make_run):
-    folder = make_run("dpo", learning_rate=1e30, warmup_ratio=0, checkpoint_every=1, tuning="full", max_steps=6)
+    folder = make_run("dpo", max_steps=6, **EXPLODING)
     assert train_here(folder) == 4
     [failed] = events(folder, "failed")
     assert "not a finite number" in failed["reason"]
@@ -84,7 +94,7 @@ def test_a_step_that_is_not_finite_ends_the_run_with_a_remedy(make_run):
 
 
 def test_a_step_that_is_not_finite_never_reaches_a_checkpoint(make_run):
-    folder = make_run("dpo", learning_rate=1e30, warmup_ratio=0, checkpoint_every=1, tuning="full", max_steps=6)
+    folder = make_run("dpo", max_steps=6, **EXPLODING)
     train_here(folder)
     for path in (folder / "checkpoints").glob("*/state.pt"):
         weights = torch.load(path, weights_only=True)["weights"]

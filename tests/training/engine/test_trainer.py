@@ -28,7 +28,7 @@ def curves(folder: Path) -> dict[tuple[int, str], float]:
 
 def last_state(folder: Path) -> Any:
     state = torch.load(max((folder / "checkpoints").glob("step-*")) / "state.pt", weights_only=True)
-    state["state"]["seconds"] = 0.0
+    state["state"] |= {"seconds": 0.0, "peak_memory": 0}
     return state
 
 
