@@ -102,6 +102,10 @@ def _fingerprint(base: Policy) -> str:
     return digest.hexdigest()
 
 
+def _vocabulary(base: Policy) -> int:
+    return int(base.model.get_input_embeddings().weight.shape[0])
+
+
 def save(model: RewardModel, folder: Path, facts: Mapping[str, Any]) -> None:
     """Write the model's first member with `facts`, `describe_base` among them, into a folder that is made."""
     folder.mkdir(parents=True, exist_ok=True)
@@ -112,7 +116,7 @@ def save(model: RewardModel, folder: Path, facts: Mapping[str, Any]) -> None:
         path.chmod(0o644)  # safetensors makes files that another user cannot read
     own = {
         "kind": kind,
-        "vocabulary": len(model.body.tokenizer),
+        "vocabulary": _vocabulary(model.body),
         "shift": model.shift,
         "scale": model.scale,
         "temperature": model.temperature,
@@ -156,10 +160,10 @@ def load_reward_model(folder: Path, base: Policy, *, every_member: bool = True) 
 
 def _check_base(folder: Path, facts: dict[str, Any], base: Policy) -> None:
     remedy = "Choose a reward model that was trained over this base, or train one first."
-    if facts["vocabulary"] != len(base.tokenizer):
+    if facts["vocabulary"] != _vocabulary(base):
         raise EngineError(
             f"The reward model {folder.name} was trained for a vocabulary of {facts['vocabulary']} tokens, the base "
-            f"has {len(base.tokenizer)}.",
+            f"has {_vocabulary(base)}.",
             remedy,
         )
     if facts["fingerprint"] != _fingerprint(base):
@@ -227,7 +231,7 @@ def as_classifier(model: RewardModel) -> PreTrainedModel | None:
 @torch.no_grad()
 def _scores_alike(model: RewardModel, classifier: PreTrainedModel) -> bool:
     padding = classifier.config.get_text_config().pad_token_id
-    tokens = [i for i in range(len(model.body.tokenizer)) if i != padding][-8:]
+    tokens = [i for i in range(_vocabulary(model.body)) if i != padding][-8:]
     batch = pack([Example(tuple(tokens[:4]), (tuple(tokens[4:]),))], packed=False).to(model.body.device)
     with model.body.autocast():
         found = classifier(input_ids=batch.tokens, attention_mask=batch.attention_mask(model.body.dtype)).logits
@@ -260,14 +264,14 @@ def _read_weights(folder: Path, base: Policy) -> RewardModel:
 def _over(base: Policy, weights: Mapping[str, Tensor], score: Tensor) -> RewardModel:
     """The base's modules, prepared for its device as they are, with other weights."""
     body = frozen_copy(base, share_weights=True)
-    on_device = {name: weight.to(base.device) for name, weight in weights.items()}
-    body.model.base_model.load_state_dict(on_device, assign=True)
+    copied = {name: weight.to(base.device, copy=True) for name, weight in weights.items()}
+    body.model.base_model.load_state_dict(copied, assign=True)
     return RewardModel(body, _head(score, body))
 
 
 def _head(weight: Tensor, body: Policy) -> nn.Linear:
     head = nn.Linear(weight.shape[1], 1, bias=False)
-    head.weight = nn.Parameter(weight.detach().to(body.device))
+    head.weight = nn.Parameter(weight.detach().to(body.device, copy=True))
     return head
 
 
