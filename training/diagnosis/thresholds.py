@@ -1,0 +1,57 @@
+"""The numbers beyond which a measure is alarming, each with its source; without one it is our own judgement."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+
+@dataclass(frozen=True, slots=True)
+class Threshold:
+    """A limit of a measure. `source` names the publication; empty means: a heuristic."""
+
+    value: float
+    side: Literal["above", "below"]
+    source: str = ""
+    unit: Literal["share", "number"] = "number"
+    on_chart: bool = True  # False where the limit is relative to the run's own start and so is no fixed height
+
+    @property
+    def kind(self) -> str:
+        return "literature" if self.source else "heuristic"
+
+    @property
+    def text(self) -> str:
+        """'above 10 %' or 'below 0.6'."""
+        number = f"{100 * self.value:g} %" if self.unit == "share" else f"{self.value:g}"
+        return f"{self.side} {number}"
+
+
+CHEN = "Chen et al. 2024, arXiv 2405.19534: released models mostly stay below it"
+RAZIN = "Razin et al. 2024, arXiv 2410.08847: the chosen answer's likelihood falls while the margin grows"
+NOISE = "Gao et al. 2024, arXiv 2404.09824: 20 to 40 % of the pairs of common data sets are noisy"
+
+RANKING_ACCURACY = Threshold(0.6, "below", CHEN, "share")
+UNDESIRABLE_SHARE = Threshold(0.05, "above", unit="share")
+UNDESIRABLE_SHARE_GRAVE = Threshold(0.15, "above", unit="share")
+CONTRADICTED_SHARE = Threshold(0.30, "above", unit="share")
+DISPLACEMENT = Threshold(-0.1, "below")
+NO_DISPLACEMENT = Threshold(0.0, "below", RAZIN)
+GAP = Threshold(0.10, "above", unit="share", on_chart=False)
+LOSS_RISE = Threshold(0.05, "above", unit="share", on_chart=False)
+LENGTH_RATIO_HIGH = Threshold(1.25, "above")
+LENGTH_RATIO_LOW = Threshold(0.8, "below")
+REMAINING_DIVERSITY = Threshold(0.5, "below", unit="share", on_chart=False)
+KL_GROWTH = Threshold(1.5, "above", on_chart=False)
+MARGIN_GROWTH = Threshold(1.25, "above", on_chart=False)
+ECE = Threshold(0.05, "above")
+ECE_GRAVE = Threshold(0.10, "above")
+LENGTH_CORRELATION = Threshold(0.3, "above")
+LENGTH_PREFERENCE = Threshold(0.10, "above", unit="share", on_chart=False)
+SLICE_GAP = Threshold(0.20, "above", unit="share", on_chart=False)
+DISAGREEMENT = Threshold(0.20, "above", unit="share")
+TRUNCATED_SHARE = Threshold(0.10, "above", unit="share")
+ZERO_SPREAD_SHARE = Threshold(0.30, "above", unit="share")
+CLIP_SHARE = Threshold(0.30, "above", unit="share")
+SAMPLER_GAP = Threshold(0.05, "above")
+JUDGEMENT_FALL = Threshold(0.02, "above", unit="share", on_chart=False)
