@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import torch
 from peft import PeftModel
-from transformers import AutoModelForSequenceClassification
+from transformers import AutoModelForSequenceClassification, GraniteConfig, GraniteForCausalLM
 
 from tests.training.engine.conftest import build_tokenizer, example, save_model
 from training.config import RewardModelConfig
@@ -135,19 +135,6 @@ def test_an_ensemble_gives_a_row_of_scores_per_member_and_its_first_is_the_score
     assert load_reward_model(tmp_path / "reward", base, every_member=False).others == ()
 
 
-def test_the_three_scales_of_a_score():
-    """raw 2 and 5; shift 1, scale 2: calibrated 0.5 and 2, gap 1.5; temperature 3: log-odds (5 - 2) / 3 = 1."""
-
-    class Fixed(RewardModel):
-        def raw_scores(self, batch):
-            return torch.tensor([2.0, 5.0])
-
-    model = Fixed(None, None, shift=1.0, scale=2.0, temperature=3.0)
-    low, high = model.scores(None)
-    assert (low, high) == (0.5, 2.0)
-    assert model.log_odds(high - low) == pytest.approx(1.0)
-
-
 def test_another_base_is_refused(tmp_path, model_folder):
     saved(tmp_path / "reward", model_folder, "lora")
     other = load_policy(str(model_folder), config_of("lora"))
@@ -207,6 +194,17 @@ def test_a_torn_folder_is_refused(tmp_path, whole, damage):
     with pytest.raises(EngineError, match="holds no whole reward model") as refused:
         load_reward_model(copied, base)
     assert refused.value.remedy
+
+
+def test_the_three_scales_of_a_score(whole):
+    """shift 0.3, scale 1.7, temperature 0.8: calibrated = (raw - 0.3) / 1.7; log-odds = raw gap / 0.8."""
+    folder, base = whole
+    model, batch = load_reward_model(folder, base), base.collate(PAIRS)
+    with torch.no_grad():
+        raw = model.raw_scores(batch)
+    torch.testing.assert_close(scored(model, batch), (raw - 0.3) / 1.7)
+    gaps = scored(model, batch)[0::2] - scored(model, batch)[1::2]
+    torch.testing.assert_close(model.log_odds(gaps), (raw[0::2] - raw[1::2]) / 0.8)
 
 
 def test_a_base_with_an_adapter_is_a_mistake_of_the_caller(whole):
