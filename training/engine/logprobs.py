@@ -14,12 +14,11 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.utils.checkpoint import checkpoint
 
+from training.engine.lm_head import CHUNK_ELEMENTS, target_log_probs
+
 if TYPE_CHECKING:
     from training.engine.packing import Batch
     from training.engine.policy import Head, Policy
-
-CHUNK_ELEMENTS = 1 << 24
-"""Most logits alive at once: 64 MiB in fp32."""
 
 
 def predicting_positions(prompt_end: int, answer_start: int, length: int) -> np.ndarray:
@@ -39,19 +38,20 @@ def answer_log_probs(policy: Policy, batch: Batch, *, temperature: float = 1.0) 
 
 def token_log_probs(policy: Policy, batch: Batch, *, temperature: float = 1.0) -> Tensor:
     """Log-probability of every answer token [tokens], fp32, in the order of `batch.targets`."""
+    return policy.as_forward(_token_log_probs, policy, batch, temperature)
+
+
+def _token_log_probs(policy: Policy, batch: Batch, temperature: float) -> Tensor:
     states = policy.hidden_states(batch).index_select(0, batch.sources)
     with policy.autocast():
         return head_log_probs(policy.head, states, batch.targets, temperature=temperature)
 
 
 def head_log_probs(head: Head, states: Tensor, targets: Tensor, *, temperature: float = 1.0) -> Tensor:
-    """log softmax(head(states) / temperature) at the targets; states [n, hidden], targets [n] -> [n].
-
-    More than one chunk is recomputed in the backward pass instead of kept.
-    """
+    """log softmax(head(states) / temperature) at the targets; states [n, hidden], targets [n] -> [n], fp32."""
+    if head.weight is not None:
+        return target_log_probs(states, head.weight, targets, factor=head.scale / temperature)
     rows = max(1, CHUNK_ELEMENTS // head.vocabulary)
-    if len(targets) <= rows:
-        return _chunk_log_probs(head, states, targets, temperature)
     chunks = zip(states.split(rows), targets.split(rows), strict=True)
     parts = [checkpoint(_chunk_log_probs, head, s, t, temperature, use_reentrant=False) for s, t in chunks]
     return torch.cat(parts)

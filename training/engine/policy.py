@@ -30,7 +30,7 @@ from training.config import RunConfig, SFTConfig, TrainingConfig
 from training.engine.attention import SEGMENTED
 from training.engine.errors import EngineError
 from training.engine.packing import Batch, Example, pack, split_by_tokens
-from training.engine.products import use_fast_products
+from training.engine.products import FastLinear, use_fast_products
 
 transformers_logging.disable_progress_bar()  # trainer.log is not a terminal
 
@@ -43,6 +43,12 @@ class Head:
     vocabulary: int
     scale: float = 1.0
     cap: float | None = None
+
+    @property
+    def weight(self) -> Tensor | None:
+        """[vocabulary, hidden] where the head is a scaled matrix product and nothing more; else None."""
+        plain = type(self.linear) in (nn.Linear, FastLinear) and self.linear.bias is None and self.cap is None
+        return self.linear.weight if plain and type(self.linear.weight) is nn.Parameter else None
 
     def __call__(self, states: Tensor) -> Tensor:
         """Logits [n, vocabulary] of hidden states [n, hidden]."""

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from tests.training.engine.conftest import example, save_model
 from training.config import DPOConfig
-from training.engine import logprobs
+from training.engine import lm_head
 from training.engine.logprobs import answer_log_probs
 from training.engine.packing import PADDING, Example, pack, split_by_tokens
 from training.engine.policy import Policy, load_policy
@@ -32,9 +32,9 @@ def naive_log_prob(policy: Policy, prompt: tuple[int, ...], answer: tuple[int, .
     return torch.as_tensor(predicted.gather(1, torch.tensor(answer)[:, None]).sum())
 
 
-def gradient(policy: Policy, examples: list[Example], *, packed: bool) -> Tensor:
+def gradient(policy: Policy, examples: list[Example], *, packed: bool, one_row: bool = False) -> Tensor:
     policy.model.requires_grad_(True).zero_grad()
-    log_probs = answer_log_probs(policy, pack(examples, packed=packed))
+    log_probs = answer_log_probs(policy, pack(examples, packed=packed, one_row=one_row))
     (log_probs * torch.linspace(-1, 1, len(log_probs))).sum().backward()
     return torch.cat([p.grad.flatten() for p in policy.model.parameters() if p.grad is not None])
 
@@ -73,6 +73,19 @@ def test_rows_are_filled_until_the_longest_example_or_the_row_length():
     assert (batch.example_of == PADDING).sum() == 0
 
 
+def test_one_row_holds_every_token_once_and_its_segments_are_the_examples():
+    batch = pack([example(3, 2, 1), example(2, 4, first=50)], one_row=True)
+    assert batch.tokens.shape == (1, 12)
+    assert [(s.start, s.end) for s in batch.segments()] == [(0, 6), (6, 12)]
+
+
+def test_a_segments_mask_is_its_block_of_the_whole_mask():
+    batch = pack(MIXED, one_row=True)
+    whole = batch.attention_mask(torch.float32)[0, 0]
+    blocks = [segment.mask for segment in batch.segments()]
+    assert torch.equal(torch.block_diag(*(b == 0 for b in blocks)).bool(), whole == 0)
+
+
 def test_plain_batches_have_one_row_per_answer():
     batch = pack([example(4, 3, 5)], packed=False)
     assert batch.tokens.shape == (2, 9)
@@ -95,9 +108,10 @@ def test_an_example_above_the_budget_gets_a_pass_of_its_own():
 @pytest.mark.parametrize("kind", ARCHITECTURES)
 def test_packed_log_probabilities_are_those_of_plain_batches(policies, kind):
     policy = policies[kind]
-    packed = answer_log_probs(policy, pack(MIXED))
     plain = answer_log_probs(policy, pack(MIXED, packed=False))
-    assert torch.allclose(packed, plain, rtol=1e-5, atol=1e-5)
+    for one_row in (True, False):
+        packed = answer_log_probs(policy, pack(MIXED, one_row=one_row))
+        assert torch.allclose(packed, plain, rtol=1e-5, atol=1e-5)
 
 
 @pytest.mark.parametrize("kind", ARCHITECTURES)
@@ -109,8 +123,10 @@ def test_log_probabilities_are_those_of_the_models_own_logits(policies, kind):
 
 @pytest.mark.parametrize("kind", ARCHITECTURES)
 def test_packed_gradients_point_where_plain_ones_do(policies, kind):
-    packed, plain = (gradient(policies[kind], MIXED, packed=packed) for packed in (True, False))
-    assert torch.nn.functional.cosine_similarity(packed, plain, dim=0) > 0.99999
+    plain = gradient(policies[kind], MIXED, packed=False)
+    for one_row in (True, False):
+        packed = gradient(policies[kind], MIXED, packed=True, one_row=one_row)
+        assert torch.nn.functional.cosine_similarity(packed, plain, dim=0) > 0.99999
 
 
 def test_the_architectures_take_block_masks(policies):
@@ -137,7 +153,7 @@ def test_the_order_of_a_batch_does_not_change_its_values(policies):
 def test_the_head_in_chunks_gives_values_and_gradients_of_the_whole(policies, monkeypatch):
     policy = policies["llama"]
     whole_values, whole = answer_log_probs(policy, pack(MIXED)), gradient(policy, MIXED, packed=True)
-    monkeypatch.setattr(logprobs, "CHUNK_ELEMENTS", 7 * policy.head.vocabulary)
+    monkeypatch.setattr(lm_head, "CHUNK_ELEMENTS", 7 * policy.head.vocabulary)
     assert torch.allclose(answer_log_probs(policy, pack(MIXED)), whole_values, rtol=1e-6)
     assert torch.allclose(gradient(policy, MIXED, packed=True), whole, rtol=1e-4, atol=1e-5)
 

@@ -1,0 +1,87 @@
+"""log softmax of the LM head at given tokens, with a backward pass by hand that needs one buffer of logits.
+
+For z = f W h and token y, log p(y) = z_y - log sum exp z, so its gradient in z is onehot(y) - p. The forward pass
+leaves e = exp(z - max z) in the buffer of the logits; the backward pass turns e into that gradient in place.
+Automatic differentiation would hold logits, log-probabilities and their gradient at once.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from training.engine.products import product
+
+CHUNK_ELEMENTS = 1 << 24
+"""Most logits alive at once: 64 MiB in fp32. What does not fit is computed again in the backward pass."""
+
+_IN_CACHE = 1 << 19
+"""Logits that one pass over rows works on at a time."""
+
+
+def target_log_probs(states: Tensor, weight: Tensor, targets: Tensor, *, factor: float = 1.0) -> Tensor:
+    """log softmax(factor * states @ weight.T) at the targets, fp32.
+
+    states [n, hidden], weight [vocabulary, hidden], targets [n] -> [n]; in autocast's format where it is on.
+    """
+    output: Tensor = _TargetLogProbs.apply(states, weight, targets, factor)
+    return output
+
+
+class _TargetLogProbs(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, states: Tensor, weight: Tensor, targets: Tensor, factor: float) -> Tensor:
+        device = states.device.type
+        format = torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else weight.dtype
+        with torch.autocast(device, enabled=False):
+            h, w = states.to(format), weight.to(format)
+            rows = max(1, CHUNK_ELEMENTS // len(w))
+            parts = [_forward(h[i : i + rows], w, targets[i : i + rows], factor) for i in range(0, len(h), rows)]
+        whole = len(parts) == 1 and any(ctx.needs_input_grad)
+        ctx.save_for_backward(h, w, targets, *(parts[0][1:] if whole else ()))
+        ctx.factor, ctx.rows, ctx.formats = factor, rows, (states.dtype, weight.dtype)
+        return torch.cat([part[0] for part in parts]) if parts else states.new_empty(0, dtype=torch.float32)
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:  # type: ignore[override]
+        h, w, targets, *kept = ctx.saved_tensors
+        of_states, of_weight, *_ = ctx.needs_input_grad
+        states = torch.empty_like(h) if of_states else None
+        weight: Tensor | None = None
+        for i in range(0, len(h), ctx.rows):
+            part = slice(i, i + ctx.rows)
+            exps, sums = kept or _forward(h[part], w, targets[part], ctx.factor)[1:]
+            of_logits = _gradient(exps, sums, targets[part], gradient[part] * ctx.factor)
+            if states is not None:
+                states[part] = product(of_logits, w.t())
+            if of_weight:
+                of_part = product(of_logits.t(), h[part].t()).to(ctx.formats[1])
+                weight = of_part if weight is None else weight.add_(of_part)
+        return (None if states is None else states.to(ctx.formats[0])), weight, None, None
+
+
+def _forward(h: Tensor, w: Tensor, targets: Tensor, factor: float) -> tuple[Tensor, Tensor, Tensor]:
+    """Log-probabilities [n] in fp32, exp(z - max z) [n, vocabulary] in the format of h, their sums [n] in fp32."""
+    logits = product(h, w)
+    sums = torch.empty(len(h), device=h.device)
+    values = logits.gather(1, targets[:, None]).squeeze(1).float() * factor
+    rows = max(1, _IN_CACHE // len(w))
+    for z, total, value in zip(logits.split(rows), sums.split(rows), values.split(rows), strict=True):
+        shifted = z.float() * factor if factor != 1.0 else z.float()
+        most = shifted.amax(dim=1)
+        shifted.sub_(most[:, None]).exp_()
+        total.copy_(shifted.sum(dim=1))
+        value.sub_(most).sub_(total.log())
+        if shifted.data_ptr() != z.data_ptr():
+            z.copy_(shifted)
+    return values, logits, sums
+
+
+def _gradient(exps: Tensor, sums: Tensor, targets: Tensor, gradient: Tensor) -> Tensor:
+    """gradient * (onehot(targets) - exps / sums), in place of `exps` [n, vocabulary]."""
+    rows = max(1, _IN_CACHE // exps.shape[1])
+    for e, scale in zip(exps.split(rows), (-gradient / sums).split(rows), strict=True):
+        e.mul_(scale[:, None])
+    return exps.scatter_add_(1, targets[:, None], gradient[:, None].to(exps.dtype))
