@@ -12,12 +12,14 @@ the same value as p. An assumed flip rate enters through the label: `smoothed` i
 from __future__ import annotations
 
 import math
+from typing import TypeVar
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 Label = Tensor | float
+L = TypeVar("L", Tensor, float)
 
 
 def expected_over_label(right: Tensor, flipped: Tensor, label: Label) -> Tensor:
@@ -25,7 +27,7 @@ def expected_over_label(right: Tensor, flipped: Tensor, label: Label) -> Tensor:
     return label * right + (1 - label) * flipped
 
 
-def smoothed(label: Label, flip_rate: float) -> Label:
+def smoothed(label: L, flip_rate: float) -> L:
     """p (1 - e) + (1 - p) e: the label as it looks after someone flipped a share e of them.
 
     For p = 1 the loss is that of conservative DPO (Mitchell, "A note on DPO with noisy preferences", 2023, eq. 3).
@@ -33,7 +35,7 @@ def smoothed(label: Label, flip_rate: float) -> Label:
     return label * (1 - flip_rate) + (1 - label) * flip_rate
 
 
-def corrected(label: Label, flip_rate: float) -> Label:
+def corrected(label: L, flip_rate: float) -> L:
     """(p - e) / (1 - 2 e): the label as it was before someone flipped a share e of them; undoes `smoothed`.
 
     For p = 1 the loss is [(1 - e) L(pair) - e L(swapped pair)] / (1 - 2 e), whose mean over such flips is the loss of

@@ -87,7 +87,7 @@ def train_on_pairs(run: Run, pair_loss: PairLoss, reward_gaps: RewardGaps | None
     run.started(policy, examples, order.steps, checkpoint)
     held_out = examples.held_out[:HELD_OUT_ROWS]
     visited = [examples.train[row] for row in order.visited()]
-    compared = visited if config.method.has_reference else []
+    compared = visited if run.spec.config.method.has_reference else []
     reference = reference_log_probs(run, policy, [*compared, *held_out])
     no_gaps = torch.zeros(1 + max(example.row for example in [*visited, *held_out]))
     known = Known(reference, reward_gaps(run, [*visited, *held_out]) if reward_gaps else no_gaps)

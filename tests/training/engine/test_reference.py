@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 from safetensors.torch import load_file
 from torch import Tensor
 
-from tests.training.engine.conftest import events, open_run, train_here
+from tests.training.engine.conftest import colour_rows, events, open_run, train_here
 from training.engine import reference
 from training.engine.data import load_examples
 from training.engine.diagnostics import pair_log_probs
@@ -76,11 +77,10 @@ def test_without_a_reference_in_the_loss_only_the_held_out_slice_is_computed(mak
 
 
 def test_another_length_template_or_data_has_values_of_its_own(make_run, tmp_path):
-    from tests.training.engine.conftest import colour_rows
-
     train_here(make_run("dpo", max_steps=1, **QUIET))
-    for name, change in {"length": {"max_length": 48}, "data": {"rows": colour_rows(16)}}.items():
-        other = make_run("dpo", name=name, max_steps=1, **QUIET | change)
+    changes: dict[str, dict[str, Any]] = {"length": {"max_length": 48}, "data": {"rows": colour_rows(16)}}
+    for name, change in changes.items():
+        other = make_run("dpo", name=name, max_steps=1, **QUIET, **change)
         assert train_here(other) == 0
         assert computed(other), name
     run, policy, examples = opened(make_run("dpo", name="template", max_steps=1, **QUIET))
