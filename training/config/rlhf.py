@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import Annotated, Literal, Self
 
+import regex
 from pydantic import Field, field_validator, model_validator
 
 from training.config.base import ADVANCED, Count, Fraction, Frozen, NotNegative, Passes, Positive, TrainingConfig
@@ -42,6 +43,10 @@ class PPOConfig(Frozen):
     value_weight: NotNegative = Field(0.1, description="Weight of the value head's loss.", json_schema_extra=ADVANCED)
 
 
+BUILT_IN_TERMS = {"kl", "missing_eos", "length", "repetition"}
+"""Terms of the reward that have settings of their own; each term is a curve, so a rule needs another name."""
+
+
 class RewardRule(Frozen):
     """One named term of the reward: `value` for every answer in which the pattern is found."""
 
@@ -53,8 +58,8 @@ class RewardRule(Frozen):
     @classmethod
     def _compiles(cls, pattern: str) -> str:
         try:
-            re.compile(pattern)
-        except re.error as error:
+            regex.compile(pattern)
+        except regex.error as error:
             raise ValueError(f"{pattern!r} is no regular expression ({error})") from None
         return pattern
 
@@ -131,6 +136,8 @@ class RLHFConfig(TrainingConfig):
         names = [_rule(line).name for line in rules.splitlines() if line.strip()]
         if twice := next((name for name in names if names.count(name) > 1), None):
             raise ValueError(f"rules has two terms called {twice}: give each its own name")
+        if taken := next((name for name in names if name in BUILT_IN_TERMS), None):
+            raise ValueError(f"rules has a term called {taken}, which is the name of a built-in one: choose another")
         return rules
 
     @model_validator(mode="after")

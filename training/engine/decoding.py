@@ -268,4 +268,5 @@ class FusedDecoder:
 
     @property
     def _head_dtype(self) -> torch.dtype:
-        return self._head.linear.weight.dtype  # bf16 where a base is frozen under LoRA
+        weight: Tensor = self._head.linear.get_parameter("weight")
+        return weight.dtype  # bf16 where a base is frozen under LoRA

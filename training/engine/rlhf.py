@@ -1,14 +1,26 @@
-"""RLHF: a reward model (reward.py), then REINFORCE with the leave-one-out baseline (RLOO, arXiv 2402.14740).
+"""RLHF: a reward model (reward.py), then a policy gradient on its scores.
 
-Left out, and why: no value network and no GAE (the group is the baseline), no ratio and no clipping of it (every
-batch is sampled from the weights it updates, so the ratio is 1), no whitening of advantages (it would hide the price
-of KL). The KL to the reference is the k1 estimate inside the reward, where its gradient is the right one.
+experience.py  samples a step's answers and gives each (PPO: each token) an advantage
+this file      moves the policy along them, `updates_per_batch` times
+
+| algorithm | advantage                      | ratio of              | loss is a mean over                     |
+|-----------|--------------------------------|-----------------------|-----------------------------------------|
+| rloo      | against the group's others     | answers               | answers (arXiv 2402.14740)              |
+| grpo      | against the group, over spread | tokens                | answers of their means (2402.03300)     |
+| dr_grpo   | against the group              | tokens                | answers, over max_new_tokens (2503.20783) |
+| ppo       | GAE from a value head, whitened | tokens               | tokens (1707.06347)                     |
+
+The KL to the reference is the k1 estimate inside the reward for all of them, where its gradient is the right one.
+
+Left out, and why: GRPO's own KL term (k3 in the loss is a biased first-order approximation, arXiv 2510.01555); its
+variants DAPO and GSPO (further lengths to divide by, no new idea for sequence-level scores); whitening of group
+advantages (it would hide the price of KL); minibatches within a batch (every update sees all of its answers); a
+critic of its own for PPO (value_head.py).
 """
 
 from __future__ import annotations
 
 from contextlib import nullcontext
-from dataclasses import dataclass
 from functools import partial
 
 import torch
@@ -19,25 +31,14 @@ from training.engine import artifacts, loop, policy_gradients, reward
 from training.engine.data import HELD_OUT_ROWS, Examples, Order, load_examples
 from training.engine.diagnostics import look, pair_log_probs
 from training.engine.errors import EngineError
-from training.engine.logprobs import answer_log_probs
+from training.engine.experience import Actors, Experience, Pass, Prompt, collect
+from training.engine.logprobs import token_log_probs
 from training.engine.loop import Metrics, Part, Pending, Plan, State
-from training.engine.packing import Example
 from training.engine.policy import Policy, frozen_copy, load_policy, make_trainable
 from training.engine.probes import make_probe
-from training.engine.reward import RewardModel
-from training.engine.rollouts import Answer, sample, show_samples
+from training.engine.rollouts import sample_groups, show_samples
 from training.engine.run import Run
-
-Prompt = tuple[int, ...]
-
-
-@dataclass(frozen=True)
-class Actors:
-    """The three models of a step: two frozen, one trained."""
-
-    policy: Policy
-    reference: Policy
-    reward_model: RewardModel
+from training.engine.value_head import fresh_value_head, log_probs_and_values, trained_by_name
 
 
 def train(run: Run) -> None:
@@ -55,18 +56,33 @@ def train(run: Run) -> None:
     run.started(policy, examples, order.steps, checkpoint)
 
     spent = State()
-    actors = Actors(policy, reference, reward.obtain(run, reward_body, reference, examples, spent))
+    actors = Actors(
+        policy,
+        reference,
+        reward.obtain(run, reward_body, reference, examples, spent),
+        sampler=lambda chosen, step: sample_groups(policy, chosen, config),
+        value_head=fresh_value_head(policy) if config.algorithm == "ppo" else None,
+    )
     held_out = examples.held_out[:HELD_OUT_ROWS]
     held_out_reference = pair_log_probs(reference, held_out, config.tokens_per_pass)
 
     def evaluate() -> Metrics:
         return look(run, held_out, pair_log_probs(policy, held_out, config.tokens_per_pass), held_out_reference)
 
+    batch: dict[int, Experience] = {}  # of the current step, kept for its further updates
+
+    def parts(step: int) -> list[Pending]:
+        if step not in batch:
+            batch.clear()
+            batch[step] = collect(actors, [prompts[i] for i in order.batch(step)], step, config)
+        return _parts(actors, batch[step], config)
+
     plan = Plan(
         config=config,
         steps=order.steps,
-        trained=dict(policy.trained()),
-        parts=lambda step: _parts(actors, [prompts[i] for i in order.batch(step)], config),
+        trained=_trained(actors),
+        parts=parts,
+        updates=config.updates_per_batch,
         evaluate=evaluate,
         samples=lambda: show_samples(policy, examples.shown_prompts[: config.sample_count], config.max_new_tokens),
         probe=make_probe(
@@ -101,50 +117,85 @@ def _usable_prompts(run: Run, policy: Policy, examples: Examples, config: RLHFCo
     return usable
 
 
-def _parts(actors: Actors, prompts: list[Prompt], config: RLHFConfig) -> list[Pending]:
-    """Sample, judge and score the step's prompts, in as many passes as their longest possible tokens need."""
-    longest = [Example(p, ((0,) * config.max_new_tokens,) * config.group_size) for p in prompts]
-
-    def compute(part: list[int]) -> Part:
-        chosen = [prompts[i] for i in part]
-        groups = sample(
-            actors.policy,
-            chosen,
-            count=config.group_size,
-            max_new_tokens=config.max_new_tokens,
-            temperature=config.temperature,
-        )
-        return _part(actors, chosen, groups, len(prompts) * config.group_size, config)
-
-    return [partial(compute, part) for part in actors.policy.passes(longest, config.tokens_per_pass, config.devices)]
+def _trained(actors: Actors) -> dict[str, Tensor]:
+    head = {} if actors.value_head is None else trained_by_name(actors.value_head)
+    return {**dict(actors.policy.trained()), **head}
 
 
-def _part(actors: Actors, prompts: list[Prompt], groups: list[list[Answer]], total: int, config: RLHFConfig) -> Part:
-    """The policy-gradient loss of these groups, out of `total` answers of the step."""
-    rows = [Example(p, tuple(a.tokens for a in group)) for p, group in zip(prompts, groups, strict=True)]
-    batch = actors.policy.collate(rows)
-    with torch.no_grad():
-        scores = actors.reward_model.scores(batch)
-        reference = answer_log_probs(actors.reference, batch, temperature=config.temperature)
-    log_probs = answer_log_probs(actors.policy, batch, temperature=config.temperature)
-    kl = policy_gradients.k1_kl(log_probs, reference)
-    truncated = torch.tensor([not a.finished for group in groups for a in group], device=kl.device).float()
-    rewards = shaped_reward(scores, truncated, kl, config).view(-1, config.group_size)
-    loss = policy_gradients.reinforce(log_probs, policy_gradients.rloo_advantages(rewards).flatten()).sum() / total
-    values = {
-        "rollout/score": scores,
-        "rollout/reward": rewards,
-        "rollout/kl": kl,
-        "rollout/length": batch.lengths.float(),
-        "rollout/truncated_share": truncated,
-        "rollout/clipped_share": (scores.abs() > config.reward_clip).float(),
-        "rollout/zero_spread_share": (rewards.std(dim=1) < 1e-6).float() * config.group_size,
+def _parts(actors: Actors, experience: Experience, config: RLHFConfig) -> list[Pending]:
+    """One update on a batch of answers; its metrics travel with the first part."""
+    metrics = [experience.metrics, *[{}] * (len(experience.passes) - 1)]
+    return [
+        partial(_part, actors, one, experience, values, config)
+        for one, values in zip(experience.passes, metrics, strict=True)
+    ]
+
+
+def _part(actors: Actors, one: Pass, experience: Experience, metrics: dict[str, Tensor], config: RLHFConfig) -> Part:
+    """The loss of one pass, as a part of the mean over the step's answers."""
+    log_probs, values = _forward(actors, one, config)
+    if one.before is None:
+        one.before = log_probs.detach()
+    gap = one.before - one.sampled
+    weights = torch.ones_like(gap)
+    if config.sampler == "vllm":
+        weights = policy_gradients.truncated_weights(one.before, one.sampled, cap=config.ratio_cap)
+    log_ratio, loss = _surrogate(log_probs, one, weights, experience, config)
+    if values is not None:
+        loss = loss + config.ppo.value_weight * _value_loss(values, one, config).sum() / experience.tokens
+    clipped = policy_gradients.clipped(log_ratio, one.advantages, clip_range=config.clip_range)
+    units = experience.answers if config.algorithm == "rloo" else experience.tokens
+    shares = {
+        "rollout/clip_share": clipped.sum() / units,
+        "rollout/sampler_gap": gap.abs().sum() / experience.tokens,
     }
-    metrics = {name: value.sum() / total for name, value in values.items()}
-    return Part(loss, metrics, sum(row.length for row in rows))
+    return Part(loss, {**metrics, **shares}, one.tokens, {"rollout/ratio_max": log_ratio.max().exp()})
 
 
-def shaped_reward(scores: Tensor, truncated: Tensor, kl: Tensor, config: RLHFConfig) -> Tensor:
-    """Clipped score, less the penalty of an answer without an end, less the price of KL; all [answers]."""
-    clipped = scores.clamp(-config.reward_clip, config.reward_clip)
-    return clipped - config.missing_eos_penalty * truncated - config.kl_beta * kl
+def _forward(actors: Actors, one: Pass, config: RLHFConfig) -> tuple[Tensor, Tensor | None]:
+    """The trainer's log-probabilities [N] and, for PPO, values [N], with gradients."""
+    if actors.value_head is None:
+        return token_log_probs(actors.policy, one.batch, temperature=config.temperature), None
+    return log_probs_and_values(actors.policy, actors.value_head, one.batch, temperature=config.temperature)
+
+
+def _surrogate(
+    log_probs: Tensor, one: Pass, weights: Tensor, experience: Experience, config: RLHFConfig
+) -> tuple[Tensor, Tensor]:
+    """Log-ratios to the weights before the first update, detached, per answer (RLOO) or token; and the scalar loss.
+
+    `weights` [N] correct for the sampler: in RLOO, whose ratio is that of whole answers, they scale what each token
+    contributes to it, which is the truncated gradient of single tokens at the first update.
+    """
+    assert one.before is not None
+    moved = log_probs - one.before
+    if config.algorithm == "rloo":
+        moved, log_probs = _sum(weights * moved, one), _sum(weights * log_probs, one)
+        weights = torch.ones_like(one.advantages)
+    if config.updates_per_batch == 1:
+        loss = policy_gradients.reinforce(log_probs, one.advantages)
+    else:
+        loss = policy_gradients.clipped_surrogate(moved, one.advantages, clip_range=config.clip_range)
+    return moved.detach(), (weights * loss * _shares(one, experience, config)).sum()
+
+
+def _sum(values: Tensor, one: Pass) -> Tensor:
+    return values.new_zeros(one.batch.answers).index_add(0, one.batch.answer_of, values)
+
+
+def _shares(one: Pass, experience: Experience, config: RLHFConfig) -> Tensor:
+    """What each answer (RLOO) or token counts in the step's loss."""
+    if config.algorithm == "grpo":
+        return (1 / (one.batch.lengths * experience.answers))[one.batch.answer_of]
+    total = {
+        "rloo": experience.answers,
+        "dr_grpo": experience.answers * config.max_new_tokens,
+        "ppo": experience.tokens,
+    }[config.algorithm]
+    return one.kl.new_tensor(1 / total)
+
+
+def _value_loss(values: Tensor, one: Pass, config: RLHFConfig) -> Tensor:
+    assert one.values is not None
+    assert one.returns is not None
+    return policy_gradients.value_loss(values, one.values, one.returns, value_clip=config.ppo.value_clip)

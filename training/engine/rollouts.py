@@ -13,13 +13,18 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from training.config import RLHFConfig
 from training.engine.data import Messages, Template
 from training.engine.decoding import decoder_for
 from training.engine.errors import EngineError
+from training.engine.packing import Example, split_by_tokens
 from training.engine.policy import Policy
 
 SAMPLE_TOKENS = 128
 """Longest answer shown on the run page."""
+
+DECODING_SHARE = 8
+"""How many times the tokens of a training pass are decoded at once: only keys and values are kept of them."""
 
 SHRINK_BELOW = 0.75
 """The batch is cut down when less than this share of its rows is unfinished: copying the cache has a price."""
@@ -68,6 +73,21 @@ def sample(
             logits = decoder.advance(chosen)
     written = _answers(tokens, log_probs, end)
     return [written[i : i + count] for i in range(0, answers, count)]
+
+
+def sample_groups(policy: Policy, prompts: Sequence[tuple[int, ...]], config: RLHFConfig) -> list[list[Answer]]:
+    """A group of answers to each prompt, in as few batches as memory allows."""
+    longest = [Example(prompt, ((0,) * config.max_new_tokens,) * config.group_size) for prompt in prompts]
+    groups = []
+    for part in split_by_tokens(longest, DECODING_SHARE * config.tokens_per_pass):
+        groups += sample(
+            policy,
+            [prompts[i] for i in part],
+            count=config.group_size,
+            max_new_tokens=config.max_new_tokens,
+            temperature=config.temperature,
+        )
+    return groups
 
 
 def _answers(tokens: Tensor, log_probs: Tensor, end: int) -> list[Answer]:
