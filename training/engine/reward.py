@@ -37,7 +37,7 @@ from training.engine.reward_artifacts import (
 )
 from training.engine.reward_measures import Array, disagreement, held_out_measures, pair_loss, raw_pair_scores
 from training.engine.rollouts import sample
-from training.engine.run import Run
+from training.engine.run import Run, this_rank
 
 __all__ = ["RewardModel", "load_reward_model", "obtain", "train"]
 
@@ -58,7 +58,8 @@ def train(run: Run) -> None:
     examples = load_examples(run, base, paired=True)
     facts = {**describe_base(run.spec.model_path, base), "identity": run.identity}
     folder = run.folder / artifacts.ARTIFACT
-    shutil.rmtree(folder, ignore_errors=True)
+    if this_rank() == 0:
+        shutil.rmtree(folder, ignore_errors=True)
     state, gaps = State(), []
     for member in range(config.members):
         if member > 0 and config.tuning == "full":
@@ -233,7 +234,7 @@ def _member_folder(folder: Path, member: int) -> Path:
 
 def _conclude(run: Run, folder: Path, state: State, gaps: list[Array]) -> None:
     """Count the members in reward.json, report how far they disagree, write the result."""
-    if len(gaps) > 1:
+    if len(gaps) > 1 and this_rank() == 0:
         facts = {**read_facts(folder), "members": len(gaps)}
         artifacts.write_atomically(folder / FACTS, json.dumps(facts, indent=1))
     if len(gaps) > 1 and len(gaps[0]):

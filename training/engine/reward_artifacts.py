@@ -29,6 +29,7 @@ from training.engine.artifacts import write_atomically
 from training.engine.errors import EngineError
 from training.engine.packing import Batch, Example, pack
 from training.engine.policy import Policy, frozen_copy
+from training.engine.run import this_rank
 
 FACTS, WEIGHTS, ADAPTER = "reward.json", "weights.safetensors", "adapter_model.safetensors"
 SCORE = "score.weight"
@@ -107,7 +108,9 @@ def _vocabulary(base: Policy) -> int:
 
 
 def save(model: RewardModel, folder: Path, facts: Mapping[str, Any]) -> None:
-    """Write the model's first member with `facts`, `describe_base` among them, into a folder that is made."""
+    """Write the model's first member with `facts`, `describe_base` among them; rank 0's task alone."""
+    if this_rank() > 0:
+        return
     folder.mkdir(parents=True, exist_ok=True)
     kind = _save_weights(model, folder, str(facts["base"]))
     model.body.tokenizer.save_pretrained(folder)
