@@ -269,7 +269,7 @@ _ROLLOUTS = (
         formula="score above, and agreement with held-out pairs below, their values at its best look, two looks long",
         healthy="Both rise together.",
         remedy="A dearer KL, smaller steps, or stopping earlier.",
-        thresholds=(t.JUDGEMENT_FALL,),
+        thresholds=(t.PROXY_RISE, t.JUDGEMENT_FALL),
     ),
     Measure(
         key="truncated_share",

@@ -23,7 +23,7 @@ def over_optimisation(curves: Curves, config: RunConfig) -> Alarm | None:
     after = Curve(judged.steps[best + 1 :], judged.values[best + 1 :])
     since = after.lasting(lambda value: value <= judged.values[best] - t.JUDGEMENT_FALL.value)
     risen = proxy.last - proxy.at(judged.steps[best])
-    if since is None or risen <= 0:
+    if since is None or risen < t.PROXY_RISE.value:  # in standard deviations of the reference's own scores
         return None
     kl = curves.first_of("own/kl", "rollout/kl")
     distance = f" The policy is {kl.last:.2g} nats from the reference." if kl else ""
