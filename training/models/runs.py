@@ -94,6 +94,9 @@ class Run(models.Model):
     tokens = models.BigIntegerField(default=0)
     peak_memory_bytes = models.BigIntegerField(default=0)
     result = models.JSONField(default=dict)
+    alarms = models.JSONField(
+        default=list, help_text="Names of the alarms that were open at the last look, for lists; the page judges anew."
+    )
 
     created_at = models.DateTimeField(auto_now_add=True)
     created_by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL)
