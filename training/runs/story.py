@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlencode
@@ -9,7 +10,7 @@ from urllib.parse import urlencode
 from django.urls import reverse
 
 from training.config import Method
-from training.launching.config_fields import raw_text, values_of
+from training.launching.config_fields import flatten, raw_text, values_of
 from training.models import Run, RunEvent, RunState
 from training.runs import trainer_events
 
@@ -86,10 +87,14 @@ def comparable_runs(run: Run, chosen: Run | None = None) -> list[Run]:
     return found if chosen is None or chosen in found else [chosen, *found]
 
 
-def launch_link(run: Run) -> str:
-    """The launch form filled in with the settings of this run; defaults are left out of the address."""
-    method = Method(run.method)
+def launch_link(run: Run, method: Method | None = None, changes: Mapping[str, Any] | None = None) -> str:
+    """The launch form filled in with the settings of this run, `changes` on top; defaults are left out of the address.
+
+    For another method those settings are taken along that both have.
+    """
+    method = method or Method(run.method)
     chosen = {"base": run.base_id, "dataset_version": run.dataset_version_id, "reward_model": run.reward_model_id}
     values = {name: pk for name, pk in chosen.items() if pk}
-    changed = {value.setting.path: raw_text(value.value) for value in values_of(method, run.config) if value.changed}
+    config = flatten(run.config) | dict(changes or {})
+    changed = {value.setting.path: raw_text(value.value) for value in values_of(method, config) if value.changed}
     return f"{reverse('run-new', args=[method])}?{urlencode(values | changed)}"

@@ -13,6 +13,7 @@ from typing import Any
 from django.db import transaction
 
 from training.models import Run, RunEvent, RunMetric, RunSample
+from training.runs import alarms
 
 log = logging.getLogger(__name__)
 
@@ -62,6 +63,8 @@ class Tail:
             update_fields=["prompt", "text"],
         )
         RunEvent.objects.bulk_create(rows[RunEvent])
+        if alarms.is_look(metric.name for metric in rows[RunMetric]):
+            alarms.keep(self.run)
 
     def _follow(self, event: Event) -> None:
         """Keep what the run's row should say: step, stage, length, and why it failed. Only this attempt counts."""
