@@ -53,8 +53,8 @@ def test_calibration_error_averages_over_bins():
 
 def test_the_reliability_curve_rises_in_confidence_and_counts_every_pair():
     low, high = reliability_curve([LOG_9, LOG_3, -LOG_3, LOG_9], bins=2)
-    assert (low.confidence, low.accuracy, low.count) == (pytest.approx(0.75), 0.5, 2)
-    assert (high.confidence, high.accuracy, high.count) == (pytest.approx(0.9), 1.0, 2)
+    assert (low.confidence, low.accuracy, low.count) == pytest.approx((0.75, 0.5, 2))
+    assert (high.confidence, high.accuracy, high.count) == pytest.approx((0.9, 1.0, 2))
     assert (high.low, high.high) == wilson_interval(2, 2)
 
 
@@ -152,7 +152,7 @@ def test_correlation_of_proportional_values_is_1_and_of_a_constant_0():
 def test_best_of_two_of_four():
     """Subsets of two of {1, 2, 3, 4} have maxima 2, 3, 3, 4, 4, 4: mean 10/3. Best of all four: 4."""
     one, two, four = best_of_n([[3, 1, 4, 2]])
-    assert (one.reward, two.reward, four.reward) == (pytest.approx(2.5), pytest.approx(10 / 3), pytest.approx(4))
+    assert (one.reward, two.reward, four.reward) == pytest.approx((2.5, 10 / 3, 4))
 
 
 def test_kl_of_best_of_n():
@@ -163,7 +163,7 @@ def test_kl_of_best_of_n():
 def test_the_standard_error_of_best_of_n_is_over_prompts():
     """Best of two: 2 and 6; deviation sqrt(8), error sqrt(8) / sqrt(2) = 2."""
     [best] = best_of_n([[1, 2], [5, 6]], [2])
-    assert (best.reward, best.standard_error) == (pytest.approx(4), pytest.approx(2))
+    assert (best.reward, best.standard_error) == pytest.approx((4, 2))
 
 
 @given(st.lists(st.floats(-5, 5), min_size=3, max_size=7), st.integers(1, 3))
