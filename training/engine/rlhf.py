@@ -31,7 +31,7 @@ from training.engine import artifacts, loop, policy_gradients, reward
 from training.engine.data import HELD_OUT_ROWS, Examples, Order, load_examples
 from training.engine.diagnostics import look, pair_log_probs
 from training.engine.errors import EngineError
-from training.engine.experience import Actors, Experience, Pass, Prompt, collect
+from training.engine.experience import Actors, Experience, Pass, Prompt, Sampler, collect
 from training.engine.logprobs import token_log_probs
 from training.engine.loop import Metrics, Part, Pending, Plan, State
 from training.engine.policy import Policy, frozen_copy, load_policy, make_trainable
@@ -60,7 +60,7 @@ def train(run: Run) -> None:
         policy,
         reference,
         reward.obtain(run, reward_body, reference, examples, spent),
-        sampler=lambda chosen, step: sample_groups(policy, chosen, config),
+        sampler=_sampler(run, policy, config, max(map(len, prompts))),
         value_head=fresh_value_head(policy) if config.algorithm == "ppo" else None,
     )
     held_out = examples.held_out[:HELD_OUT_ROWS]
@@ -115,6 +115,15 @@ def _usable_prompts(run: Run, policy: Policy, examples: Examples, config: RLHFCo
             "Lower max_new_tokens.",
         )
     return usable
+
+
+def _sampler(run: Run, policy: Policy, config: RLHFConfig, longest_prompt: int) -> Sampler:
+    """What writes the answers: the trainer's own loop, which needs no start, or vLLM."""
+    if config.sampler == "transformers":
+        return lambda prompts, step: sample_groups(policy, prompts, config)
+    from training.engine.vllm_rollouts import VllmSampler  # takes seconds to import
+
+    return VllmSampler(run, policy, config, longest_prompt)
 
 
 def _trained(actors: Actors) -> dict[str, Tensor]:
