@@ -16,7 +16,7 @@ from pydantic import ValidationError
 from training.config import Method, RunSpec
 from training.engine.errors import EngineError, Stopped
 from training.engine.events import EventWriter
-from training.engine.run import Run, StopSignal
+from training.engine.run import Run, StopSignal, is_shared, this_rank
 
 FINISHED, STOPPED, FAILED = 0, 3, 4
 
@@ -43,11 +43,11 @@ def main(folder: Path) -> int:
         if folder.is_dir():
             EventWriter(folder / "events.jsonl", attempt=1).emit("failed", reason=error.reason, remedy=error.remedy)
         return FAILED
-    run = Run(folder, spec, EventWriter(folder / "events.jsonl", spec.attempt), stop)
+    run = Run(folder, spec, EventWriter(folder / "events.jsonl", spec.attempt, silent=this_rank() > 0), stop)
     if _finished(run):
         run.events.emit("finished")
         return FINISHED
-    return train(run)
+    return _launch(run) if _devices(run) > 1 and not is_shared() else train(run)
 
 
 def read_spec(folder: Path) -> RunSpec:
@@ -77,9 +77,35 @@ def train(run: Run) -> int:
         return STOPPED
     except EngineError as error:
         print(error, file=sys.stderr)
-        run.events.emit("failed", reason=error.reason, remedy=error.remedy)
+        run.events.fail(error.reason, error.remedy)
         return FAILED
     return FINISHED
+
+
+def _devices(run: Run) -> int:
+    return run.training.devices if run.spec.config.method.trains else 1
+
+
+def _launch(run: Run) -> int:
+    from training.engine.launch import launch  # imports torch
+
+    try:
+        return launch(run)
+    except EngineError as error:
+        print(error, file=sys.stderr)
+        run.events.fail(error.reason, error.remedy)
+        return FAILED
+
+
+def _join(run: Run) -> None:
+    """As one of several processes: meet the others, and stop when any is told to."""
+    from training.engine import distributed
+    from training.engine.launch import die_with_parent
+
+    die_with_parent()
+    distributed.connect(_devices(run))
+    run.stop = distributed.SharedStop(run.stop.wanted, run.stop.parent)
+    run.stop.listen()
 
 
 def _train_method(run: Run) -> None:
@@ -89,6 +115,8 @@ def _train_method(run: Run) -> None:
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     method = import_module(f"training.engine.{MODULES[run.spec.config.method]}")
+    if is_shared():
+        _join(run)
     try:
         method.train(run)
     except (MemoryError, RuntimeError) as error:

@@ -18,7 +18,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from types import MethodType
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
 
 import torch
 import torch.distributed as dist
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from training.engine.policy import Policy
 
 T = TypeVar("T")
+P = ParamSpec("P")
 
 PATIENCE = timedelta(hours=1)
 """How long a rank waits for the others, which may be waiting for rank 0 to write."""
@@ -120,6 +121,7 @@ def shard(policy: Policy) -> None:
     fully_shard(policy.model, mesh=mesh)
     for module in _sharded(policy.model):
         module.set_gradient_divide_factor(1.0)  # parts add up to the step's loss, so gradients are summed
+        module.set_force_sum_reduction_for_comms(True)  # gloo knows no other way
     policy.model.call = MethodType(_call, policy.model)
     register_fsdp_forward_method(policy.model, "call")
     policy.sharded = True
@@ -132,7 +134,7 @@ def _call(_: nn.Module, function: Callable[..., T], *args: Any) -> T:
 def _layers(model: nn.Module) -> list[nn.Module]:
     """The blocks of the transformer: the longest list of modules in it."""
     lists = [module for module in model.modules() if isinstance(module, nn.ModuleList)]
-    return list(max(lists, key=len)) if lists else []
+    return list(max(lists, key=lambda blocks: len(blocks))) if lists else []
 
 
 def _sharded(model: nn.Module) -> list[FSDPModule]:
@@ -151,6 +153,16 @@ def gathered(policy: Policy) -> Iterator[None]:
         # The root's weights stay after a forward pass: the backward pass, which needs them first, follows at once.
         module.set_reshard_after_forward(module is not policy.model, recurse=False)
         module.reshard()
+
+
+def on_whole_weights(function: Callable[Concatenate[Policy, P], T]) -> Callable[Concatenate[Policy, P], T]:
+    """Call a function of a policy with all weights gathered."""
+
+    def call(policy: Policy, /, *args: P.args, **kwargs: P.kwargs) -> T:
+        with gathered(policy):
+            return function(policy, *args, **kwargs)
+
+    return call
 
 
 def sum_gradients(parameters: Iterable[Tensor]) -> None:
@@ -205,7 +217,8 @@ def saved_weights(policy: Policy) -> dict[str, Tensor] | None:
     if not policy.sharded:
         return None
     if policy.adapter is None:
-        return to_save(policy.model.state_dict())
+        once = {name for name, _ in (*policy.model.named_parameters(), *policy.model.named_buffers())}  # tied weights
+        return to_save({name: value for name, value in policy.model.state_dict().items() if name in once})
     return to_save({name: value for name, value in policy.adapter.state_dict().items() if "lora_" in name})
 
 

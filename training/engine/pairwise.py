@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from training.config import TrainingConfig
-from training.engine import artifacts, loop
+from training.engine import artifacts, distributed, loop
 from training.engine.data import HELD_OUT_ROWS, load_examples
 from training.engine.diagnostics import ROUNDING, look, margins, pair_log_probs, undesirable
 from training.engine.logprobs import answer_log_probs
@@ -92,6 +92,7 @@ def train_on_pairs(run: Run, pair_loss: PairLoss, reward_gaps: RewardGaps | None
     no_gaps = torch.zeros(1 + max(example.row for example in [*visited, *held_out]))
     known = Known(reference, reward_gaps(run, [*visited, *held_out]) if reward_gaps else no_gaps)
 
+    distributed.shard(policy)
     plan = Plan(
         config=config,
         steps=order.steps,

@@ -16,6 +16,7 @@ from torch import Tensor
 from training.config import RLHFConfig
 from training.engine.data import Messages, Template
 from training.engine.decoding import decoder_for
+from training.engine.distributed import on_whole_weights
 from training.engine.errors import EngineError
 from training.engine.packing import Example, split_by_tokens
 from training.engine.policy import Policy
@@ -43,6 +44,7 @@ class Answer:
 
 
 @torch.no_grad()
+@on_whole_weights
 def sample(
     policy: Policy, prompts: Sequence[tuple[int, ...]], *, count: int, max_new_tokens: int, temperature: float
 ) -> list[list[Answer]]:

@@ -9,7 +9,7 @@ from functools import partial
 
 import torch
 
-from training.engine import artifacts, loop
+from training.engine import artifacts, distributed, loop
 from training.engine.data import HELD_OUT_ROWS, load_examples
 from training.engine.logprobs import answer_log_probs
 from training.engine.loop import Metrics, Part, Pending, Plan
@@ -28,6 +28,7 @@ def train(run: Run) -> None:
     make_trainable(policy, config)
     order = examples.order(config)
     held_out = examples.held_out[:HELD_OUT_ROWS]
+    distributed.shard(policy)
     plan = Plan(
         config=config,
         steps=order.steps,
