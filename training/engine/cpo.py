@@ -52,7 +52,7 @@ def pair_loss(pairs: Pairs, config: CPOConfig) -> Tensor:
 
 @torch.no_grad()
 def reward_gaps(run: Run, pairs: Sequence[Example]) -> Tensor:
-    """Log-odds that the chosen answer wins under the run's reward model [rows], by row; 0 in rows not asked for.
+    """Log-odds that each pair's chosen answer wins under the run's reward model [pairs].
 
     Raises EngineError when the run names no reward model or one that does not fit its base.
     """
@@ -63,9 +63,9 @@ def reward_gaps(run: Run, pairs: Sequence[Example]) -> Tensor:
         )
     base = load_policy(run.spec.model_path, run.training)
     model = load_reward_model(Path(run.spec.reward_model_path), base, every_member=False)
-    gaps = torch.zeros(1 + max(pair.row for pair in pairs))
+    gaps = []
     for part in run.watched(STAGE, model.body.passes(pairs, run.training.tokens_per_pass)):
-        examples = [pairs[i] for i in part]
-        chosen, rejected = model.scores(model.body.collate(examples)).view(-1, 2).cpu().unbind(1)
-        gaps[[example.row for example in examples]] = model.log_odds(chosen - rejected)
-    return gaps
+        batch = model.body.collate([pairs[i] for i in part])
+        chosen, rejected = model.scores(batch).view(-1, 2).cpu().unbind(1)
+        gaps.append(model.log_odds(chosen - rejected))
+    return torch.cat(gaps)

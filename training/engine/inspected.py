@@ -90,7 +90,7 @@ def _logit_scale(model: RewardModel) -> float:
 
 def _reference(run: Run, base: Policy, pairs: list[Example]) -> Tensor:
     """[n, 2] from the cache that later runs on the same data and model use."""
-    return reference_log_probs(run, base, pairs)[[pair.row for pair in pairs]]
+    return reference_log_probs(run, base, pairs)
 
 
 def _gap(values: Tensor) -> Tensor:

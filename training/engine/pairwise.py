@@ -1,7 +1,7 @@
 """What the methods on pairs share: data, reference values, diagnostics and the loop. They differ in one function.
 
-A method is a `PairLoss`. Facts that are known before training starts (the reference's log-probabilities, a reward
-model's gaps) are tables over the rows of the sealed file, so that an example finds its own by `Example.row`.
+A method is a `PairLoss`. What is known before training starts, the reference's log-probabilities and a reward model's
+gaps, is computed once for all pairs that the run will see.
 """
 
 from __future__ import annotations
@@ -57,22 +57,24 @@ PairLoss = Callable[[Pairs], Tensor]
 """Pairs -> loss [n]."""
 
 RewardGaps = Callable[[Run, Sequence[Example]], Tensor]
-"""The log-odds of every example's chosen answer, by row of the sealed file [rows]."""
+"""The log-odds that the chosen answer of each example wins [examples]."""
 
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """What is known of every pair before training, by row of the sealed file."""
+    """What is known of every pair before training."""
 
-    reference: Tensor  # [rows, 2]
-    reward_gaps: Tensor  # [rows]
+    place: dict[int, int]  # of a pair in the tensors below, by its row in the sealed file
+    reference: Tensor  # [pairs, 2]
+    reward_gaps: Tensor  # [pairs]
+    relative: bool  # whether training pairs have reference values; held-out ones always do
 
     def of(self, examples: Sequence[Example], log_probs: Tensor) -> Pairs:
         """The examples with the policy's log-probabilities [n, 2], on the device of these."""
-        rows = torch.tensor([example.row for example in examples], dtype=torch.long)
+        places = [self.place[example.row] for example in examples]
         lengths = torch.tensor([[len(answer) for answer in example.answers] for example in examples])
         labels = torch.tensor([example.label for example in examples])
-        columns = (self.reference[rows], lengths.view(-1, 2), labels, self.reward_gaps[rows])
+        columns = (self.reference[places], lengths.view(-1, 2), labels, self.reward_gaps[places])
         return Pairs(log_probs, *(column.to(log_probs.device) for column in columns))
 
 
@@ -87,10 +89,7 @@ def train_on_pairs(run: Run, pair_loss: PairLoss, reward_gaps: RewardGaps | None
     run.started(policy, examples, order.steps, checkpoint)
     held_out = examples.held_out[:HELD_OUT_ROWS]
     visited = [examples.train[row] for row in order.visited()]
-    compared = visited if run.spec.config.method.has_reference else []
-    reference = reference_log_probs(run, policy, [*compared, *held_out])
-    no_gaps = torch.zeros(1 + max(example.row for example in [*visited, *held_out]))
-    known = Known(reference, reward_gaps(run, [*visited, *held_out]) if reward_gaps else no_gaps)
+    known = _known(run, policy, visited, held_out, reward_gaps)
 
     distributed.shard(policy)
     plan = Plan(
@@ -107,6 +106,18 @@ def train_on_pairs(run: Run, pair_loss: PairLoss, reward_gaps: RewardGaps | None
     artifacts.finish(run, policy, state)
 
 
+def _known(
+    run: Run, policy: Policy, visited: list[Example], held_out: list[Example], reward_gaps: RewardGaps | None
+) -> Known:
+    """Reference values also of held-out pairs where the loss needs none: they are few, and the diagnostics compare."""
+    pairs = [*visited, *held_out]
+    relative = run.spec.config.method.has_reference
+    reference = reference_log_probs(run, policy, pairs if relative else held_out)
+    unknown = torch.full((len(pairs) - len(reference), 2), torch.nan)
+    gaps = reward_gaps(run, pairs) if reward_gaps else torch.zeros(len(pairs))
+    return Known({pair.row: i for i, pair in enumerate(pairs)}, torch.cat([unknown, reference]), gaps, relative)
+
+
 def _parts(
     policy: Policy, rows: list[Example], known: Known, pair_loss: PairLoss, config: TrainingConfig
 ) -> list[Pending]:
@@ -118,18 +129,18 @@ def _parts(
         log_probs = answer_log_probs(policy, policy.collate(examples)).view(-1, 2)
         pairs = known.of(examples, log_probs)
         weights = torch.tensor([example.weight for example in examples], device=policy.device)
-        metrics = _metrics(pairs, weights / total)
+        metrics = _metrics(pairs, weights / total, relative=known.relative)
         tokens = sum(example.length for example in examples)
         return Part(weighted_mean(pair_loss(pairs), weights, total), metrics, tokens)
 
     return [partial(compute, part) for part in policy.passes(rows, config.tokens_per_pass, config.devices)]
 
 
-def _metrics(pairs: Pairs, shares: Tensor) -> dict[str, Tensor]:
-    """Of the step's pairs, before its update; what compares with the reference is left out where there is none."""
+def _metrics(pairs: Pairs, shares: Tensor, *, relative: bool) -> dict[str, Tensor]:
+    """Of the step's pairs, before its update; `relative` includes what compares them with the reference."""
     delta, delta_ref = pairs.margins.detach(), pairs.reference_margins
     metrics = {"train/ranking_accuracy": torch.dot((delta > 0).float(), shares)}
-    if delta_ref.isnan().any():
+    if not relative:
         return metrics
     return metrics | {
         "train/implicit_reward_accuracy": torch.dot((delta > delta_ref + ROUNDING).float(), shares),

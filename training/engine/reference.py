@@ -24,21 +24,18 @@ STAGE = "computing reference log-probabilities"
 
 
 def reference_log_probs(run: Run, policy: Policy, pairs: Sequence[Example]) -> Tensor:
-    """[rows, 2] by row of the sealed file, chosen first, on the CPU; NaN in rows that are not among `pairs`.
+    """Summed log-probabilities of these pairs [pairs, 2], chosen first, on the CPU.
 
     `policy` must still be the reference: untrained, a fresh adapter at most.
     """
     path = run.spec.cache_dir / f"reference-{_key(run, policy)}.safetensors"
-    rows = torch.tensor([pair.row for pair in pairs], dtype=torch.long)
     table = _extended(_stored(path), 1 + max((pair.row for pair in pairs), default=-1))
     missing = [pair for pair in pairs if table[pair.row].isnan().any()]
     if missing:
         run.stage(STAGE)
         table[[pair.row for pair in missing]] = _compute(run, policy, missing)
         _store(path, table)
-    asked = torch.full_like(table, torch.nan)
-    asked[rows] = table[rows]
-    return asked
+    return table[[pair.row for pair in pairs]]
 
 
 def _stored(path: Path) -> Tensor:

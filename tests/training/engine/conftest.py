@@ -27,6 +27,8 @@ from transformers import (
     PreTrainedTokenizerFast,
     Qwen2Config,
     Qwen2ForCausalLM,
+    Qwen3Config,
+    Qwen3ForCausalLM,
 )
 
 from training.engine import __main__ as engine
@@ -83,6 +85,8 @@ def build_model(kind: str, vocabulary: int, *, hidden: int = 32, positions: int 
         return LlamaForCausalLM(LlamaConfig(**size, **deep))
     if kind == "qwen2":
         return Qwen2ForCausalLM(Qwen2Config(**size, **deep, tie_word_embeddings=True))
+    if kind == "qwen3":
+        return Qwen3ForCausalLM(Qwen3Config(**size, **deep, head_dim=hidden // 4))
     if kind == "gpt2":
         return GPT2LMHeadModel(GPT2Config(**size, n_embd=hidden, n_layer=2, n_head=4, n_positions=positions))
     raise ValueError(f"no test model of kind {kind}")
