@@ -91,7 +91,8 @@ class VllmSampler:
     def _hand_over(self, step: int) -> Any:
         """Give vLLM the present weights; the adapter to ask for, or None where they are vLLM's own by now."""
         if self._policy.adapter is None:
-            self._llm.collective_rpc(_load_weights, args=(dict(self._policy.model.named_parameters()),))
+            weights = [(name, weight.detach()) for name, weight in self._policy.model.named_parameters()]
+            self._llm.collective_rpc("reload_weights", kwargs={"weights_iterator": iter(weights)})
             self._llm.reset_prefix_cache()
             return None
         from vllm.lora.request import LoRARequest
@@ -122,11 +123,6 @@ def _answer(completion: Any) -> Answer:
     tokens = tuple(completion.token_ids)
     log_probs = tuple(choices[token].logprob for token, choices in zip(tokens, completion.logprobs, strict=True))
     return Answer(tokens, completion.finish_reason == "stop", log_probs)
-
-
-def _load_weights(worker: Any, weights: dict[str, torch.Tensor]) -> None:
-    """Runs in vLLM's worker, which is this process: put Transformers' weights into vLLM's model."""
-    worker.model_runner.model.load_weights((name, weight.detach()) for name, weight in weights.items())
 
 
 def _options(policy: Policy, config: RLHFConfig, length: int) -> dict[str, Any]:
