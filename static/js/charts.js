@@ -114,19 +114,25 @@ function axis(side) {
   };
 }
 
-function drawReference(plot, value) {
+// A dashed line across the plot at a height that means something.
+function drawLevel(plot, value, tone, dash) {
   const y = Math.round(plot.valToPos(value, "y", true));
   const { left, top, width, height } = plot.bbox;
   if (y < top || y > top + height) return;
   const { ctx } = plot;
   ctx.save();
-  ctx.strokeStyle = colour("--border-strong");
-  ctx.setLineDash([4, 4]);
+  ctx.strokeStyle = colour(tone);
+  ctx.setLineDash(dash);
   ctx.beginPath();
   ctx.moveTo(left, y);
   ctx.lineTo(left + width, y);
   ctx.stroke();
   ctx.restore();
+}
+
+function drawLevels(plot, chart) {
+  if (chart.reference != null) drawLevel(plot, chart.reference, "--border-strong", [4, 4]);
+  for (const value of chart.thresholds ?? []) drawLevel(plot, value, "--warn", [8, 3]);
 }
 
 function options(chart, group, width) {
@@ -139,7 +145,7 @@ function options(chart, group, width) {
     scales: { x: { time: false, range: (_plot, low, high) => (low === high ? [low - 1, high + 1] : [low, high]) }, y: chart.range ? { range: chart.range } : {} },
     axes: [axis(2), axis(3)],
     series: [{ label: chart.x ?? group.x, value: shown }, ...chart.series.map(seriesOptions)],
-    hooks: { drawAxes: chart.reference == null ? [] : [(plot) => drawReference(plot, chart.reference)] },
+    hooks: { drawAxes: [(plot) => drawLevels(plot, chart)] },
   };
 }
 
@@ -158,7 +164,7 @@ function markLegend(plot, chart) {
   });
 }
 
-const signature = (chart) => JSON.stringify([chart.range, chart.reference, chart.series.map(({ x, y, ...rest }) => rest)]);
+const signature = (chart) => JSON.stringify([chart.range, chart.reference, chart.thresholds, chart.series.map(({ x, y, ...rest }) => rest)]);
 
 function draw(figure, chart, group) {
   const place = figure.querySelector(".plot");

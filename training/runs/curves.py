@@ -17,6 +17,7 @@ from django.db.models import Count, F, Max, Q
 from django.db.models.functions import Mod
 
 from training.config import Method
+from training.diagnosis.catalogue import Measure, measures_of
 from training.models import Run, RunMetric
 
 # A curve on the page is some 400 pixels wide; more points cost time and show nothing.
@@ -25,6 +26,7 @@ MOST_POINTS = 400
 GROUP_LABELS = {
     "train": "training",
     "held_out": "held-out",
+    "own": "own answers",
     "rollout": "rollouts",
     "reward": "training",
     "reward_held_out": "held-out",
@@ -45,18 +47,30 @@ class Family:
     reference: float | None = None
 
 
+SHARE = (0, 1)
 FAMILIES = (
     Family("loss", "Loss", "lower is better", r"(^|_)(loss|nll)$"),
+    Family("terms", "Terms of the reward", "added to the score", r"^term_", reference=0),
     Family("margin", "Margin", "nats, chosen minus rejected", r"margin", reference=0),
-    Family("accuracy", "Ranking accuracy", "share of pairs", r"ranking_accuracy|^accuracy$", (0, 1), 0.5),
-    Family("relative", "Accuracy relative to the reference", "share of pairs", r"accuracy", (0, 1), 0.5),
-    Family("kl", "KL to the reference", "nats per answer", r"(^|_)kl(_|$)", reference=0),
-    Family("region", "Undesirable and pessimistic pairs", "share of pairs", r"undesirable|pessimistic", (0, 1)),
+    Family("accuracy-per-token", "Ranking accuracy per token", "share of pairs", r"accuracy_per_token", SHARE, 0.5),
+    Family("accuracy", "Ranking accuracy", "share of pairs", r"ranking_accuracy|^accuracy($|_)", SHARE, 0.5),
+    Family("relative", "Accuracy relative to the reference", "share of pairs", r"accuracy", SHARE, 0.5),
+    Family("region", "Undesirable and pessimistic pairs", "share of pairs", r"undesirable|pessimistic", SHARE),
+    Family("contradicted", "Sure contradictions of the labels", "share of the surest half", r"contradicted", SHARE),
+    Family("per-token", "Displacement per token", "nats per token", r"displacement_per_token", reference=0),
     Family("displacement", "Log-probability displacement", "nats", r"displacement|log_?prob|logp", reference=0),
-    Family("reward", "Reward", "reward model's score", r"reward|score"),
+    Family("kl", "KL to the reference", "nats per answer", r"(^|_)kl(_|$)", reference=0),
+    Family("reward", "Reward", "deviations above the reference", r"reward|score|^clipped_share$"),
+    Family("calibration", "Calibration error", "held-out pairs", r"^ece|^brier$"),
+    Family("length-correlation", "Correlation of score and length", "Pearson's r", r"length_correlation", reference=0),
+    Family("longer", "How often the longer answer wins", "share of pairs", r"^longer_", SHARE, 0.5),
+    Family("disagreement", "Disagreement of the members", "share of pairs", r"^disagreement$", SHARE),
+    Family("length-ratio", "Length against the reference's", "times as long", r"length_ratio", reference=1),
     Family("length", "Answer length", "tokens", r"length"),
     Family("entropy", "Entropy", "nats per token", r"entropy"),
-    Family("truncation", "Cut-off answers", "share of answers", r"truncat|cut_?off|without_eos|missing_eos", (0, 1)),
+    Family("style", "Variety and style", "shares", r"distinct|repetition|markup|opening", SHARE),
+    Family("truncation", "Cut-off answers", "share of answers", r"truncat|cut_?off|without_eos|missing_eos", SHARE),
+    Family("updates", "Clipped ratios, groups without a difference", "shares", r"^clip_share$|zero_spread", SHARE),
     Family("gradient", "Gradient norm", "before clipping", r"grad"),
     Family("rate", "Learning rate", "", r"learning_rate|^lr$"),
     Family("speed", "Speed", "per second", r"per_second"),
@@ -67,6 +81,9 @@ KEY_FIGURES: dict[str, tuple[tuple[str, str], ...]] = {
     Method.SFT: (("held_out/loss", "held-out loss"), ("train/loss", "loss")),
     Method.DPO: (("held_out/ranking_accuracy", "ranking accuracy"), ("train/loss", "loss")),
     Method.CPO: (("held_out/ranking_accuracy", "ranking accuracy"), ("train/loss", "loss")),
+    Method.CONTRASTIVE_CPO: (("held_out/ranking_accuracy", "ranking accuracy"), ("train/loss", "loss")),
+    Method.SIMPO: (("held_out/ranking_accuracy", "ranking accuracy"), ("train/loss", "loss")),
+    Method.REWARD: (("reward_held_out/accuracy", "held-out accuracy"), ("reward/loss", "loss")),
     Method.RLHF: (("rollout/reward", "reward"), ("train/loss", "loss")),
 }
 
@@ -77,6 +94,17 @@ class Chart:
 
     family: Family
     names: tuple[str, ...]
+
+    @property
+    def measures(self) -> list[Measure]:
+        """What the catalogue says about the metrics on it."""
+        return measures_of(self.names)
+
+    @property
+    def thresholds(self) -> list[float]:
+        """Heights at which something on it becomes alarming, the first of each measure on either side."""
+        limits = [(m.key, limit) for m in self.measures for limit in reversed(m.thresholds) if limit.on_chart]
+        return sorted({(key, limit.side): limit.value for key, limit in limits}.values())
 
 
 def charts_of(names: Iterable[str]) -> list[Chart]:
@@ -166,13 +194,16 @@ def curves_of_run(run: Run, other: Run | None = None) -> dict[str, Any]:
     own, behind = points_of(run), points_of(other) if other else {}
     charts = {}
     for chart in charts_of(own):
-        series = [_series(label_of(name, chart), own[name], tone=_tone(chart, name)) for name in chart.names]
+        series = [
+            _series(label_of(name, chart), own[name], tone=_tone(chart, name), **_interval_look(name))
+            for name in chart.names
+        ]
         series += [
             _series(f"{other}: {label_of(name, chart)}", behind[name], tone=_tone(chart, name), dotted=True)
             for name in chart.names
             if name in behind
         ]
-        charts[chart.family.key] = _chart(chart.family, series)
+        charts[chart.family.key] = _chart(chart.family, series, chart.thresholds)
     return {"x": "step", "charts": charts}
 
 
@@ -187,20 +218,32 @@ def curves_of_runs(runs: list[Run]) -> dict[str, Any]:
             for number, run in enumerate(runs, start=1)
             if name in points[run.pk]
         ]
-        charts[name] = _chart(family_of(name), series)
+        charts[name] = _chart(family_of(name), series, Chart(family_of(name), (name,)).thresholds)
     return {"x": "step", "charts": charts}
 
 
 def _tone(chart: Chart, name: str) -> int:
-    return chart.names.index(name) % 4 + 1
+    """Metrics take turns; the ends of an interval share the colour of its middle."""
+    middles = list(dict.fromkeys(map(_middle, chart.names)))
+    return middles.index(_middle(name)) % 4 + 1
+
+
+def _middle(name: str) -> str:
+    return re.sub(r"_(low|high)$", "", name)
+
+
+def _interval_look(name: str) -> dict[str, Any]:
+    return {"dotted": True} if _middle(name) != name else {}
 
 
 def _series(label: str, points: tuple[list[int], list[float]], **look: Any) -> dict[str, Any]:
     return {"label": label, "x": points[0], "y": points[1], **look}
 
 
-def _chart(family: Family, series: list[dict[str, Any]]) -> dict[str, Any]:
+def _chart(family: Family, series: list[dict[str, Any]], thresholds: list[float]) -> dict[str, Any]:
     chart: dict[str, Any] = {"series": series}
+    if thresholds:
+        chart["thresholds"] = thresholds
     if family.range:
         chart["range"] = family.range
     if family.reference is not None:
