@@ -8,23 +8,25 @@ from uuid import UUID
 
 from django.contrib import messages
 from django.core.paginator import Paginator
-from django.http import HttpRequest, HttpResponse, HttpResponseBadRequest, HttpResponseBase, JsonResponse
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBadRequest, HttpResponseBase, JsonResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import URLPattern, path
 from django.views.decorators.http import require_GET, require_POST
 
 from alignapp.accounts.access import researcher_required
 from training.config import Method
+from training.diagnosis.evidence import Evidence
 from training.downloads import file_download
 from training.launching.config_fields import values_of
 from training.models import Run
 from training.models.runs import FINISHED, RunState
-from training.runs import comparison, curves, queue, story
+from training.runs import alarms, attention, comparison, curves, queue, story
 from training.runs.progress import progress_of
 
 from . import launch
 
 RUNS_PER_PAGE = 25
+EVIDENCE_PER_PAGE = 25
 MOVES = {"up": "Moved up.", "down": "Moved down.", "front": "Moved to the front."}
 
 
@@ -117,13 +119,16 @@ def run_live(request: HttpRequest, pk: UUID) -> HttpResponse:
 
 def _live(request: HttpRequest, shown: Run) -> dict[str, Any]:
     step = request.GET.get("sample", "")
+    charts = curves.charts_of(curves.names_of([shown]))
     return {
         "run": shown,
         "progress": progress_of([shown])[shown.pk],
+        "alarms": attention.shown_alarms(shown),
+        "watched": any(alarms.is_look(chart.names) for chart in charts),
         "warnings": story.warnings_of(shown),
         "resume_step": story.last_checkpoint(shown),
         "launch_link": story.launch_link(shown),
-        "charts": curves.charts_of(curves.names_of([shown])),
+        "charts": charts,
         "latest": curves.latest_values(shown),
         "tokens_per_second": shown.tokens / shown.train_seconds if shown.train_seconds else None,
         "samples": story.samples_of(shown, int(step) if step.isdigit() else None),
@@ -147,6 +152,28 @@ def run_metrics(request: HttpRequest, pk: UUID) -> JsonResponse:
     """The curves of a run in the form that static/js/charts.js draws."""
     shown = get_object_or_404(Run, pk=pk)
     return JsonResponse(curves.curves_of_run(shown, _other(request, shown)))
+
+
+@researcher_required
+@require_GET
+def run_evidence(request: HttpRequest, pk: UUID, file: str, selector: str) -> HttpResponse:
+    """All pairs or answers behind an alarm, from the latest values that the trainer kept."""
+    shown = _run_or_404(pk)
+    evidence = Evidence(file, selector)  # type: ignore[arg-type]  # refused by the next line
+    try:
+        words = attention.words_of(evidence)
+    except KeyError:
+        raise Http404("There is no such selection of pairs or answers.") from None
+    page = Paginator(attention.items_behind(shown, evidence), EVIDENCE_PER_PAGE).get_page(request.GET.get("page"))
+    context = {
+        "run": shown,
+        "heading": words[:1].upper() + words[1:].partition(",")[0],
+        "lead": f"Ordered: {order}." if (order := words.partition(", ")[2]) else "",
+        "file": file,
+        "page": page,
+        "found": attention.with_rows(shown.dataset_version, list(page)),
+    }
+    return render(request, "training/runs/evidence.html", context)
 
 
 @researcher_required
@@ -219,6 +246,7 @@ urls: list[URLPattern] = [
     path("runs/<uuid:pk>/", run, name="run"),
     path("runs/<uuid:pk>/live/", run_live, name="run-live"),
     path("runs/<uuid:pk>/metrics/", run_metrics, name="run-metrics"),
+    path("runs/<uuid:pk>/evidence/<slug:file>/<slug:selector>/", run_evidence, name="run-evidence"),
     path("runs/<uuid:pk>/log/", run_log, name="run-log"),
     path("runs/<uuid:pk>/cancel/", run_cancel, name="run-cancel"),
     path("runs/<uuid:pk>/resume/", run_resume, name="run-resume"),
