@@ -101,7 +101,8 @@ class ContrastiveCPOConfig(PairConfig):
     nll_weight: NotNegative = Field(1.0, description="Weight of the chosen answer's negative log-likelihood.")
     nll_per: Literal["token", "answer"] = Field(
         "token",
-        description="Token: the mean over tokens, as in the authors' code. Answer: the sum, as the paper writes it.",
+        description="Token: the mean over the answer's tokens, close to the authors' code, which takes it over a batch. "
+        "Answer: the sum, as the paper writes it.",
         json_schema_extra=ADVANCED,
     )
 

@@ -102,7 +102,7 @@ def _tokenise(rows: list[dict[str, Any]], template: Template, limit: int, *, pai
             continue
         examples.truncated += cut != tuple(full)
         example = _example(row, prompt, cut)
-        examples.doubted += example.label < 0.5
+        examples.doubted += paired and example.label < 0.5
         if row["split"] == "train":
             examples.train.append(example)
         else:

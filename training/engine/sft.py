@@ -1,6 +1,7 @@
 """Supervised fine-tuning: maximise the likelihood of the chosen answer's tokens, the prompt's being given.
 
 The mean is over the tokens of a step, so that long answers weigh more than short ones, as is usual.
+In pairs the chosen answer is taken as it is: a label compares two answers and does not say whether one is good.
 """
 
 from __future__ import annotations

@@ -32,13 +32,16 @@ LAYOUTS: dict[str, dict[str, Any]] = {
 }
 on_each = pytest.mark.parametrize("kind", ARCHITECTURES)
 packed_ways = pytest.mark.parametrize("layout", ["rows", "one row"])
-TOLERANCE = {"rtol": 1e-5, "atol": 1e-5}
 
 
 @pytest.fixture(scope="module")
 def policies(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Policy]:
     folder: Path = tmp_path_factory.mktemp("architectures")
     return {kind: load_policy(str(save_model(folder / kind, kind)), DPOConfig()) for kind in ARCHITECTURES}
+
+
+def same(first: Tensor, second: Tensor) -> bool:
+    return torch.allclose(first, second, rtol=1e-5, atol=1e-5)
 
 
 def random_pairs(seed: int, count: int, longest: int = 40) -> list[Example]:
@@ -63,7 +66,7 @@ def test_token_log_probabilities_are_those_of_plain_batches(policies, kind, layo
     examples = random_pairs(0, 12)
     with torch.no_grad():
         packed, plain = (token_log_probs(policies[kind], pack(examples, **LAYOUTS[way])) for way in (layout, "plain"))
-    assert torch.allclose(packed, plain, **TOLERANCE)
+    assert same(packed, plain)
 
 
 @on_each
@@ -75,7 +78,7 @@ def test_answer_log_probabilities_are_those_of_plain_batches_at_any_lengths(
 ):
     examples = random_pairs(seed, count, longest)
     found = log_probs(policies[kind], examples, layout)
-    assert torch.allclose(found, log_probs(policies[kind], examples, "plain"), **TOLERANCE)
+    assert same(found, log_probs(policies[kind], examples, "plain"))
 
 
 @on_each
@@ -83,9 +86,9 @@ def test_answer_log_probabilities_are_those_of_plain_batches_at_any_lengths(
 def test_what_else_is_in_a_batch_and_in_which_order_does_not_matter(policies, kind, layout):
     policy, examples = policies[kind], random_pairs(1, 6)
     whole = log_probs(policy, examples, layout)
-    assert torch.allclose(log_probs(policy, examples[::-1], layout), whole.flip(0), **TOLERANCE)
+    assert same(log_probs(policy, examples[::-1], layout), whole.flip(0))
     for row, alone in enumerate(examples):
-        assert torch.allclose(log_probs(policy, [alone], layout)[0], whole[row], **TOLERANCE)
+        assert same(log_probs(policy, [alone], layout)[0], whole[row])
 
 
 @on_each
@@ -94,7 +97,7 @@ def test_swapped_answers_have_swapped_values(policies, kind, layout):
     examples = random_pairs(2, 5)
     swapped = [Example(e.prompt, e.answers[::-1], row=e.row) for e in examples]
     found = log_probs(policies[kind], swapped, layout)
-    assert torch.allclose(found, log_probs(policies[kind], examples, layout).flip(1), **TOLERANCE)
+    assert same(found, log_probs(policies[kind], examples, layout).flip(1))
 
 
 def gradient(policy: Policy, examples: list[Example], layout: str, method: str) -> Tensor:
