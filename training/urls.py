@@ -1,5 +1,5 @@
-"""URLs of datasets, runs and policies."""
+"""URLs of datasets, runs, inspections and policies."""
 
-from .views import datasets, policies, runs
+from .views import datasets, inspections, policies, runs
 
-urlpatterns = [*datasets.urls, *runs.urls, *policies.urls]
+urlpatterns = [*datasets.urls, *runs.urls, *inspections.urls, *policies.urls]

@@ -12,7 +12,7 @@ from django.urls import reverse
 
 from tests.factories import make_policy, make_user, make_version
 from tests.training.launch_material import base_on_disk, sealed_version
-from training.config import Method, parse_config
+from training.config import Method, RLHFConfig, parse_config
 from training.forms.runs import LaunchForm
 from training.launching import config_fields
 from training.launching.methods import GUIDES
@@ -337,7 +337,9 @@ def test_the_server_s_rank_does_not_bind_a_reward_model(ada, material, settings)
 
 def test_a_rule_a_line_is_kept_and_a_broken_one_refused(ada, material):
     launch(ada, "rlhf", **material, rules="sorry -0.5 (?i)sorry\r\nlist 0.1 ^- ")
-    assert [rule.name for rule in Run.objects.get().typed_config.reward_rules] == ["sorry", "list"]
+    config = Run.objects.get().typed_config
+    assert isinstance(config, RLHFConfig)
+    assert [rule.name for rule in config.reward_rules] == ["sorry", "list"]
     assert "is no regular expression" in error_of(launch(ada, "rlhf", **material, rules="sorry -0.5 ("), "rules")
 
 

@@ -232,7 +232,7 @@ def _columns(scored: list[Scored]) -> list[dict[str, Any]]:
             "chosen_tokens": pair.facts.chosen_tokens,
             "rejected_tokens": pair.facts.rejected_tokens,
             "label": pair.label,
-            "right": pair.right,
+            "correct": pair.right,
             "slices": list(own),
         }
         for pair, own in zip(scored, keys, strict=True)

@@ -15,14 +15,15 @@ from pydantic import ValidationError
 
 from alignapp.accounts.models import User
 from training.config import Makes, Method, TrainingConfig, parse_config
+from training.forms.settings import TRUE_WORDS, VersionChoice, initial_of, setting_field
 from training.launching import config_fields
-from training.launching.config_fields import VALUE_LABELS, Setting
 from training.launching.estimates import NoShape
 from training.launching.presets import preset
 from training.launching.throughput import Forecast, MissingModel, forecast
 from training.models import DatasetVersion, Policy, PolicyKind, Run
 from training.quantities import gib
-from training.runs import admission, queue
+from training.runs import admission, inspections, queue
+from training.runs.inspections import ReferenceCheck
 
 RUN_FIELDS = ("name", "base", "dataset_version")
 # Methods that may read a reward model, and what its absence means to them.
@@ -31,40 +32,6 @@ REWARD_MODELS = {Method.RLHF: "Train one first", Method.CPO: "None"}
 OTHER_KEYS = {"csrfmiddlewaretoken", "preset"}
 # Data smaller than the default batch may still be trained on: its only batch is then smaller.
 DEFAULT_BATCH: int = TrainingConfig.model_fields["batch_size"].default
-TRUE_WORDS = {"true", "1", "on", "yes"}
-
-
-class SettingField(forms.CharField):
-    """A setting as text: the configuration class parses it, and an empty one means the default."""
-
-    def __init__(self, setting: Setting) -> None:
-        super().__init__(label=setting.label, help_text=setting.info.description or "", widget=_widget(setting))
-
-    def validate(self, value: Any) -> None:
-        """Leave the judgement to the configuration class."""
-
-
-def _widget(setting: Setting) -> forms.Widget:
-    default = config_fields.value_text(setting.default)
-    if setting.choices:
-        return forms.Select(choices=[(choice, VALUE_LABELS.get(choice, choice)) for choice in setting.choices])
-    if setting.lines:
-        return forms.Textarea({"rows": 3, "autocomplete": "off", "spellcheck": "false", "class": "mono"})
-    mode = "numeric" if isinstance(setting.default, int) else "decimal"
-    return forms.TextInput({"inputmode": mode, "autocomplete": "off", "placeholder": default})
-
-
-def _field(setting: Setting) -> forms.Field:
-    if isinstance(setting.default, bool):
-        return forms.BooleanField(required=False, label=setting.label, help_text=setting.info.description or "")
-    return SettingField(setting)
-
-
-class VersionChoice(forms.ModelChoiceField):  # type: ignore[type-arg]
-    """Dataset versions by name, kind and size."""
-
-    def label_from_instance(self, obj: Any) -> str:
-        return f"{obj} · {obj.get_kind_display().lower()}, {obj.train_rows:,} training rows"
 
 
 class BaseChoice(forms.ModelChoiceField):  # type: ignore[type-arg]
@@ -127,9 +94,9 @@ class LaunchForm(forms.Form):
         if method in REWARD_MODELS:
             self.fields["reward_model"] = RewardModelChoice(REWARD_MODELS[method])
         self.all_settings = config_fields.settings_of(method)
-        self.fields |= {setting.path: _field(setting) for setting in self.all_settings}
+        self.fields |= {setting.path: setting_field(setting) for setting in self.all_settings}
         for setting in self.all_settings:
-            self.fields[setting.path].initial = _initial(setting)
+            self.fields[setting.path].initial = initial_of(setting)
         self.config: TrainingConfig | None = None
         self.forecast: Forecast | None = None
         self.forecast_problem = ""
@@ -258,6 +225,20 @@ class LaunchForm(forms.Form):
             if error.code != "required"
         ]
 
+    @property
+    def reference(self) -> ReferenceCheck | None:
+        """What is known of the chosen base as a reference for the chosen pairs."""
+        return inspections.reference_check(self.method, *self._material)
+
+    @property
+    def can_check_reference(self) -> bool:
+        return inspections.is_checkable(self.method, *self._material)
+
+    @property
+    def _material(self) -> tuple[Policy | None, DatasetVersion | None]:
+        chosen = getattr(self, "cleaned_data", {})
+        return chosen.get("base"), chosen.get("dataset_version")
+
     # --- How the page arranges the fields ---------------------------------------------------------------------------
 
     @property
@@ -304,10 +285,6 @@ def _bases(method: Method) -> QuerySet[Policy]:
     """Whole models; only SFT can start from one without weights."""
     whole = [PolicyKind.BASE, PolicyKind.FULL]
     return Policy.objects.filter(kind__in=[*whole, PolicyKind.UNTRAINED] if method is Method.SFT else whole)
-
-
-def _initial(setting: Setting) -> Any:
-    return setting.default if isinstance(setting.default, bool) else config_fields.raw_text(setting.default)
 
 
 def _too_large(expected: Forecast, config: TrainingConfig) -> tuple[str, str]:

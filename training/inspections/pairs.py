@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,8 +12,8 @@ from training.preferences.store import connection
 
 COLUMNS = ("row", "split", "chosen_score", "rejected_score", "chosen_tokens", "rejected_tokens", "label")
 ORDERS = {
-    "wrong": "right, abs(gap) DESC, row",  # the surest mistakes first
-    "right": "right DESC, abs(gap) DESC, row",
+    "wrong": "correct, abs(gap) DESC, row",  # the surest mistakes first
+    "right": "correct DESC, abs(gap) DESC, row",
     "unsure": "abs(gap), row",
     "row": "row",
 }
@@ -41,11 +42,11 @@ class RankedPair:
 
 
 @dataclass(frozen=True, slots=True)
-class RankedPairs:
-    """The pairs of one slice (all without one) in one of ORDERS; `only` keeps those ranked wrongly or rightly."""
+class RankedPairs(Sequence[RankedPair]):
+    """The pairs of one slice (all without one) in one of ORDERS, `only` wrong or right ones; reads what is sliced."""
 
     run_folder: Path
-    key: str = ""  # of the slice
+    slice_key: str = ""
     order: str = "wrong"
     only: str = ""
 
@@ -58,18 +59,19 @@ class RankedPairs:
             found = database.execute(f"SELECT count(*) {self._from}", self._parameters).fetchone()
         return int(found[0]) if found else 0
 
-    def __getitem__(self, places: slice) -> list[RankedPair]:
+    def __getitem__(self, key: Any) -> Any:
         query = f"SELECT {', '.join(COLUMNS)} {self._from} ORDER BY {ORDERS[self.order]} LIMIT ? OFFSET ?"
-        start, stop = places.start or 0, places.stop
+        start, stop = (key.start or 0, key.stop) if isinstance(key, slice) else (key, key + 1)
         with connection() as database:
             found = database.execute(query, [*self._parameters, stop - start, start]).fetchall()
-        return [RankedPair(*values) for values in found]
+        pairs = [RankedPair(*values) for values in found]
+        return pairs if isinstance(key, slice) else pairs[0]
 
     @property
     def _from(self) -> str:
-        wanted = {"wrong": "AND right < 0.5", "right": "AND right > 0.5"}.get(self.only, "")
+        wanted = {"wrong": "AND correct < 0.5", "right": "AND correct > 0.5"}.get(self.only, "")
         return f"FROM read_parquet(?) WHERE (? = '' OR list_contains(slices, ?)) {wanted}"
 
     @property
     def _parameters(self) -> list[Any]:
-        return [str(self.path), self.key, self.key]
+        return [str(self.path), self.slice_key, self.slice_key]

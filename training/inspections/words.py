@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from training.config import Method
 from training.inspections.summary import Kind, LengthBias, Share, Summary
 
 LENGTH_CORRELATION = 0.3
@@ -63,15 +64,22 @@ def headline(summary: Summary) -> str:
     return f"{what} ranks {interval(summary.accuracy)} of {pairs} as the labels do{apart}."
 
 
-def reference_in_short(summary: Summary) -> str:
-    """The reference check for the launch form."""
-    share = interval(wrong(summary.accuracy))
-    if wrong(summary.accuracy).low < 0.05:
-        return f"The reference ranks {share} of these pairs wrongly, so DPO has little to turn round."
-    return (
-        f"The reference ranks {share} of these pairs wrongly; DPO stops at “less wrong” on those; consider constrained "
-        "CPO with floor 0."
-    )
+LITTLE_TO_TURN = 0.05
+"""Heuristic: below this share of wrongly ranked pairs the choice between DPO and constrained CPO matters little."""
+
+
+def reference_in_short(summary: Summary, method: Method) -> str:
+    """The reference check for the launch form of a method that learns from pairs."""
+    mean = summary.accuracy_per_token
+    bad = wrong(mean if method is Method.SIMPO and mean else summary.accuracy)
+    start = f"The reference ranks {interval(bad)} of these pairs wrongly"
+    if method is Method.CPO:
+        return f"{start}; with a floor of 0 or more each of them must end ranked rightly, where DPO would stop earlier."
+    if method is not Method.DPO:
+        return f"{start}. This method does not compare with it, so those are simply what is left to learn."
+    if bad.low < LITTLE_TO_TURN:
+        return f"{start}, so DPO has little to turn round."
+    return f"{start}; DPO stops at “less wrong” on those; consider constrained CPO with floor 0."
 
 
 def meanings(summary: Summary) -> list[tuple[str, str]]:

@@ -93,8 +93,14 @@ def launch_link(run: Run, method: Method | None = None, changes: Mapping[str, An
     For another method those settings are taken along that both have.
     """
     method = method or Method(run.method)
-    chosen = {"base": run.base_id, "dataset_version": run.dataset_version_id, "reward_model": run.reward_model_id}
+    chosen = {
+        "base": run.base_id,
+        "dataset_version": run.dataset_version_id,
+        "reward_model": run.reward_model_id,
+        "inspected": run.inspected_id,
+    }
     values = {name: pk for name, pk in chosen.items() if pk}
     config = flatten(run.config) | dict(changes or {})
     changed = {value.setting.path: raw_text(value.value) for value in values_of(method, config) if value.changed}
-    return f"{reverse('run-new', args=[method])}?{urlencode(values | changed)}"
+    form = reverse("inspection-new") if method is Method.INSPECTION else reverse("run-new", args=[method])
+    return f"{form}?{urlencode(values | changed)}"

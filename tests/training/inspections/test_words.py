@@ -7,6 +7,7 @@ import dataclasses
 import pytest
 
 from tests.training.inspections.test_measure import scored
+from training.config import Method
 from training.inspections import words
 from training.inspections.measure import Beyond, share, summarise
 from training.inspections.summary import Disagreement, Kind, LengthBias, Oddity, Summary
@@ -96,5 +97,14 @@ def test_a_reference_check_says_what_it_means_for_dpo():
     """53 of 100 ranked wrongly: Wilson's interval is [43, 62]."""
     pairs = [scored(i, -1.0 if i < 53 else 1.0) for i in range(100)]
     summary = summarise(Kind.REFERENCE, pairs, beta=0.0, logit_scale=1.0, beyond=Beyond())
-    assert words.reference_in_short(summary).startswith("The reference ranks 53 % [43, 62] of these pairs wrongly; DPO")
+    start = "The reference ranks 53 % [43, 62] of these pairs wrongly"
+    assert words.reference_in_short(summary, Method.DPO).startswith(f"{start}; DPO stops at “less wrong”")
+    assert words.reference_in_short(summary, Method.CPO).startswith(f"{start}; with a floor of 0")
+    assert words.reference_in_short(summary, Method.SIMPO).startswith(f"{start}. This method does not compare")
     assert words.verdicts(summary) == []
+
+
+def test_a_reference_that_is_nearly_always_right_leaves_dpo_little_to_do():
+    pairs = [scored(i, -1.0 if i < 2 else 1.0) for i in range(100)]
+    summary = summarise(Kind.REFERENCE, pairs, beta=0.0, logit_scale=1.0, beyond=Beyond())
+    assert words.reference_in_short(summary, Method.DPO).endswith("little to turn round.")
