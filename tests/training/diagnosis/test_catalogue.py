@@ -1,0 +1,52 @@
+"""The catalogue explains what the engine measures, and every threshold says where it comes from."""
+
+from __future__ import annotations
+
+import pytest
+
+from training.diagnosis import thresholds
+from training.diagnosis.catalogue import MEASURES, measures_of
+from training.diagnosis.thresholds import Threshold
+
+MEASURED = """
+train/loss train/ranking_accuracy train/implicit_reward_accuracy train/margin_gain train/undesirable_share
+train/grad_norm train/learning_rate held_out/loss held_out/ranking_accuracy held_out/ranking_accuracy_per_token
+held_out/reference_ranking_accuracy held_out/implicit_reward_accuracy held_out/margin held_out/margin_gain
+held_out/undesirable_share held_out/pessimistic_share held_out/contradicted_share held_out/chosen_displacement
+held_out/chosen_displacement_per_token own/kl own/kl_low own/kl_high own/kl_k3 own/length own/length_ratio own/entropy
+own/distinct_2 own/repetition own/markup_share own/opening_share own/truncated_share own/score rollout/score
+rollout/reward rollout/kl rollout/length rollout/truncated_share rollout/clipped_share rollout/zero_spread_share
+rollout/clip_share rollout/ratio_max rollout/sampler_gap rollout/entropy rollout/explained_variance rollout/term_length
+reward_held_out/accuracy reward_held_out/accuracy_longer_chosen reward_held_out/ece reward_held_out/ece_by_chance
+reward_held_out/brier reward_held_out/log_loss reward_held_out/temperature reward_held_out/length_correlation
+reward_held_out/longer_preferred reward_held_out/longer_chosen reward_held_out/disagreement reward_held_out/member_gap
+reward_held_out/margin
+"""
+
+
+@pytest.mark.parametrize("name", MEASURED.split())
+def test_what_is_measured_is_explained(name):
+    assert measures_of([name])
+
+
+def test_every_measure_is_found_by_its_key_alone():
+    assert len({measure.key for measure in MEASURES}) == len(MEASURES)
+
+
+def test_a_threshold_without_a_source_is_a_heuristic():
+    assert Threshold(0.05, "above", unit="share").kind == "heuristic"
+    assert thresholds.RANKING_ACCURACY.kind == "literature"
+
+
+@pytest.mark.parametrize(
+    "threshold, text",
+    [(Threshold(0.05, "above", unit="share"), "above 5 %"), (Threshold(-0.1, "below"), "below -0.1")],
+)
+def test_a_threshold_in_words(threshold, text):
+    assert threshold.text == text
+
+
+def test_every_threshold_is_shown_with_some_measure():
+    shown = {threshold for measure in MEASURES for threshold in measure.thresholds}
+    stated = {value for value in vars(thresholds).values() if isinstance(value, Threshold)}
+    assert stated == shown
