@@ -108,6 +108,14 @@ def _join(run: Run) -> None:
     run.stop.listen()
 
 
+def _part() -> None:
+    """Leave the other processes once all have got to the same end."""
+    if is_shared():
+        from training.engine import distributed
+
+        distributed.disconnect()
+
+
 def _train_method(run: Run) -> None:
     # torch and Transformers take seconds to import (here), so a refused specification need not wait for them.
     # A thread that spins while it waits for another takes the core from the one it waits for: on two cores shared
@@ -119,6 +127,10 @@ def _train_method(run: Run) -> None:
         _join(run)
     try:
         method.train(run)
+        _part()
+    except Stopped:
+        _part()
+        raise
     except (MemoryError, RuntimeError) as error:
         if not _out_of_memory(error):
             raise
@@ -135,4 +147,9 @@ def _out_of_memory(error: BaseException) -> bool:
 if __name__ == "__main__":
     if len(sys.argv) != 2:
         sys.exit("usage: python -m training.engine RUN_DIR")
-    sys.exit(main(Path(sys.argv[1])))
+    status = main(Path(sys.argv[1]))
+    if is_shared():
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(status)  # connections to ranks that are gone would abort an orderly exit
+    sys.exit(status)

@@ -55,7 +55,7 @@ def connect(wanted: int) -> None:
         )
     if torch.cuda.is_available():
         torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))
-    dist.init_process_group("cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo", timeout=PATIENCE)
+    dist.init_process_group("cpu:gloo,cuda:nccl" if _device() == "cuda" else "gloo", timeout=PATIENCE)
 
 
 def disconnect() -> None:
@@ -91,6 +91,20 @@ def share(parts: Sequence[T]) -> Iterator[tuple[T, bool]]:
     for first in range(0, len(parts), devices()):
         mine = first + this_rank()
         yield parts[min(mine, len(parts) - 1)], mine < len(parts)
+
+
+def _device() -> str:
+    return "cuda" if torch.cuda.is_available() else "cpu"
+
+
+def aligned(values: dict[str, Tensor], missing: float) -> dict[str, Tensor]:
+    """The values under the names that any rank has, in one order; what a part measured, another may not have."""
+    if not dist.is_initialized():
+        return values
+    every: list[list[str]] = [[]] * devices()
+    dist.all_gather_object(every, list(values))
+    names = sorted({name for names in every for name in names})
+    return {name: values.get(name, torch.tensor(missing, device=_device())) for name in names}
 
 
 def summed(values: Tensor) -> Tensor:
@@ -133,8 +147,8 @@ def _call(_: nn.Module, function: Callable[..., T], *args: Any) -> T:
 
 def _layers(model: nn.Module) -> list[nn.Module]:
     """The blocks of the transformer: the longest list of modules in it."""
-    lists = [module for module in model.modules() if isinstance(module, nn.ModuleList)]
-    return list(max(lists, key=lambda blocks: len(blocks))) if lists else []
+    lists = [list(module) for module in model.modules() if isinstance(module, nn.ModuleList)]
+    return max(lists, key=len, default=[])
 
 
 def _sharded(model: nn.Module) -> list[FSDPModule]:

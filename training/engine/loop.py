@@ -197,7 +197,7 @@ def _backward(plan: Plan, step: int) -> tuple[dict[str, Tensor], dict[str, Tenso
             sums[name] = sums.get(name, 0.0) + value.detach() * share
         for name, value in part.maxima.items():
             maxima[name] = torch.maximum(maxima.get(name, value), value)
-    return sums, maxima
+    return distributed.aligned(sums, 0.0), distributed.aligned(maxima, -math.inf)
 
 
 def _stacked(values: dict[str, Tensor]) -> Tensor:

@@ -70,7 +70,7 @@ def train(run: Run) -> None:
         if member == 0:
             run.started(model.body, examples, examples.order(config).steps, checkpoint)
             answers = _base_answers(run, base, examples, config, temperature=1.0)
-        state = State(seconds=state.seconds, tokens=state.tokens, last=state.last)
+        state = State(seconds=state.seconds, tokens=state.tokens, peak_memory=state.peak_memory, last=state.last)
         _fit(run, model, examples, stage, state, checkpoint)
         gaps.append(_calibrate(run, model, examples, answers, config))
         save(model, _member_folder(folder, member), facts)

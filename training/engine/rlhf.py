@@ -27,7 +27,7 @@ import torch
 from torch import Tensor
 
 from training.config import RLHFConfig
-from training.engine import artifacts, loop, policy_gradients, reward
+from training.engine import artifacts, distributed, loop, policy_gradients, reward
 from training.engine.data import HELD_OUT_ROWS, Examples, Order, load_examples
 from training.engine.diagnostics import look, pair_log_probs
 from training.engine.errors import EngineError
@@ -55,6 +55,7 @@ def train(run: Run) -> None:
     checkpoint = loop.find_checkpoint(run, "step")
     run.started(policy, examples, order.steps, checkpoint)
 
+    distributed.shard(policy)
     spent = State()
     actors = Actors(
         policy,
@@ -94,7 +95,7 @@ def train(run: Run) -> None:
             scores=actors.reward_model.scores,
         ),
     )
-    state = State(seconds=spent.seconds, tokens=spent.tokens, last=spent.last)
+    state = State(seconds=spent.seconds, tokens=spent.tokens, peak_memory=spent.peak_memory, last=spent.last)
     loop.optimise(run, plan, state, checkpoint)
     artifacts.finish(run, policy, state)
 
