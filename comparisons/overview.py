@@ -10,7 +10,7 @@ from django.db.models import Max, Sum
 from django.urls import reverse
 from django.utils import timezone
 
-from training.models import Dataset, DatasetVersion, ImportJob, ImportState, Policy, Run, RunState
+from training.models import Dataset, DatasetVersion, ImportJob, ImportState, Policy, PolicyKind, Run, RunState
 
 from .models import (
     Assignment,
@@ -104,7 +104,8 @@ def engines() -> Iterator[Attention]:
         if endpoint.is_silent or endpoint.state == EndpointState.DOWN:
             sentence = f"The engine for {endpoint.root.name} does not serve. {endpoint.trouble}"
             yield Attention("down", "Down", sentence, url, "Serving")
-    if not endpoints and Policy.objects.filter(run__isnull=False).exists():
+    trained = Policy.objects.filter(run__isnull=False).exclude(kind=PolicyKind.REWARD)
+    if not endpoints and trained.exists():
         yield Attention("down", "Down", "No engine has been started. Run `manage.py serve_policies`.", url, "Serving")
 
 

@@ -11,7 +11,7 @@ from django.contrib.staticfiles import finders
 ROOT = Path(__file__).resolve().parent.parent
 TEMPLATES = sorted((ROOT / "templates").rglob("*.html"))
 TOKENS = (ROOT / "static/css/tokens.css").read_text()
-METHODS = ("base", "sft", "dpo", "cpo", "rlhf", "contrastive_cpo", "reward")
+METHODS = ("base", "sft", "dpo", "cpo", "rlhf", "contrastive_cpo", "simpo", "reward", "inspection")
 INLINE = {
     "style attribute": re.compile(r"<[^>{%]+\sstyle=", re.IGNORECASE),
     "style element": re.compile(r"<style\b", re.IGNORECASE),

@@ -42,6 +42,7 @@ const SHAPES = {
   rlhf: polygon([[0, -1], [1.05, 0.9], [-1.05, 0.9]]),
   contrastive_cpo: polygon([[0, -1.15], [1.15, 0], [0, 1.15], [-1.15, 0]]),
   reward: polygon([[0, 1], [1.05, -0.9], [-1.05, -0.9]]),
+  inspection: polygon([[-0.5, -0.9], [0.5, -0.9], [1, 0], [0.5, 0.9], [-0.5, 0.9], [-1, 0]]),
   simpo: polygon([[0, -1.05], [1.05, -0.25], [0.65, 1], [-0.65, 1], [-1.05, -0.25]]),
 };
 const TONE_SHAPES = [circle, SHAPES.cpo, SHAPES.rlhf, SHAPES.contrastive_cpo];

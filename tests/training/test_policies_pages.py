@@ -154,3 +154,21 @@ def test_policies_are_for_researchers(client, name):
     assert client.get(url).url.startswith(reverse("login"))
     client.force_login(make_user(role="annotator"))
     assert client.get(url).status_code == 403
+
+
+def test_a_reward_model_is_shown_without_an_engine_and_can_be_inspected_and_used(ada):
+    judge = make_policy(PolicyKind.REWARD, base=make_policy(), method="reward")
+    shown = page(ada, judge.get_absolute_url())
+    assert "Where it is served" not in text(shown)
+    links = [link["href"] for link in shown.select(".page-header .actions a")]
+    assert f"{reverse('inspection-new')}?inspected={judge.pk}" in links
+    assert f"{reverse('run-new', args=['rlhf'])}?base={judge.base_id}&reward_model={judge.pk}" in links
+
+
+def test_a_policy_lists_its_inspections(ada):
+    base = make_policy()
+    run = make_run("inspection", base=base, inspected=base)
+    links = [
+        link["href"] for link in page(ada, base.get_absolute_url()).select("[aria-labelledby=inspections-title] a")
+    ]
+    assert links == [reverse("inspection", args=[run.pk])]

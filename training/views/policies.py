@@ -9,13 +9,16 @@ from django.urls import URLPattern, path
 from django.views.decorators.http import require_GET, require_http_methods
 
 from alignapp.accounts.access import researcher_required, user_of
+from training.config import Method
 from training.forms.policies import PolicyForm
 from training.launching.methods import GUIDES
 from training.lineage import ancestors
 from training.models import Policy, PolicyKind, Run
+from training.runs import inspections
 
 POLICIES_PER_PAGE = 50
 RUNS_SHOWN = 20
+INSPECTIONS_SHOWN = 5
 
 
 @researcher_required
@@ -43,7 +46,10 @@ def policy(request: HttpRequest, pk: int) -> HttpResponse:
         "chain": ancestors(shown),
         "start": shown.root,
         "guides": GUIDES,
-        "runs": Run.objects.filter(base=shown).select_related("dataset_version__dataset", "policy")[:RUNS_SHOWN],
+        "inspections": inspections.latest_of(shown, INSPECTIONS_SHOWN),
+        "runs": Run.objects.filter(base=shown)
+        .exclude(method=Method.INSPECTION)
+        .select_related("dataset_version__dataset", "policy")[:RUNS_SHOWN],
     }
     return render(request, "training/policies/policy.html", context)
 

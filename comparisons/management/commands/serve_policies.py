@@ -11,7 +11,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import OperationalError, close_old_connections
 
 from comparisons.serving.keeper import Keeper
-from training.models import Policy
+from training.models import Policy, PolicyKind
 
 SECONDS_BETWEEN_LOOKS = 3.0
 
@@ -27,8 +27,7 @@ class Command(BaseCommand):
         parser.add_argument("--url", default="", help="look after an engine run elsewhere instead of starting one")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        if options["policy"] and not Policy.objects.filter(pk=options["policy"]).exists():
-            raise CommandError(f"There is no policy {options['policy']}. The Policies page lists their numbers.")
+        check_policy(options["policy"])
         told_to_end = threading.Event()
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: told_to_end.set())
@@ -52,3 +51,14 @@ class Command(BaseCommand):
     def say(self, line: str) -> None:
         self.stdout.write(f"serving: {line}")
         self.stdout.flush()
+
+
+def check_policy(pk: int | None) -> None:
+    """Raise CommandError unless the policy exists and is no reward model."""
+    if pk is None:
+        return
+    policy = Policy.objects.filter(pk=pk).first()
+    if policy is None:
+        raise CommandError(f"There is no policy {pk}. The Policies page lists their numbers.")
+    if policy.kind == PolicyKind.REWARD:
+        raise CommandError(f"{policy.name} is a reward model: it gives no answers to serve. Choose a policy.")
