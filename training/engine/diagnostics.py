@@ -76,18 +76,25 @@ def pair_diagnostics(policy: Tensor, reference: Tensor, lengths: Tensor) -> dict
 
 def look(run: Run, pairs: list[Example], log_probs: Tensor, reference: Tensor) -> dict[str, float]:
     """The diagnostics of the held-out pairs, whose values are kept for alarms to point at."""
-    lengths = lengths_of(pairs)
-    write_evidence(run, pairs, log_probs, reference, lengths)
-    return pair_diagnostics(log_probs, reference, lengths)
+    _write_evidence(run, "held_out", pairs, log_probs, reference)
+    return pair_diagnostics(log_probs, reference, lengths_of(pairs))
 
 
-def write_evidence(run: Run, pairs: list[Example], policy: Tensor, reference: Tensor, lengths: Tensor) -> None:
-    """RUN_DIR/evidence/held_out.json: the latest values of every pair, by its row in the sealed file."""
-    values = zip(pairs, policy.tolist(), reference.tolist(), lengths.tolist(), strict=True)
+def reward_look(run: Run, pairs: list[Example], scores: Tensor) -> dict[str, float]:
+    """What of a reward model's scores [n, 2] is no matter of the scores alone; keeps them for alarms to point at."""
+    if not pairs:
+        return {}
+    _write_evidence(run, "reward", pairs, scores, torch.zeros_like(scores))
+    return {"contradicted_share": float(contradicted_share(margins(scores)))}
+
+
+def _write_evidence(run: Run, name: str, pairs: list[Example], policy: Tensor, reference: Tensor) -> None:
+    """RUN_DIR/evidence/<name>.json: the latest values of every pair, by its row in the sealed file."""
+    values = zip(pairs, policy.tolist(), reference.tolist(), lengths_of(pairs).tolist(), strict=True)
     rows = [{"row": pair.row, "policy": p, "reference": r, "lengths": n} for pair, p, r, n in values]
     folder = run.folder / "evidence"
     folder.mkdir(exist_ok=True)
-    write_atomically(folder / "held_out.json", json.dumps({"pairs": rows}))
+    write_atomically(folder / f"{name}.json", json.dumps({"pairs": rows}))
 
 
 @torch.no_grad()

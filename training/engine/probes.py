@@ -24,7 +24,7 @@ from training.diagnosis.texts import style_of
 from training.engine.artifacts import write_atomically
 from training.engine.logprobs import token_log_probs
 from training.engine.loop import Metrics, no_probe, seed_step
-from training.engine.packing import Batch, Example, split_by_tokens
+from training.engine.packing import Batch, Example
 from training.engine.policy import Policy, load_policy
 from training.engine.rollouts import Answer, sample
 from training.engine.run import Run
@@ -88,7 +88,7 @@ def _answers(run: Run, policy: Policy, asked: Sequence[Example], max_new_tokens:
     answers: list[Answer] = []
     with torch.random.fork_rng():
         seed_step(run.training.seed, step)
-        for part in split_by_tokens(room, run.training.tokens_per_pass):
+        for part in policy.passes(room, run.training.tokens_per_pass):
             prompts = [asked[i].prompt for i in part]
             groups = sample(policy, prompts, count=1, max_new_tokens=max_new_tokens, temperature=1.0)
             answers += [answer for [answer] in groups]
@@ -129,17 +129,18 @@ class Probe:
         return {f"own/{name}": value for name, value in values.items()}
 
     def _measured(self, examples: list[Example]) -> Measured:
-        parts = split_by_tokens(examples, self.run.training.tokens_per_pass)
+        parts = self.policy.passes(examples, self.run.training.tokens_per_pass)
         batches = [self.policy.collate([examples[i] for i in part]) for part in parts]
-        log_probs, entropy = zip(*(_log_probs_and_entropy(self.policy, batch) for batch in batches), strict=True)
+        both = [self.policy.as_forward(_log_probs_and_entropy, self.policy, batch) for batch in batches]
+        log_probs, entropy = torch.cat(both, dim=1)
         ratios = scores = None
         if self.reference is not None:
             with self.reference() as reference:
                 theirs = torch.cat([token_log_probs(reference, batch) for batch in batches])
-            ratios = (torch.cat(log_probs) - theirs).cpu()
+            ratios = (log_probs - theirs).cpu()
         if self.scores is not None:
             scores = torch.cat([self.scores(batch) for batch in batches]).cpu()
-        return Measured(ratios, torch.cat(entropy).cpu(), scores)
+        return Measured(ratios, entropy.cpu(), scores)
 
     def _text(self, answer: Answer) -> str:
         return str(self.policy.tokenizer.decode(answer.tokens, skip_special_tokens=True)).strip()
@@ -175,8 +176,8 @@ class Measured:
     scores: Tensor | None
 
 
-def _log_probs_and_entropy(policy: Policy, batch: Batch) -> tuple[Tensor, Tensor]:
-    """log pi of every answer token [N] and the entropy in nats of the distribution it was drawn from [N]."""
+def _log_probs_and_entropy(policy: Policy, batch: Batch) -> Tensor:
+    """log pi of every answer token, and the entropy in nats of the distribution it was drawn from [2, N]."""
     states = policy.hidden_states(batch).index_select(0, batch.sources)
     rows = max(1, LOGITS_AT_ONCE // policy.head.vocabulary)
     chosen, entropies = [], []
@@ -185,7 +186,7 @@ def _log_probs_and_entropy(policy: Policy, batch: Batch) -> tuple[Tensor, Tensor
             log_probs = policy.head(part).float().log_softmax(dim=-1)
             chosen.append(log_probs.gather(1, targets[:, None]).squeeze(1))
             entropies.append(-(log_probs.exp() * log_probs).sum(dim=-1))
-    return torch.cat(chosen), torch.cat(entropies)
+    return torch.stack([torch.cat(chosen), torch.cat(entropies)])
 
 
 def per_answer(values: Tensor, lengths: Tensor) -> Tensor:

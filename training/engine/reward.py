@@ -22,6 +22,7 @@ from training.config import RewardModelConfig, RLHFConfig, TrainingConfig
 from training.engine import artifacts, calibration, loop, losses
 from training.engine.checkpoints import Checkpoint
 from training.engine.data import HELD_OUT_ROWS, Examples, load_examples
+from training.engine.diagnostics import reward_look
 from training.engine.errors import EngineError
 from training.engine.loop import Metrics, Part, Pending, Plan, State
 from training.engine.packing import Example
@@ -151,7 +152,7 @@ def _fit(
 
     def evaluate() -> Metrics:
         scores = raw_pair_scores(model, held_out, config.tokens_per_pass)
-        values = held_out_measures(scores, held_out, config)
+        values = held_out_measures(scores, held_out, config) | reward_look(run, held_out, scores)
         return {f"{stage.name}_held_out/{name}": value for name, value in values.items()}
 
     plan = Plan(
