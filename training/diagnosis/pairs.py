@@ -115,7 +115,7 @@ def _likelihood_remedies(config: PairConfig) -> tuple[Remedy, ...]:
     if hasattr(config, "nll_weight"):
         weight = 2 * config.nll_weight or 1.0
         sentence = "A term for the likelihood of the chosen answers holds them up."
-        return (again(config, sentence, f"Add that term with weight {weight:g}", nll_weight=weight),)
+        return (again(config, sentence, f"Add a likelihood term, weight {weight:g}", nll_weight=weight),)
     return (_firmer(config),)
 
 
