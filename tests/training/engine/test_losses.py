@@ -147,6 +147,15 @@ def test_the_floor_of_a_flipped_pair_holds_in_the_other_direction():
     assert close(losses.dpo(policy, reference, beta=1.0, label=0.0), 0.313262)
 
 
+def test_a_flipped_pair_has_the_reward_gap_of_that_pair():
+    """p = 0, beta 1, m 0, margins -1 and 2, gap -0.5. Swapped: margins 1 and -2, gap 0.5, missing 2 - 0.5 = 1.5,
+    target -2 + 1.5 = -0.5: z = 1.5, log(1 + e^-1.5) = log 1.223130 = 0.201413."""
+    found = losses.constrained_cpo(
+        tensor([-1.0]), tensor([2.0]), beta=1.0, floor=0.0, reward_gap=tensor([-0.5]), label=0.0
+    )
+    assert close(found, 0.201413)
+
+
 # --- Without a reference ----------------------------------------------------------------------------------------------
 
 

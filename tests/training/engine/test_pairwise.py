@@ -127,6 +127,16 @@ def test_the_split_into_passes_changes_nothing(make_run, method):
         assert curve(parts, name) == pytest.approx(curve(whole, name), rel=1e-3), name
 
 
+def test_only_the_ratio_of_weights_matters(make_run):
+    losses_of = {}
+    for scale in (1, 10):
+        rows = [{**row, "weight": scale * (1.0 + i % 3)} for i, row in enumerate(colour_rows(24, held_out=4))]
+        folder = make_run("dpo", name=f"scale-{scale}", rows=rows, max_steps=3, **QUIET)
+        assert train_here(folder) == 0
+        losses_of[scale] = curve(folder, "train/loss") + curve(folder, "held_out/loss")
+    assert losses_of[10] == pytest.approx(losses_of[1], rel=1e-5)
+
+
 def test_without_a_reference_nothing_is_compared_with_it_while_training(make_run):
     folder = make_run("simpo", max_steps=2, **QUIET)
     assert train_here(folder) == 0
@@ -172,6 +182,7 @@ def test_held_out_loss_weighs_pairs_as_training_does(make_run):
         folder = make_run("simpo", name=name, rows=weighted, max_steps=1, **QUIET)
         assert train_here(folder) == 0
         found[name] = curve(folder, "held_out/loss")[0]
+    assert found["first"] != pytest.approx(found["second"], rel=0.01)
     assert found["both"] == pytest.approx(0.75 * found["first"] + 0.25 * found["second"], rel=1e-4)
 
 
