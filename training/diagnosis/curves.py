@@ -30,6 +30,11 @@ class Curve:
     def last(self) -> float:
         return self.values[-1]
 
+    @property
+    def trained(self) -> Curve:
+        """Without the look before training, which says nothing of what was learnt."""
+        return Curve(self.steps[1:], self.values[1:]) if self.steps[:1] == (0,) else self
+
     def lasting(self, holds: Callable[[float], bool], looks: int = 2) -> int | None:
         """The step since which `holds` has been true without a break; None unless it was on the last `looks` values.
 

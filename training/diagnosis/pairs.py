@@ -72,7 +72,7 @@ def ranking_not_improved(curves: Curves, config: RunConfig) -> Alarm | None:
     reward = curves["held_out/implicit_reward_accuracy"]
     if not isinstance(config, PairConfig) or not (ranking and reference and reward) or reward.last < 0.6:
         return None
-    since = Curve(ranking.steps[1:], ranking.values[1:]).lasting(lambda v: v <= reference.last + MEANINGFUL_GAIN)
+    since = ranking.trained.lasting(lambda v: v <= reference.last + MEANINGFUL_GAIN)
     if since is None:
         return None
     return Alarm(
@@ -127,7 +127,7 @@ def _firmer(config: PairConfig) -> Remedy:
 def label_noise(curves: Curves, config: RunConfig) -> Alarm | None:
     """Errors where the model is sure are errors of the labels, or of what the labels reward."""
     share = curves.first_of("held_out/contradicted_share", "reward_held_out/contradicted_share")
-    since = Curve(share.steps[1:], share.values[1:]).lasting(lambda value: value >= t.CONTRADICTED_SHARE.value)
+    since = share.trained.lasting(lambda value: value >= t.CONTRADICTED_SHARE.value)
     if since is None or not isinstance(config, PairConfig | RewardModelConfig):
         return None
     return Alarm(

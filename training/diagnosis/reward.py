@@ -13,17 +13,20 @@ CHANCE_ALLOWANCE = 0.02
 
 
 def length_bias(curves: Curves, config: RunConfig) -> Alarm | None:
-    """Scores that follow length, or that prefer the longer answer more often than the labels do."""
+    """Scores that follow length, and are therefore wrong where length misleads.
+
+    Length may well be what people judge by: where the scores are right whichever answer is longer, nothing is wrong.
+    """
     correlation = curves["reward_held_out/length_correlation"]
     if not correlation:
         return None
     longer = curves["reward_held_out/accuracy_longer_chosen"]
     shorter = curves["reward_held_out/accuracy_shorter_chosen"]
     preferred, labelled = curves["reward_held_out/longer_preferred"], curves["reward_held_out/longer_chosen"]
-    correlated = correlation.lasting(lambda value: abs(value) >= t.LENGTH_CORRELATION.value)
+    correlated = correlation.trained.lasting(lambda value: abs(value) >= t.LENGTH_CORRELATION.value)
     excess = bool(preferred and labelled) and abs(preferred.last - labelled.last) >= t.LENGTH_PREFERENCE.value
-    uneven = bool(longer and shorter) and abs(longer.last - shorter.last) >= t.SLICE_GAP.value
-    if correlated is None and not (excess and uneven):
+    uneven = not (longer and shorter) or abs(longer.last - shorter.last) >= t.SLICE_GAP.value
+    if not uneven or (correlated is None and not excess):
         return None
     slices = ""
     if longer and shorter:
@@ -64,7 +67,7 @@ def miscalibrated(curves: Curves, config: RunConfig) -> Alarm | None:
     if not error:
         return None
     limit = max(t.ECE.value, chance.last + CHANCE_ALLOWANCE if chance else 0.0)
-    since = error.lasting(lambda value: value > limit)
+    since = error.trained.lasting(lambda value: value > limit)
     if since is None:
         return None
     temperature = curves["reward_held_out/temperature"]

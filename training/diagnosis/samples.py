@@ -5,7 +5,7 @@ from __future__ import annotations
 from training.config import DPOConfig, Method, PairConfig, RLHFConfig, RunConfig, TrainingConfig
 from training.diagnosis import thresholds as t
 from training.diagnosis.alarms import Alarm, Remedy, Rule, again, method_of, percent, smaller_steps
-from training.diagnosis.curves import Curve, Curves
+from training.diagnosis.curves import Curves
 from training.diagnosis.evidence import Evidence
 
 NEGLIGIBLE_KL = 1.0
@@ -37,7 +37,7 @@ def kl_without_gain(curves: Curves, config: RunConfig) -> Alarm | None:
         return None
     best = gain.best()
     then = kl.at(gain.steps[best])
-    later = Curve(kl.steps, kl.values).lasting(lambda value: value > max(NEGLIGIBLE_KL, t.KL_GROWTH.value * then))
+    later = kl.lasting(lambda value: value > max(NEGLIGIBLE_KL, t.KL_GROWTH.value * then))
     if later is None or len(gain) - best < 3:
         return None
     return Alarm(

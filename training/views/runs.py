@@ -164,14 +164,15 @@ def run_evidence(request: HttpRequest, pk: UUID, file: str, selector: str) -> Ht
         words = attention.words_of(evidence)
     except KeyError:
         raise Http404("There is no such selection of pairs or answers.") from None
-    page = Paginator(attention.items_behind(shown, evidence), EVIDENCE_PER_PAGE).get_page(request.GET.get("page"))
+    items = attention.items_behind(shown, evidence)
+    page = Paginator(items, EVIDENCE_PER_PAGE).get_page(request.GET.get("page"))
     context = {
         "run": shown,
         "heading": words[:1].upper() + words[1:].partition(",")[0],
         "lead": f"Ordered: {order}." if (order := words.partition(", ")[2]) else "",
         "file": file,
         "page": page,
-        "found": attention.with_rows(shown.dataset_version, list(page)),
+        "found": attention.with_rows(shown.dataset_version, items[page.start_index() - 1 : page.end_index()]),
     }
     return render(request, "training/runs/evidence.html", context)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 
 import pytest
@@ -20,17 +22,23 @@ def series(**curves: list[float]) -> dict[str, tuple[list[int], list[float]]]:
     return {name.replace("__", "/"): (STEPS[: len(values)], values) for name, values in curves.items()}
 
 
-def open_alarms(method: str, config: dict[str, Any] | None = None, **curves: list[float]) -> dict[str, Alarm]:
-    found = alarms(series(**curves), parse_config(method, config or {}))
+def open_alarms(method: str, config: Mapping[str, Any] = MappingProxyType({}), /, **curves: Any) -> dict[str, Alarm]:
+    found = alarms(series(**curves), parse_config(method, dict(config)))
     return {alarm.name: alarm for alarm in found}
 
 
-LEARNT = {"held_out__margin_gain": [0, 1, 2, 3, 4], "held_out__implicit_reward_accuracy": [0, 0.6, 0.65, 0.7, 0.72]}
-REGION = {"held_out__pessimistic_share": [0.5] * 5}
-RANKED = {"held_out__reference_ranking_accuracy": [0.5] * 5}
-GAP = {"held_out__contradicted_share": [0, 0.2, 0.15, 0.1, 0.1]}
-LENGTH = {"reward_held_out__longer_chosen": [0.5] * 5, "reward_held_out__longer_preferred": [0.5] * 5}
-JUDGED = {"held_out__ranking_accuracy": [0.5, 0.64, 0.62, 0.6, 0.58]}
+LEARNT: dict[str, list[float]] = {
+    "held_out__margin_gain": [0, 1, 2, 3, 4],
+    "held_out__implicit_reward_accuracy": [0, 0.6, 0.65, 0.7, 0.72],
+}
+REGION: dict[str, list[float]] = {"held_out__pessimistic_share": [0.5] * 5}
+RANKED: dict[str, list[float]] = {"held_out__reference_ranking_accuracy": [0.5] * 5}
+GAP: dict[str, list[float]] = {"held_out__contradicted_share": [0, 0.2, 0.15, 0.1, 0.1]}
+LENGTH: dict[str, list[float]] = {
+    "reward_held_out__length_correlation": [0, 0.2, 0.4, 0.5, 0.5],
+    "reward_held_out__accuracy_longer_chosen": [0.9] * 5,
+}
+JUDGED: dict[str, list[float]] = {"held_out__ranking_accuracy": [0.5, 0.64, 0.62, 0.6, 0.58]}
 
 # name: method, settings, what both runs have, what the sick one has, what the healthy one has instead
 CASES: dict[str, tuple[str, dict[str, Any], dict[str, list[float]], dict[str, list[float]], dict[str, list[float]]]] = {
@@ -108,8 +116,8 @@ CASES: dict[str, tuple[str, dict[str, Any], dict[str, list[float]], dict[str, li
         "reward",
         {},
         LENGTH,
-        {"reward_held_out__length_correlation": [0, 0.2, 0.4, 0.5, 0.5]},
-        {"reward_held_out__length_correlation": [0, 0.2, 0.1, 0.1, 0.1]},
+        {"reward_held_out__accuracy_shorter_chosen": [0.5, 0.5, 0.4, 0.3, 0.3]},
+        {"reward_held_out__accuracy_shorter_chosen": [0.5, 0.6, 0.7, 0.8, 0.8]},
     ),
     "miscalibrated": (
         "reward",

@@ -14,7 +14,7 @@ from training.engine.logprobs import answer_log_probs
 from training.engine.loop import no_probe
 from training.engine.packing import Example
 from training.engine.policy import load_policy, make_trainable
-from training.engine.probes import kl_estimates, make_probe
+from training.engine.probes import Probe, kl_estimates, make_probe
 
 TOKENS = 12
 
@@ -26,7 +26,7 @@ def test_kl_estimates_by_hand():
     """
     found = kl_estimates(torch.tensor([1.0, 0.0, -1.0]), torch.tensor([2, 1]))
     assert found["kl"] == pytest.approx(0)
-    assert (found["kl_low"], found["kl_high"]) == (pytest.approx(-1.96), pytest.approx(1.96))
+    assert [found["kl_low"], found["kl_high"]] == pytest.approx([-1.96, 1.96])
     assert found["kl_k3"] == pytest.approx((math.exp(-1) + math.e - 2) / 2)
 
 
@@ -67,6 +67,7 @@ def test_kl_is_the_mean_log_ratio_of_the_policys_own_answers(make_run, tuning):
     """The evidence holds each answer's KL; policy and reference, each loaded alone, give the same by plain batches."""
     run, policy, held_out = start(make_run("dpo", tuning=tuning))
     probe = make_probe(run, policy, held_out, TOKENS)
+    assert isinstance(probe, Probe)
     disturb(policy)
     found = probe(4)
     samples = json.loads((run.folder / "evidence" / "own.json").read_text())["samples"]
@@ -130,7 +131,9 @@ def test_scores_of_a_judge_are_averaged_and_kept(make_run):
 
 def test_each_prompt_is_asked_once_and_no_more_than_wanted(make_run):
     run, policy, held_out = start(make_run("dpo", probe_prompts=3))
-    assert len(make_probe(run, policy, held_out + held_out, TOKENS).asked) == 3
+    probe = make_probe(run, policy, held_out + held_out, TOKENS)
+    assert isinstance(probe, Probe)
+    assert len(probe.asked) == 3
 
 
 def test_no_prompts_no_probe(make_run):
