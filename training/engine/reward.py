@@ -132,6 +132,9 @@ def _fresh_model(base: Policy, config: RewardModelConfig) -> RewardModel:
     """An untrained reward model: an adapter on a copy that shares the base's weights, or else the base itself."""
     body = frozen_copy(base, share_weights=True) if config.tuning == "lora" else base
     make_trainable(body, config)
+    lm_head = body.model.get_output_embeddings()
+    if lm_head.weight is not body.model.get_input_embeddings().weight:
+        lm_head.requires_grad_(False)  # nothing reads it
     return RewardModel(body, fresh_head(body, config.seed))
 
 

@@ -27,7 +27,7 @@ datasets = pytest.importorskip("datasets")
 trl = pytest.importorskip("trl")
 pytestmark = pytest.mark.xdist_group("trl")
 
-ROWS = [
+ROWS: list[dict[str, Any]] = [
     {
         "prompt": user(f"What colour is the {thing}?" + " Tell me." * (i % 3)),
         "chosen": assistant("It is red." + " Quite red." * (i % 3)),
