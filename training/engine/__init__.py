@@ -3,12 +3,13 @@
 A library of its own: torch and Transformers, never Django. `python -m training.engine RUN_DIR` trains what
 RUN_DIR/config.json asks for; docs/ARCHITECTURE.md describes the folder, the events and the exit statuses.
 
-| method | file    | loss                                          | needs reference?       | needs reward model?  |
-|--------|---------|-----------------------------------------------|------------------------|----------------------|
-| sft    | sft.py  | next-token likelihood of the chosen answer    | no                     | no                   |
-| dpo    | dpo.py  | losses.dpo (conservative, robust), losses.ipo | yes, cached log-probs  | no                   |
-| cpo    | cpo.py  | losses.constrained_cpo, hard floor or smooth  | yes, cached log-probs  | for reward_margin    |
-| rlhf   | rlhf.py | losses.bradley_terry (reward.py), then RLOO   | yes, frozen beside it  | yes, trained first   |
+| method | file      | loss                                          | needs reference?       | needs reward model?  |
+|--------|-----------|-----------------------------------------------|------------------------|----------------------|
+| sft    | sft.py    | next-token likelihood of the chosen answer    | no                     | no                   |
+| dpo    | dpo.py    | losses.dpo (conservative, robust), losses.ipo | yes, cached log-probs  | no                   |
+| cpo    | cpo.py    | losses.constrained_cpo, hard floor or smooth  | yes, cached log-probs  | for reward_margin    |
+| reward | reward.py | losses.bradley_terry, margins if asked for    | no                     | it is one            |
+| rlhf   | rlhf.py   | losses.bradley_terry (reward.py), then RLOO   | yes, frozen beside it  | named, or trained    |
 
 Two more learn from pairs without a reference: contrastive_cpo (contrastive_cpo.py, losses.contrastive_cpo plus
 likelihood of the chosen answer) and simpo (simpo.py, losses.simpo). What the pair methods share is pairwise.py.
