@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 
 import pytest
@@ -81,3 +82,20 @@ def test_a_checkpoint_of_another_configuration_is_refused(tmp_path):
     save(tmp_path, 1)
     with pytest.raises(EngineError, match="written by a run with other config and model"):
         newest(tmp_path, {**IDENTITY, "config": "x", "model": "y"})
+
+
+def test_a_state_that_is_no_archive_is_torn_although_its_digest_is_right(tmp_path):
+    save(tmp_path, 1, 2)
+    folder = tmp_path / "step-00000002"
+    (folder / "state.pt").write_bytes(b"no archive")
+    manifest = json.loads((folder / "manifest.json").read_text())
+    manifest["sha256"]["state.pt"] = hashlib.sha256(b"no archive").hexdigest()
+    (folder / "manifest.json").write_text(json.dumps(manifest))
+    found, torn = newest(tmp_path)
+    assert (found.step, torn) == (1, ["step-00000002"])
+
+
+def test_a_missing_state_is_torn(tmp_path):
+    save(tmp_path, 1, 2)
+    (tmp_path / "step-00000002" / "state.pt").unlink()
+    assert newest(tmp_path)[0].step == 1

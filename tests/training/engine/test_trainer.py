@@ -26,8 +26,8 @@ def curves(folder: Path) -> dict[tuple[int, str], float]:
     return {(e["step"], name): value for e in events(folder, "metrics") for name, value in e["values"].items()}
 
 
-def last_state(folder: Path) -> Any:
-    state = torch.load(max((folder / "checkpoints").glob("step-*")) / "state.pt", weights_only=True)
+def last_state(folder: Path, prefix: str) -> Any:
+    state = torch.load(max((folder / "checkpoints").glob(f"{prefix}-*")) / "state.pt", weights_only=True)
     state["state"] |= {"seconds": 0.0, "peak_memory": 0}
     return state
 
@@ -43,11 +43,11 @@ def equal(first: Any, second: Any) -> bool:
     return bool(first == second)
 
 
-def assert_same_outcome(whole: Path, interrupted: Path) -> None:
+def assert_same_outcome(whole: Path, interrupted: Path, prefix: str = "step") -> None:
     for key in ("digest", "metrics", "tokens", "step"):
         assert result(interrupted)[key] == result(whole)[key], key
     assert curves(interrupted) == curves(whole)
-    assert equal(last_state(interrupted), last_state(whole))
+    assert equal(last_state(interrupted, prefix), last_state(whole, prefix))
 
 
 def test_sft_from_random_weights_writes_a_model_folder(make_run):
