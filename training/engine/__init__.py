@@ -16,7 +16,8 @@ likelihood of the chosen answer) and simpo (simpo.py, losses.simpo). What the pa
 
 What the methods share, in the order in which data meets it: data.py (sealed rows to tokens), packing.py (tokens to
 batches), policy.py (models), logprobs.py (log-probabilities of answers), reference.py (those of the reference,
-cached), loop.py (the one optimizer loop), checkpoints.py, diagnostics.py, rollouts.py (sampling), artifacts.py.
+cached), loop.py (the one optimizer loop), checkpoints.py, diagnostics.py (on held-out pairs), rollouts.py (sampling),
+probes.py (on the policy's own answers), artifacts.py.
 
 Nothing here keeps a random state or a position in the data: both are functions of (seed, step), which is why a
 resumed run repeats an uninterrupted one bit for bit on a CPU.

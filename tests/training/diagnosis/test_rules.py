@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
@@ -201,6 +202,11 @@ def test_all_rules_are_tried():
     from training.diagnosis import RULES
 
     assert len(CASES) == len(RULES)
+
+
+def test_the_documentation_names_every_alarm():
+    documented = (Path(__file__).resolve().parents[3] / "docs" / "diagnostics.md").read_text()
+    assert [name for name in CASES if f"`{name}`" not in documented] == []
 
 
 def test_the_cause_holds_the_numbers():
