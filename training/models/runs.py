@@ -84,6 +84,9 @@ class Run(models.Model):
     process_group = models.PositiveIntegerField(null=True, blank=True)
     heartbeat_at = models.DateTimeField(null=True, blank=True)
 
+    events_read = models.BigIntegerField(
+        default=0, help_text="Bytes of events.jsonl that are stored as rows; changes together with them."
+    )
     stage = models.CharField(max_length=120, blank=True)
     step = models.PositiveIntegerField(default=0)
     total_steps = models.PositiveIntegerField(default=0)

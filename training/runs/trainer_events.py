@@ -26,26 +26,22 @@ class Tail:
     def __init__(self, run: Run) -> None:
         self.run = run
         self.path = run.folder / "events.jsonl"
-        self.mark = run.folder / "events.offset"
-        self.offset = int(self.mark.read_text()) if self.mark.exists() else 0
         self.progress: dict[str, Any] = {}
         self.failure: tuple[str, str] | None = None
 
     def read(self) -> None:
-        """Store every complete new line; the position is kept so that no event is stored twice."""
+        """Store every complete new line. The position moves in the same transaction, so no event is stored twice."""
         if not self.path.exists():
             return
-        with self.path.open("rb") as file:
-            file.seek(self.offset)
+        run = Run.objects.filter(pk=self.run.pk)
+        with transaction.atomic(), self.path.open("rb") as file:
+            position = run.select_for_update().values_list("events_read", flat=True).get()
+            file.seek(position)
             text = file.read()
-        complete = text[: text.rfind(b"\n") + 1]
-        if not complete:
-            return
-        events = [event for line in complete.splitlines() if (event := _parse(line)) is not None]
-        with transaction.atomic():
-            self._store(events)
-        self.offset += len(complete)
-        self.mark.write_text(str(self.offset))
+            complete = text[: text.rfind(b"\n") + 1]
+            if complete:
+                self._store([event for line in complete.splitlines() if (event := _parse(line)) is not None])
+                run.update(events_read=position + len(complete))
 
     def _store(self, events: list[Event]) -> None:
         rows: dict[type, list[Any]] = {RunMetric: [], RunSample: [], RunEvent: []}
