@@ -27,13 +27,11 @@ def train(run: Run) -> None:
 def pair_loss(pairs: Pairs, config: DPOConfig) -> Tensor:
     """The configured variant [n]."""
     means = pairs.per_token()
-    if config.loss == "ipo":
-        label = losses.smoothed(pairs.labels, config.label_smoothing)
-        loss = losses.ipo(means.margins, means.reference_margins, beta=config.beta, label=label)
-    else:
-        scored = means if config.length_normalised else pairs
-        robust = config.loss == "robust"
-        label = (losses.corrected if robust else losses.smoothed)(pairs.labels, config.label_smoothing)
-        loss = losses.dpo(scored.margins, scored.reference_margins, beta=config.beta, label=label)
-    # Corrected labels would make rejected answers less likely without bound here, so this term takes them as given.
-    return loss + config.nll_weight * losses.negative_log_likelihood(means.log_probs, pairs.labels)
+    scored = means if config.length_normalised or config.loss == "ipo" else pairs
+    preference = losses.ipo if config.loss == "ipo" else losses.dpo
+    likely = label = losses.smoothed(pairs.labels, config.label_smoothing)
+    if config.loss == "robust":
+        # Corrected labels would make rejected answers less likely without bound: that term takes labels as given.
+        likely, label = pairs.labels, losses.corrected(pairs.labels, config.label_smoothing)
+    loss = preference(scored.margins, scored.reference_margins, beta=config.beta, label=label)
+    return loss + config.nll_weight * losses.negative_log_likelihood(means.log_probs, likely)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -60,9 +61,24 @@ def test_dpo_adds_likelihood_per_token():
 
 
 def test_robust_dpo_leaves_the_likelihood_of_the_rejected_answer_alone():
-    """z = 1, e = 0.1: 1.125 * 0.313262 - 0.125 * 1.313262 = 0.188262, and 6 / 2 = 3 of the chosen answer alone."""
+    """z = 1, e = 0.1: 1.125 * 0.313262 - 0.125 * 1.313262 = 0.188262, and 6 / 2 = 3 of the chosen answer alone; that
+    of the rejected one is 12 / 3 = 4."""
+    pairs = replace(some_pairs(), lengths=tensor([[2, 3]]))
     config = DPOConfig(beta=0.25, loss="robust", label_smoothing=0.1, nll_weight=1)
-    assert close(dpo.pair_loss(some_pairs(), config), 3.188262)
+    assert close(dpo.pair_loss(pairs, config), 3.188262)
+
+
+@pytest.mark.parametrize(
+    "module, config",
+    [
+        (dpo, DPOConfig(beta=0.25, label_smoothing=0.1, nll_weight=1)),
+        (contrastive_cpo, ContrastiveCPOConfig(beta=1 / 6, label_smoothing=0.1)),
+    ],
+)
+def test_smoothing_weighs_the_likelihood_of_both_answers(module, config):
+    """z = 1 in both: 0.9 * 0.313262 + 0.1 * 1.313262 = 0.413262, and 0.9 * 6 / 2 + 0.1 * 12 / 3 = 3.1."""
+    pairs = replace(some_pairs(), lengths=tensor([[2, 3]]))
+    assert close(module.pair_loss(pairs, config), 3.513262)
 
 
 def test_constrained_cpo_reads_the_floor_when_hard_and_gamma_when_smooth():

@@ -4,6 +4,7 @@ What TRL does otherwise, and why we do not follow (found in its code of this ver
 - its DPO loss `sigmoid` ignores label_smoothing; ours is conservative then (the last DPO test shows it)
 - likelihood terms (`sft` of DPO, cpo_alpha of CPO) are means over all tokens of a batch, so what a pair weighs depends
   on its neighbours; ours are means over each answer's tokens. One pair a batch makes them equal, as here
+- label smoothing leaves its likelihood terms alone; ours expects the rejected answer there too, by the same label
 - smoothing in SimPO flips the sign of the whole argument, margin included; ours swaps the answers
 - `simpo` keeps cpo_alpha at 1 unless told otherwise, which is CPO-SimPO
 
