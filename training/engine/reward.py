@@ -43,6 +43,7 @@ from training.engine.run import Run, this_rank
 __all__ = ["RewardModel", "load_reward_model", "obtain", "train"]
 
 STAGE = "training the reward model"
+FIRST = "reward"
 
 SCALING_SAMPLES = 256
 """Answers of the base that fix mean 0 and standard deviation 1: the mean is then known to 0.06."""
@@ -93,7 +94,7 @@ def obtain(run: Run, base: Policy, reference: Policy, examples: Examples, state:
         for name, value in read_facts(folder)["state"].items():
             setattr(state, name, value)
         return load_reward_model(folder, reference)
-    stage = _Stage("reward", STAGE, _reward_config(config))
+    stage = _Stage(FIRST, STAGE, _reward_config(config))
     model = _fresh_model(base, stage.config)
     facts = {**describe_base(run.spec.model_path, reference), "identity": run.identity}
     _fit(run, model, examples, stage, state, loop.find_checkpoint(run, stage.name))
@@ -117,7 +118,7 @@ class _Stage:
     def of_member(cls, member: int, config: RewardModelConfig) -> _Stage:
         """The first is the reward model that a run without an ensemble would train; the others have the next seeds."""
         if member == 0:
-            return cls("reward", STAGE, config)
+            return cls(FIRST, STAGE, config)
         title = f"{STAGE}, member {member + 1} of {config.members}"
         return cls(f"member_{member + 1}", title, config.model_copy(update={"seed": config.seed + member}))
 
@@ -155,7 +156,9 @@ def _fit(
 
     def evaluate() -> Metrics:
         scores = raw_pair_scores(model, held_out, config.tokens_per_pass)
-        values = held_out_measures(scores, held_out, config) | reward_look(run, held_out, scores)
+        values = held_out_measures(scores, held_out, config)
+        if stage.name == FIRST:  # whose scores are the reward model's
+            values |= reward_look(run, held_out, scores)
         return {f"{stage.name}_held_out/{name}": value for name, value in values.items()}
 
     plan = Plan(

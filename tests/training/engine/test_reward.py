@@ -90,6 +90,14 @@ def test_the_second_member_differs_and_their_disagreement_is_measured(ensemble):
     assert {"reward_held_out/disagreement", "reward_held_out/member_gap", "member_2_held_out/ece"} <= measured.keys()
 
 
+def test_the_held_out_scores_are_kept_for_alarms_to_point_at(ensemble):
+    """Those of the first member, raw: their mean gap is the margin of its last look."""
+    pairs = json.loads((ensemble / "evidence" / "reward.json").read_text())["pairs"]
+    gaps = [pair["policy"][0] - pair["policy"][1] for pair in pairs]
+    assert [pair["row"] for pair in pairs] == list(range(32, 40))
+    assert sum(gaps) / len(gaps) == pytest.approx(result(ensemble)["metrics"]["reward_held_out/margin"], rel=1e-5)
+
+
 class StopAfter(StopSignal):
     """Asks to stop the n-th time that the loop looks."""
 
