@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 FALSE_DISCOVERIES = 0.05
@@ -19,6 +19,8 @@ FEWEST_PAIRS = 10
 MOST_SHOWN = 12
 MOST_ROWS = 8
 LONGEST_NGRAM = 3
+ECHO = 0.8
+"""Share of common answers from which on two traits are one: a set phrase makes a trait of each of its words."""
 MOST_WORDS = 400
 """Words of an answer that are looked at: a trait that begins later is rarely what a score hangs on."""
 
@@ -72,14 +74,17 @@ def traits_of(text: str) -> frozenset[tuple[str, str]]:
 
 def likings(pairs: Sequence[Judged]) -> tuple[list[Trait], list[Trait]]:
     """What the model loves and what it hates, the surest first."""
-    found = _significant([_trait(key, sides) for key, sides in _sides(pairs).items() if len(sides) >= FEWEST_PAIRS])
+    sides = {key: of_trait for key, of_trait in _sides(pairs).items() if len(of_trait) >= FEWEST_PAIRS}
+    found = _significant([_trait(key, of_trait) for key, of_trait in sides.items()])
     loved = [trait for trait in found if trait.log_odds > 0]
     hated = [trait for trait in found if trait.log_odds < 0]
-    return _without_echoes(loved), _without_echoes(hated)
+    return _without_echoes(loved, sides), _without_echoes(hated, sides)
 
 
 Side = tuple[int, bool, bool]
 """Row, whether the chosen answer has the trait, whether the model prefers the answer that has it."""
+
+Sides = Mapping[tuple[str, str], Sequence[Side]]
 
 
 def _sides(pairs: Iterable[Judged]) -> dict[tuple[str, str], list[Side]]:
@@ -114,18 +119,20 @@ def sign_test(successes: int, total: int) -> float:
 
 def _significant(traits: Sequence[Trait]) -> list[Trait]:
     """Those that Benjamini and Hochberg's procedure keeps: the k smallest p-values with p_k <= k q / m."""
-    ordered = sorted(traits, key=lambda trait: (trait.p_value, -trait.pairs, trait.kind, trait.text))
+    ordered = sorted(traits, key=lambda trait: (trait.p_value, -trait.pairs, -len(trait.text), trait.kind, trait.text))
     passing = [k for k, trait in enumerate(ordered, 1) if trait.p_value <= k * FALSE_DISCOVERIES / len(ordered)]
     return ordered[: max(passing, default=0)]
 
 
-def _without_echoes(traits: Sequence[Trait]) -> list[Trait]:
-    """At most MOST_SHOWN; words within words already listed, or around them, tell nothing new."""
+def _without_echoes(traits: Sequence[Trait], sides: Sides) -> list[Trait]:
+    """At most MOST_SHOWN; a trait of nearly the same answers as one already listed tells nothing new."""
     shown: list[Trait] = []
+    answers: list[set[tuple[int, bool]]] = []
     for trait in traits:
-        echoes = (f" {trait.text} " in f" {other.text} " or f" {other.text} " in f" {trait.text} " for other in shown)
-        if not any(echoes):
+        own = {(row, chosen) for row, chosen, _ in sides[trait.kind, trait.text]}
+        if all(len(own & other) < ECHO * len(own | other) for other in answers):
             shown.append(trait)
+            answers.append(own)
         if len(shown) == MOST_SHOWN:
             break
     return shown

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from training.config import Method
-from training.inspections.summary import Kind, LengthBias, Share, Summary
+from training.inspections.summary import Calibration, Kind, LengthBias, Share, Summary
 
 LENGTH_CORRELATION = 0.3
 """Heuristic: a correlation of score and length above this is a liking of length."""
@@ -120,8 +120,7 @@ def _ranking(summary: Summary) -> Verdict | None:
 
 def _length(length: LengthBias) -> Verdict | None:
     """Length bias: by accuracy where the shorter answer is chosen, and by correlation."""
-    lags = _lags(length)
-    correlated = length.correlation > LENGTH_CORRELATION
+    lags, correlated = _lags(length), _follows(length)
     if not lags and not correlated:
         return None
     parts = []
@@ -142,11 +141,17 @@ def _length(length: LengthBias) -> Verdict | None:
         "penalty."
     )
     rule = (
-        f"correlation above {LENGTH_CORRELATION}, or accuracy more than {percent(LENGTH_GAP)} lower where the shorter "
-        "answer is chosen, beyond both intervals (heuristic)"
+        f"correlation above {LENGTH_CORRELATION} with the longer answer preferred beyond the labels, or accuracy more "
+        f"than {percent(LENGTH_GAP)} lower where the shorter answer is chosen, beyond both intervals (heuristic)"
     )
     title = "It rewards length" if lags and correlated else "It may reward length"
     return Verdict("error" if lags and correlated else "warning", title, " ".join(parts), rule, "longer:rejected")
+
+
+def _follows(length: LengthBias) -> bool:
+    """Whether score and length go together more than the labels do: where longer answers are better, both must."""
+    beyond = length.prefers_longer.low > length.labels_prefer_longer.value
+    return length.correlation > LENGTH_CORRELATION and (beyond or not length.where_shorter_chosen.total)
 
 
 def _lags(length: LengthBias) -> bool:
@@ -163,14 +168,23 @@ def _calibration(summary: Summary) -> Verdict | None:
     excess = measured.error - measured.error_by_chance
     if excess <= CALIBRATION_WARNING:
         return None
-    claims = "claim more than they hold" if measured.temperature > 1 else "claim less than they hold"
     text = (
         f"Its probabilities are off by {percent(measured.error)} on average; {measured.pairs:,} pairs show "
-        f"{percent(measured.error_by_chance)} by chance. They {claims}: dividing the gaps by "
-        f"{measured.temperature:.2g} leaves {percent(measured.error_fitted)}. The ranking does not change by that."
+        f"{percent(measured.error_by_chance)} by chance. {_mending(measured)}"
     )
     rule = f"calibration error beyond chance above {CALIBRATION_WARNING}, or {CALIBRATION_ALARM} (heuristic)"
     return Verdict("error" if excess > CALIBRATION_ALARM else "warning", "Badly calibrated", text, rule)
+
+
+def _mending(measured: Calibration) -> str:
+    """What a temperature would do about it."""
+    if measured.error_fitted > measured.error / 2:
+        return "No one temperature mends that: it is too sure in some places and not sure enough in others."
+    claims = "more" if measured.temperature > 1 else "less"
+    return (
+        f"The gaps claim {claims} than they hold: divided by {measured.temperature:.2g} they are off by "
+        f"{percent(measured.error_fitted)}. The ranking does not change by that."
+    )
 
 
 def _oddities(summary: Summary) -> list[Verdict]:

@@ -36,14 +36,14 @@ def inspection_new(request: HttpRequest) -> HttpResponse:
     """Choose what to look at; a link may fill the form in."""
     if request.method != "POST":
         form = InspectionForm(initial=prefilled(request.GET.dict()))
-        return render(request, "training/inspections/new.html", {"form": form})
+        return render(request, "training/inspections/new.html", {"form": form, "section": "runs"})
     form = InspectionForm(request.POST)
     if form.is_valid():
         try:
             return redirect(form.save(user_of(request)))
         except queue.Refused as refusal:
             form.add_error(None, str(refusal))
-    return render(request, "training/inspections/new.html", {"form": form}, status=422)
+    return render(request, "training/inspections/new.html", {"form": form, "section": "runs"}, status=422)
 
 
 @researcher_required
@@ -83,6 +83,7 @@ def inspection(request: HttpRequest, pk: UUID) -> HttpResponse:
     summary = _summary_or_404(run)
     ranked = list(RankedPairs(run.folder, only="wrong")[:SHOWN_MISTAKES])
     context = {
+        "section": "runs",
         "run": run,
         "version": run.dataset_version,
         "summary": summary,
@@ -137,6 +138,7 @@ def inspection_pairs(request: HttpRequest, pk: UUID) -> HttpResponse:
     only, order = only if only in ONLY else "", order if order in ORDERS else "wrong"
     page = Paginator(RankedPairs(run.folder, key, order, only), PAIRS_PER_PAGE).get_page(request.GET.get("page"))
     context = {
+        "section": "runs",
         "run": run,
         "version": run.dataset_version,
         "page": page,

@@ -66,3 +66,11 @@ def test_the_rows_shown_are_those_where_the_model_errs():
 
 def test_what_few_pairs_have_is_not_judged():
     assert likings([Judged(row, "sure", "well", 1.0) for row in range(9)]) == ([], [])
+
+
+def test_the_words_of_a_set_phrase_are_one_trait():
+    """Every chosen answer ends with the same four words, of which the model is fond."""
+    found = [Judged(row, f"w{row} thanks for asking kindly", f"w{row} goodbye", 1.0) for row in range(40)]
+    loved, hated = likings(found)
+    assert [trait.text in "thanks for asking kindly" for trait in loved] == [True]
+    assert [trait.text for trait in hated] == ["goodbye"]
