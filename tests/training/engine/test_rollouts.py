@@ -7,13 +7,18 @@ import torch
 
 from tests.training.engine.conftest import save_model, user
 from training.config import DPOConfig
-from training.engine.policy import Policy, load_policy
+from training.engine import decoding
+from training.engine.decoding import CacheDecoder, FusedDecoder, decoder_for
+from training.engine.errors import EngineError
+from training.engine.logprobs import token_log_probs
+from training.engine.packing import Example
+from training.engine.policy import Policy, load_policy, make_trainable
 from training.engine.rollouts import sample, show_samples
 
 PROMPTS = [(5, 6, 7), (20, 21, 22, 23, 24, 25, 26), (40,)]
 
 
-@pytest.fixture(scope="module", params=["llama", "gpt2"])
+@pytest.fixture(scope="module", params=["llama", "qwen2", "gpt2"])
 def policy(request, tmp_path_factory) -> Policy:
     folder = save_model(tmp_path_factory.mktemp("sampled") / request.param, request.param)
     return load_policy(str(folder), DPOConfig())
@@ -76,3 +81,60 @@ def test_samples_for_people_hold_the_prompt_and_plain_text(policy):
 
 def test_no_prompts_give_no_samples(policy):
     assert show_samples(policy, [], 6) == []
+
+
+def flat(policy: Policy, answers, temperature: float = 1.0) -> tuple[torch.Tensor, torch.Tensor]:
+    """Log-probabilities of sampled tokens by the sampler and by the trainer's packed forward pass."""
+    batch = policy.collate([Example(p, tuple(a.tokens for a in g)) for p, g in zip(PROMPTS, answers, strict=True)])
+    sampled = torch.tensor([x for group in answers for answer in group for x in answer.log_probs])
+    return sampled, token_log_probs(policy, batch, temperature=temperature)
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("temperature", [1.0, 0.7])
+def test_sampled_log_probabilities_are_those_of_the_trainer(policy, temperature):
+    torch.manual_seed(2)
+    answers = sample(policy, PROMPTS, count=4, max_new_tokens=10, temperature=temperature)
+    sampled, trained = flat(policy, answers, temperature)
+    assert torch.allclose(sampled, trained, rtol=1e-5, atol=1e-5)
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("kind", ["llama", "qwen2"])
+def test_an_adapter_counts_in_sampling_as_in_training(tmp_path, kind):
+    config = DPOConfig(lora_rank=4, lora_alpha=8.0)
+    policy = load_policy(str(save_model(tmp_path / kind, kind)), config)
+    make_trainable(policy, config)
+    torch.manual_seed(3)
+    bare = sample(policy, PROMPTS, count=2, max_new_tokens=10, temperature=1.0)
+    for _, weight in policy.trained():
+        weight.add_(torch.randn_like(weight), alpha=0.3)
+    answers = sample(policy, PROMPTS, count=2, max_new_tokens=10, temperature=1.0)
+    sampled, trained = flat(policy, answers)
+    assert torch.allclose(sampled, trained, rtol=1e-5, atol=1e-5)
+    assert not torch.allclose(flat(policy, bare)[0], flat(policy, bare)[1], atol=0.1)
+
+
+@torch.no_grad()
+def test_both_decoders_give_the_same_logits_also_when_rows_are_dropped(policy, monkeypatch):
+    fused = decoder_for(policy, PROMPTS, 2, 8)
+    assert isinstance(fused, CacheDecoder if policy.model.config.model_type == "gpt2" else FusedDecoder)
+    monkeypatch.setattr(decoding, "FUSED_BYTES", 0)
+    cached = decoder_for(policy, PROMPTS, 2, 8)
+    assert isinstance(cached, CacheDecoder)
+    tokens, kept = torch.arange(6) + 30, torch.tensor([1, 2, 5])
+    assert torch.allclose(fused.start(), cached.start(), rtol=1e-5, atol=1e-5)
+    assert torch.allclose(fused.advance(tokens), cached.advance(tokens), rtol=1e-5, atol=1e-5)
+    for decoder in (fused, cached):
+        decoder.keep(kept)
+    for step in range(3):
+        following = tokens[kept] + step
+        assert torch.allclose(fused.advance(following), cached.advance(following), rtol=1e-5, atol=1e-5)
+
+
+@torch.no_grad()
+def test_a_policy_whose_probabilities_are_no_numbers_is_refused(tmp_path):
+    policy = load_policy(str(save_model(tmp_path / "llama")), DPOConfig())
+    policy.model.get_output_embeddings().weight[3] = float("nan")
+    with pytest.raises(EngineError, match=r"probabilities that are not numbers.*Lower learning_rate"):
+        sample(policy, PROMPTS, count=2, max_new_tokens=4, temperature=1.0)
