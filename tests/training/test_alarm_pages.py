@@ -135,7 +135,7 @@ def test_own_answers_stand_beside_the_references(ada, version):
 
 def test_evidence_that_nobody_selects_is_not_found(ada):
     run = measured(REGION)
-    for parts in (("held_out", "best"), ("secrets", "all")):
+    for parts in (("held_out", "best"), ("secrets", "wrong")):
         assert ada.get(reverse("run-evidence", args=[run.pk, *parts])).status_code == 404
 
 

@@ -69,6 +69,8 @@ _PAIRS = (
         definition="Share of pairs that training has moved towards the chosen answer, relative to the reference.",
         formula="mean 1[δ_θ > δ_ref]",
         healthy="Rises on training and held-out pairs alike. It can be high while the policy still ranks wrongly.",
+        remedy="Above its threshold, look at the ranking accuracy: it should have risen too.",
+        thresholds=(t.REWARD_ACCURACY,),
     ),
     Measure(
         key="generalisation_gap",
@@ -106,8 +108,9 @@ _PAIRS = (
         definition="Of the half of the held-out pairs on which the model is surest, the share whose label it "
         "contradicts. Weak models err where they are unsure; wrong labels are contradicted at any certainty.",
         formula="mean 1[Δ < 0] over the half with the largest |Δ|, Δ = δ_θ − δ_ref (the score gap for a reward model)",
-        healthy="Falls as the model learns. It bounds the share of flipped labels from above, since the model errs "
-        "too: on the demo world it ends at 13 % without flipped labels, 26 % with 10 % and 40 % with 30 % of them.",
+        healthy="Falls as the model learns; in common data sets 20 to 40 % of the pairs are noisy (arXiv 2404.09824). "
+        "It bounds the share of flipped labels from above, since the model errs too: on the demo world it ends at 13 % "
+        "without flipped labels, 26 % with 10 % and 40 % with 30 % of them.",
         remedy="Read the contradicted pairs; clean the data, or smooth the labels.",
         thresholds=(t.CONTRADICTED_SHARE,),
     ),

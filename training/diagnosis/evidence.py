@@ -10,17 +10,21 @@ import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 ROUNDING = 0.01
 """As in training/engine/diagnostics.py."""
 
 
+File = Literal["held_out", "reward", "own"]
+FILES: tuple[str, ...] = get_args(File)
+
+
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """Which file, and which of its entries, in words."""
+    """Which file, and which of its entries: a name of PAIR_SELECTORS or, for own answers, of SAMPLE_SELECTORS."""
 
-    file: Literal["held_out", "reward", "own"]
+    file: File
     selector: str
 
 

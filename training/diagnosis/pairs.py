@@ -7,7 +7,7 @@ from training.config import (
     DPOConfig,
     Method,
     PairConfig,
-    RewardModelConfig,
+    RLHFConfig,
     RunConfig,
     SimPOConfig,
     TrainingConfig,
@@ -70,7 +70,9 @@ def ranking_not_improved(curves: Curves, config: RunConfig) -> Alarm | None:
         curves[f"held_out/reference_ranking_accuracy{suffix}"],
     )
     reward = curves["held_out/implicit_reward_accuracy"]
-    if not isinstance(config, PairConfig) or not (ranking and reference and reward) or reward.last < 0.6:
+    if not isinstance(config, PairConfig) or not (ranking and reference and reward):
+        return None
+    if reward.last < t.REWARD_ACCURACY.value:
         return None
     since = ranking.trained.lasting(lambda v: v <= reference.last + MEANINGFUL_GAIN)
     if since is None:
@@ -126,9 +128,9 @@ def _firmer(config: PairConfig) -> Remedy:
 
 def label_noise(curves: Curves, config: RunConfig) -> Alarm | None:
     """Errors where the model is sure are errors of the labels, or of what the labels reward."""
-    share = curves.first_of("held_out/contradicted_share", "reward_held_out/contradicted_share")
+    share = _contradicted(curves, config)
     since = share.trained.lasting(lambda value: value >= t.CONTRADICTED_SHARE.value)
-    if since is None or not isinstance(config, PairConfig | RewardModelConfig):
+    if since is None:
         return None
     return Alarm(
         name="label_noise",
@@ -139,12 +141,19 @@ def label_noise(curves: Curves, config: RunConfig) -> Alarm | None:
         since=since,
         measure="contradicted_share",
         level="error",
-        evidence=Evidence("reward" if isinstance(config, RewardModelConfig) else "held_out", "contradicted"),
+        evidence=Evidence("held_out" if isinstance(config, PairConfig) else "reward", "contradicted"),
         remedies=(
             Remedy("Read the pairs below: if most are labelled wrongly, clean the dataset into a new version."),
             *_smoothing(config, share.last),
         ),
     )
+
+
+def _contradicted(curves: Curves, config: RunConfig) -> Curve:
+    """Of the model that learns from the labels: the policy itself, or the reward model of RLHF."""
+    return curves[
+        "held_out/contradicted_share" if isinstance(config, PairConfig) else "reward_held_out/contradicted_share"
+    ]
 
 
 def _smoothing(config: RunConfig, rate: float) -> tuple[Remedy, ...]:
@@ -162,6 +171,7 @@ def generalisation_gap(curves: Curves, config: RunConfig) -> Alarm | None:
     for train, held_out in (
         ("train/implicit_reward_accuracy", "held_out/implicit_reward_accuracy"),
         ("reward/accuracy", "reward_held_out/accuracy"),
+        ("train/ranking_accuracy", "held_out/ranking_accuracy"),  # methods without a reference
     ):
         seen, unseen = curves[train], curves[held_out]
         if len(unseen) >= 3 and seen:
@@ -174,7 +184,7 @@ def _gap(curves: Curves, config: RunConfig, seen: Curve, unseen: Curve, evidence
     gaps = [seen.recent(since=unseen.steps[i - 1]) - unseen.values[i] for i in looks]
     if min(gaps) <= t.GAP.value or not isinstance(config, TrainingConfig):
         return None
-    contradicted = curves.first_of("held_out/contradicted_share", "reward_held_out/contradicted_share")
+    contradicted = _contradicted(curves, config)
     noisy = bool(contradicted) and contradicted.last >= t.CONTRADICTED_SHARE.value
     why = (
         "On the pairs where it is surest it contradicts many held-out labels, which points to flipped labels."
@@ -195,6 +205,10 @@ def _gap(curves: Curves, config: RunConfig, seen: Curve, unseen: Curve, evidence
 
 
 def _fewer_passes(config: TrainingConfig) -> Remedy:
+    if isinstance(config, RLHFConfig):  # what learns from pairs there is the reward model
+        epochs = config.reward.epochs / 2
+        sentence = "Fewer passes over the pairs make a reward model that is less sure of what it learnt by heart."
+        return again(config, sentence, f"Train the reward model {epochs:g} passes", reward__epochs=epochs)
     if config.max_steps or config.epochs <= 1:
         return smaller_steps(config, "Smaller steps learn less by heart.")
     epochs = max(1.0, config.epochs / 2)
@@ -220,14 +234,16 @@ def overfitting(curves: Curves, config: RunConfig) -> Alarm | None:
         f"{loss.last:.3g}: what is learnt since then does not carry over to other pairs.",
         since=since,
         measure="loss",
-        remedies=(
-            again(
-                config, "Stop where it was lowest.", f"Train {loss.steps[lowest]} steps", max_steps=loss.steps[lowest]
-            ),
-        )
-        if loss.steps[lowest]
-        else (smaller_steps(config, "It rose from the start: the steps are too large."),),
+        remedies=(_stop_at(config, loss.steps[lowest]),),
     )
+
+
+def _stop_at(config: TrainingConfig, step: int) -> Remedy:
+    if isinstance(config, RLHFConfig):
+        return _fewer_passes(config)
+    if step == 0:
+        return smaller_steps(config, "It rose from the start: the steps are too large.")
+    return again(config, "Stop where it was lowest.", f"Train {step} steps", max_steps=step)
 
 
 def margin_without_accuracy(curves: Curves, config: RunConfig) -> Alarm | None:

@@ -29,9 +29,9 @@ class Threshold:
 
 CHEN = "Chen et al. 2024, arXiv 2405.19534: released models mostly stay below it"
 RAZIN = "Razin et al. 2024, arXiv 2410.08847: the chosen answer's likelihood falls while the margin grows"
-NOISE = "Gao et al. 2024, arXiv 2404.09824: 20 to 40 % of the pairs of common data sets are noisy"
 
 RANKING_ACCURACY = Threshold(0.6, "below", CHEN, "share")
+REWARD_ACCURACY = Threshold(0.6, "above", unit="share", on_chart=False)
 UNDESIRABLE_SHARE = Threshold(0.05, "above", unit="share")
 UNDESIRABLE_SHARE_GRAVE = Threshold(0.15, "above", unit="share")
 CONTRADICTED_SHARE = Threshold(0.30, "above", unit="share")

@@ -8,6 +8,7 @@ from training.diagnosis import Alarm, catalogue
 from training.diagnosis.alarms import Remedy
 from training.diagnosis.catalogue import Measure
 from training.diagnosis.evidence import (
+    FILES,
     PAIR_SELECTORS,
     SAMPLE_SELECTORS,
     Evidence,
@@ -63,6 +64,8 @@ def _shown(run: Run, alarm: Alarm) -> ShownAlarm:
 
 def words_of(evidence: Evidence) -> str:
     """'held-out pairs in the undesirable region, worst ranked first'; raises KeyError for what nobody selects."""
+    if evidence.file not in FILES:
+        raise KeyError(evidence.file)
     if evidence.file == "own":
         return f"own answers {SAMPLE_SELECTORS[evidence.selector][0]}"
     return f"held-out pairs {PAIR_SELECTORS[evidence.selector][0]}"

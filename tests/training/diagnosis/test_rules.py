@@ -245,6 +245,20 @@ def test_a_gap_with_sure_contradictions_is_laid_to_labels_and_without_to_learnin
     assert by_heart.remedies[0].changes == {"epochs": 2.0}
 
 
+def test_in_rlhf_it_is_the_reward_model_that_learns_labels_and_is_trained_less():
+    """The policy's own contradictions on held-out pairs say nothing of the labels there."""
+    noisy = {"reward_held_out__contradicted_share": [0, 0.4, 0.4]}
+    assert "label_noise" in open_alarms("rlhf", **noisy)
+    assert "label_noise" not in open_alarms("rlhf", held_out__contradicted_share=[0, 0.4, 0.4])
+    rising = open_alarms("rlhf", reward_held_out__loss=[0.7, 0.5, 0.6, 0.7])["overfitting"]
+    assert rising.remedies[0].changes == {"reward.epochs": 0.5}
+
+
+def test_without_a_reference_the_gap_is_that_of_the_ranking():
+    curves = {"train__ranking_accuracy": [0.5, 0.8, 0.9, 0.95], "held_out__ranking_accuracy": [0.5, 0.6, 0.6, 0.6]}
+    assert "generalisation_gap" in open_alarms("simpo", **curves)
+
+
 def test_labels_that_are_smoothed_enough_are_not_smoothed_again():
     _, _, both, sick, _ = CASES["label_noise"]
     remedies = open_alarms("dpo", {"label_smoothing": 0.3}, **both, **sick)["label_noise"].remedies
