@@ -19,6 +19,8 @@ batches), policy.py (models), logprobs.py (log-probabilities of answers), refere
 cached), loop.py (the one optimizer loop), checkpoints.py, diagnostics.py (on held-out pairs), rollouts.py (sampling),
 probes.py (on the policy's own answers), artifacts.py.
 
+inspection.py trains nothing: it looks at how a reference, a policy or a reward model (inspected.py) ranks pairs.
+
 Nothing here keeps a random state or a position in the data: both are functions of (seed, step), which is why a
 resumed run repeats an uninterrupted one bit for bit on a CPU.
 """
