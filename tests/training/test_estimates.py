@@ -10,7 +10,15 @@ from django.utils import timezone
 
 from tests.factories import make_run
 from tests.training.launch_material import base_on_disk, model_folder, sealed_version
-from training.config import DPOConfig, Method, RLHFConfig, SFTConfig
+from training.config import (
+    DPOConfig,
+    InspectionConfig,
+    Method,
+    RewardModelConfig,
+    RLHFConfig,
+    SFTConfig,
+    SimPOConfig,
+)
 from training.launching import estimates, throughput
 from training.launching.device import processor_memory
 from training.launching.estimates import DataShape, ModelShape, NoShape, estimate, read_shape
@@ -118,6 +126,89 @@ def test_the_memory_of_a_container_is_its_limit(tmp_path: Path):
 def test_lengths_and_prompts_come_from_the_sealed_file():
     """Prompts of 16 characters, answers of 8 and 12, at four characters a token."""
     assert throughput.data_shape(sealed_version(rows=40)) == DataShape(40, 40, 4.0, 2.0, 3.0)
+
+
+def test_devices_share_weights_gradients_and_moments():
+    """16 bytes of each of 1,000,000 parameters, a quarter on each of 4 devices.
+
+    Two of two layers are gathered, (1,000,000 - 100·10) parameters, and the embeddings, 1,000: 4 bytes of each.
+    """
+    memory = estimate(Method.DPO, DPOConfig(tuning="full", devices=4), SHAPE, DATA).memory
+    assert memory["Weights"] + memory["Gradients"] + memory["AdamW"] == 4 * SHAPE.parameters
+    assert memory["Gathered layers"] == 4 * SHAPE.parameters
+
+
+def test_each_device_holds_the_activations_of_its_share_of_a_step():
+    """16 pairs of 60 tokens are 960; on two devices 480 each. 380 numbers a token in fp32, and logits of 100 words."""
+    alone, shared = (
+        estimate(Method.DPO, DPOConfig(batch_size=16, devices=devices), SHAPE, DATA).memory for devices in (1, 2)
+    )
+    assert alone["Activations"] == 960 * (4 * 380 + 8 * 100)
+    assert shared["Activations"] == 480 * (4 * 380 + 8 * 100)
+
+
+def test_frozen_models_of_rlhf_are_whole_on_every_device():
+    """The policy's 4 bytes a parameter are halved; reference and reward model, 4 bytes each, are not."""
+    memory = estimate(Method.RLHF, RLHFConfig(tuning="full", devices=2), SHAPE, DATA).memory
+    assert memory["Weights"] == (2 + 4 + 4) * SHAPE.parameters
+
+
+def test_recomputed_activations_are_the_inputs_of_the_layers_and_one_layer():
+    """2 layers · 10 + 190 numbers of one layer: 210 a token in place of 380; 2 operations more than 6."""
+    plain, recomputed = (
+        estimate(Method.SFT, SFTConfig(tuning="full", batch_size=1, gradient_checkpointing=on), SHAPE, DATA)
+        for on in (False, True)
+    )
+    assert plain.memory["Activations"] - recomputed.memory["Activations"] == 30 * 4 * (380 - 210)
+    assert recomputed.training_flops / plain.training_flops == pytest.approx(8 / 6)
+
+
+def test_simpo_needs_no_pass_of_the_reference():
+    """DPO under LoRA costs 4 + 2 operations a token and parameter, SimPO 4."""
+    dpo, simpo = estimate(Method.DPO, DPOConfig(), SHAPE, DATA), estimate(Method.SIMPO, SimPOConfig(), SHAPE, DATA)
+    assert simpo.training_flops / dpo.training_flops == pytest.approx(4 / 6)
+
+
+def test_a_reward_model_has_a_head_of_its_own_and_no_logits():
+    """All 1,000,000 weights and a head of 10; 20 pairs of 60 tokens in fp32."""
+    memory = estimate(Method.REWARD, RewardModelConfig(tuning="full", batch_size=20), SHAPE, DATA).memory
+    assert memory["Gradients"] == 4 * 1_000_010
+    assert memory["Activations"] == 20 * 60 * 380 * 4
+
+
+def test_members_of_a_reward_model_are_trained_one_after_the_other():
+    one, two = (estimate(Method.REWARD, RewardModelConfig(members=members), SHAPE, DATA) for members in (1, 2))
+    assert two.memory == one.memory
+    assert two.training_flops == 2 * one.training_flops
+
+
+def test_ppo_trains_a_value_head_beside_the_policy():
+    """16 bytes (weight, gradient, two moments) for each of 10 hidden numbers."""
+    rloo, ppo = (estimate(Method.RLHF, RLHFConfig(algorithm=name), SHAPE, DATA) for name in ("rloo", "ppo"))
+    assert ppo.memory_bytes - rloo.memory_bytes == 16 * SHAPE.hidden
+
+
+def test_vllm_keeps_weights_of_its_own_and_the_keys_and_values_of_a_step():
+    """8 prompts, 4 answers of 10 + 64 tokens: 2,368 tokens, 2 layers, 5 keys and 5 values each; 4 bytes a number."""
+    memory = estimate(Method.RLHF, RLHFConfig(batch_size=8, sampler="vllm"), SHAPE, DATA).memory
+    assert memory["vLLM"] == 4 * (SHAPE.parameters + 2_368 * 2 * (5 + 5))
+
+
+def test_an_inspection_takes_one_forward_pass_over_its_rows():
+    """50 of the 100 pairs, 60 tokens each, 2 operations a token and parameter; nothing is trained."""
+    expected = estimate(Method.INSPECTION, InspectionConfig(rows=50), SHAPE, DATA)
+    assert (expected.steps, expected.tokens) == (0, 50 * 60)
+    assert expected.training_flops == 2 * SHAPE.parameters * 50 * 60
+    assert not {"Gradients", "AdamW"} & expected.memory.keys()
+
+
+@pytest.mark.django_db
+def test_runs_on_another_number_of_devices_say_nothing_about_the_time(tmp_path: Path):
+    base = base_on_disk(tmp_path)
+    earlier = make_run("dpo", {"devices": 2}, base=base)
+    Run.objects.filter(pk=earlier.pk).update(state="succeeded", step=10, train_seconds=8.0, finished_at=timezone.now())
+    assert throughput.earlier_runs(Method.DPO, DPOConfig(), base) is None
+    assert throughput.earlier_runs(Method.DPO, DPOConfig(devices=2), base) is not None
 
 
 @pytest.mark.django_db

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from training.config import Method, RLHFConfig, TrainingConfig
+from training.config import InspectionConfig, Method, RewardModelConfig, RLHFConfig, RunConfig, TrainingConfig
 
 GIB = 1024**3
 # An average over common tokenizers and English text; it is what the page calls a guess.
@@ -25,6 +25,8 @@ GENERATION_EFFICIENCY = 0.05
 RUNTIME_BYTES = int(0.5 * GIB)
 # Logits that exist at one time, as training/engine/logprobs.py cuts them.
 LOGITS = 1 << 24
+# Answers of the base that fix the scale of a reward model, as training/engine/reward.py samples them.
+SCALING_SAMPLES = 256
 
 
 class NoShape(ValueError):
@@ -50,6 +52,11 @@ class ModelShape:
         return self.layers * rank * (projections + feed_forward)
 
     @property
+    def recomputed_per_token(self) -> int:
+        """The same where the backward pass computes each layer again: the layers' inputs, and one layer in full."""
+        return self.layers * self.hidden + self.saved_per_token // self.layers
+
+    @property
     def saved_per_token(self) -> int:
         """Numbers that one token leaves behind in all layers for the backward pass, without recomputation.
 
@@ -73,7 +80,7 @@ class DataShape:
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
-    """What a run takes. Bytes by part, and floating-point operations of training and of sampling answers."""
+    """What a run takes. Bytes by part on each device; operations of training and of sampling on all together."""
 
     visits: int
     steps: int
@@ -143,23 +150,29 @@ def _with_counted_parameters(shape: ModelShape, *, tied: bool) -> ModelShape:
     )
 
 
-def visited_rows(config: TrainingConfig, data: DataShape) -> int:
-    """Rows that the optimizer sees: the step limit's worth, or what the epochs come to. RLHF visits prompts."""
+def visited_rows(config: RunConfig, data: DataShape) -> int:
+    """Rows that the run sees: the step limit's worth, or what the epochs come to. RLHF visits prompts."""
+    if isinstance(config, InspectionConfig):
+        return min(config.rows, data.rows)
+    assert isinstance(config, TrainingConfig)
     if config.max_steps:
         return config.max_steps * config.batch_size
     return max(1, round(config.epochs * (data.prompts if isinstance(config, RLHFConfig) else data.rows)))
 
 
-def estimate(method: Method, config: TrainingConfig, model: ModelShape, data: DataShape) -> Estimate:
+def estimate(method: Method, config: RunConfig, model: ModelShape, data: DataShape) -> Estimate:
     """Steps, memory and arithmetic of a run."""
     visits = visited_rows(config, data)
     row = _row_tokens(method, config, data)
+    if not isinstance(config, TrainingConfig):
+        looking = 2.0 * model.parameters * visits * row
+        return Estimate(visits, 0, int(visits * row), _memory_to_look(config, model, row), looking, 0.0)
     training, sampling = _flops(method, config, model, data, visits, row)
     steps = math.ceil(visits / config.batch_size)
     return Estimate(visits, steps, int(visits * row), _memory(method, config, model, row), training, sampling)
 
 
-def _row_tokens(method: Method, config: TrainingConfig, data: DataShape) -> float:
+def _row_tokens(method: Method, config: RunConfig, data: DataShape) -> float:
     """Tokens that go through the model for one row: a demonstration, a pair, or a group of sampled answers."""
     limit = config.max_length
     if isinstance(config, RLHFConfig):
@@ -170,27 +183,87 @@ def _row_tokens(method: Method, config: TrainingConfig, data: DataShape) -> floa
     return prompt + answers + (min(data.rejected, limit - prompt) if method.needs_preferences else 0)
 
 
+def _memory_to_look(config: RunConfig, model: ModelShape, row: float) -> dict[str, int]:
+    """Bytes by part of a run that trains nothing: the weights, and one layer's activations at a time."""
+    number = _bytes_of(config)
+    tokens = max(row, config.tokens_per_pass)
+    return {
+        "Weights": number * model.parameters,
+        "Activations": int(tokens * model.saved_per_token / model.layers * number + _logits(tokens, model)),
+        "Runtime": RUNTIME_BYTES,
+    }
+
+
+def _bytes_of(config: RunConfig) -> int:
+    return 2 if config.precision == "bf16" else 4
+
+
+def _logits(tokens: float, model: ModelShape) -> float:
+    """The logits of one chunk in fp32, and their gradient."""
+    return 2 * 4 * min(tokens * model.vocabulary, LOGITS)
+
+
 def _memory(method: Method, config: TrainingConfig, model: ModelShape, row: float) -> dict[str, int]:
-    """Bytes by part; AdamW keeps two fp32 numbers beside each trained weight and its gradient.
+    """Bytes by part on each device; AdamW keeps two fp32 numbers beside each trained weight and its gradient.
 
     Under LoRA the frozen base lies in the run's precision, and reference and reward model share it. Weights trained in
     full lie in fp32 (bf16 adds the copy that autocast keeps); RLHF then holds policy, reference and reward model.
+    Devices share a policy's weights, gradients and moments (FSDP2), and each gathers two layers at a time, and what
+    lies outside the layers. Frozen models of RLHF, and a reward model in training, are whole on every device.
     """
-    number = 2 if config.precision == "bf16" else 4
+    number = _bytes_of(config)
     full = config.tuning == "full"
-    trained = model.parameters if full else model.adapter_parameters(config.lora_rank)
-    copies = 3 if full and method is Method.RLHF else 1
-    weight = (4 if number == 4 else 6) if full else number
-    # Batches larger than one pass are split, but never within a row.
-    tokens = max(row, min(config.batch_size * row, config.tokens_per_pass))
-    logits = 2 * 4 * min(tokens * model.vocabulary, LOGITS)
-    return {
-        "Weights": copies * weight * model.parameters + (0 if full else 4 * trained),
-        "Gradients": 4 * trained,
-        "AdamW": 8 * trained,
-        "Activations": int(tokens * model.saved_per_token * number + logits),
+    trained = _trained_parameters(config, model)
+    shards = 1 if method is Method.REWARD else config.devices
+    weights = ((4 if number == 4 else 6) if full else number) * model.parameters + (0 if full else 4 * trained)
+    frozen = _frozen_bytes(config, model) if isinstance(config, RLHFConfig) else 0
+    # Batches larger than one pass are split, but never within a row; each device takes its share of a step.
+    tokens = max(row, min(config.batch_size * row / config.devices, config.tokens_per_pass))
+    kept = model.recomputed_per_token if config.gradient_checkpointing else model.saved_per_token
+    logits = 0 if method is Method.REWARD else _logits(tokens, model)
+    parts = {
+        "Weights": weights // shards + frozen,
+        "Gathered layers": _gathered(model, 4 if full else number) if shards > 1 else 0,
+        "Gradients": 4 * trained // shards,
+        "AdamW": 8 * trained // shards,
+        "Activations": int(tokens * kept * number + logits),
+        "vLLM": _vllm_bytes(config, model, row) if isinstance(config, RLHFConfig) and config.sampler == "vllm" else 0,
         "Runtime": RUNTIME_BYTES,
     }
+    return {part: size for part, size in parts.items() if size}
+
+
+def _trained_parameters(config: TrainingConfig, model: ModelShape) -> int:
+    """Every weight or the adapter's, and the head on the hidden states that scores or values them."""
+    body = model.parameters if config.tuning == "full" else model.adapter_parameters(config.lora_rank)
+    has_head = isinstance(config, RewardModelConfig) or (isinstance(config, RLHFConfig) and config.algorithm == "ppo")
+    return body + (model.hidden if has_head else 0)
+
+
+def _frozen_bytes(config: RLHFConfig, model: ModelShape) -> int:
+    """Reference and reward model beside the policy: copies in full; under LoRA the same base, and one adapter more.
+
+    Where devices share the policy, the base that reference and reward model use stays whole beside the policy's part.
+    """
+    number = _bytes_of(config)
+    if config.tuning == "full":
+        return 2 * (4 if number == 4 else 6) * model.parameters
+    return 4 * model.adapter_parameters(config.lora_rank) + (number * model.parameters if config.devices > 1 else 0)
+
+
+def _gathered(model: ModelShape, number: int) -> int:
+    """Two layers (one at work, one on its way) and the embeddings, which are outside the layers."""
+    embeddings = model.vocabulary * model.hidden
+    return number * (2 * max(0, model.parameters - embeddings) // model.layers + embeddings)
+
+
+def _vllm_bytes(config: RLHFConfig, model: ModelShape, row: float) -> int:
+    """A second copy of the weights, and keys and values of every token of the step's answers.
+
+    Counted beside the activations, as on a processor; on a GPU vLLM sleeps while the policy is updated.
+    """
+    cache = 2 * model.layers * model.keys * config.batch_size * row
+    return int(_bytes_of(config) * (model.parameters + cache))
 
 
 def _flops(
@@ -198,15 +271,19 @@ def _flops(
 ) -> tuple[float, float]:
     """Operations of training and of sampling: per token and parameter 2 forward, 2 to the inputs, 2 to the weights.
 
-    A frozen weight needs no last two. The reference costs one more forward pass over every row that is used: once for
-    cached log-probabilities, at every step for sampled answers.
+    A frozen weight needs no last two; recomputed activations cost a second forward pass. The reference costs one more
+    over every row that is used: once for cached log-probabilities, at every step for sampled answers.
     """
     per_token = (6 if config.tuning == "full" else 4) * model.parameters
-    if not isinstance(config, RLHFConfig):
-        reference = 2 * model.parameters * min(visits, data.rows) * row if method.needs_preferences else 0
-        return per_token * visits * row + reference, 0.0
-    pair = data.prompt + data.chosen + data.rejected
-    reward_model = per_token * config.reward.epochs * data.rows * pair
-    judging = 4 * model.parameters * visits * row
-    sampling = 2 * model.parameters * visits * config.group_size * config.max_new_tokens
-    return reward_model + per_token * visits * row + judging, sampling
+    per_token += 2 * model.parameters if config.gradient_checkpointing else 0
+    if isinstance(config, RLHFConfig):
+        pair = data.prompt + data.chosen + data.rejected
+        reward_model = per_token * config.reward.epochs * data.rows * pair
+        judging = 4 * model.parameters * visits * row
+        sampling = 2 * model.parameters * visits * config.group_size * config.max_new_tokens
+        return reward_model + config.updates_per_batch * per_token * visits * row + judging, sampling
+    if isinstance(config, RewardModelConfig):
+        scaling = 2 * model.parameters * min(SCALING_SAMPLES, data.prompts) * config.max_new_tokens
+        return config.members * per_token * visits * row, scaling
+    reference = 2 * model.parameters * min(visits, data.rows) * row if method.has_reference else 0
+    return per_token * visits * row + reference, 0.0

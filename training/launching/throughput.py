@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
-from training.config import Method, TrainingConfig
+from training.config import Method, RunConfig, TrainingConfig
 from training.launching.device import Device, this_device
 from training.launching.estimates import CHARACTERS_PER_TOKEN, DataShape, Estimate, NoShape, estimate, read_shape
 from training.models import DatasetVersion, Policy, PolicyKind, Run, RunState
@@ -51,16 +51,25 @@ class Forecast:
         return self.estimate.memory_bytes <= self.limit_bytes
 
 
-def forecast(method: Method, config: TrainingConfig, base: Policy, version: DatasetVersion) -> Forecast:
+def forecast(method: Method, config: RunConfig, base: Policy, version: DatasetVersion) -> Forecast:
     """Estimate a run; raises NoShape when the base's config.json cannot be read."""
     expected = estimate(method, config, read_shape(model_folder(base)), data_shape(version))
     device = this_device()
     measured = earlier_runs(method, config, base)
-    limit = int(config.memory_limit_gib * 1024**3) or device.memory_bytes
+    limit = int(config.memory_limit_gib * 1024**3) or _memory_of_one(device, config)
     return Forecast(expected, device, measured, _seconds(config, expected, device, measured), limit)
 
 
-def _seconds(config: TrainingConfig, expected: Estimate, device: Device, measured: Measured | None) -> float | None:
+def _memory_of_one(device: Device, config: RunConfig) -> int:
+    """What one of the run's devices has: GPUs each their own memory, processes on a processor a share of it."""
+    return device.memory_bytes // (_devices(config) if device.kind == "cpu" else 1)
+
+
+def _devices(config: RunConfig) -> int:
+    return config.devices if isinstance(config, TrainingConfig) else 1
+
+
+def _seconds(config: RunConfig, expected: Estimate, device: Device, measured: Measured | None) -> float | None:
     if measured:
         return expected.visits / measured.rows_per_second
     return expected.seconds(device.flops_per_second) if device.flops_per_second else None
@@ -81,8 +90,10 @@ def model_folder(base: Policy) -> Path:
     return Path(cached).parent
 
 
-def earlier_runs(method: Method, config: TrainingConfig, base: Policy) -> Measured | None:
+def earlier_runs(method: Method, config: RunConfig, base: Policy) -> Measured | None:
     """Average over the latest succeeded runs like this one, or None when there are none."""
+    if not isinstance(config, TrainingConfig):
+        return None  # inspections have no steps to count
     like_this = Run.objects.filter(
         method=method,
         base=base,
@@ -91,7 +102,8 @@ def earlier_runs(method: Method, config: TrainingConfig, base: Policy) -> Measur
         config__tuning=config.tuning,
         config__precision=config.precision,
     )
-    latest = list(like_this.order_by("-finished_at")[:EARLIER_RUNS])
+    found = like_this.order_by("-finished_at")[: 10 * EARLIER_RUNS]
+    latest = [run for run in found if run.config.get("devices", 1) == _devices(config)][:EARLIER_RUNS]
     if not latest:
         return None
     rows = sum(run.step * int(run.config["batch_size"]) for run in latest)
