@@ -21,6 +21,8 @@ RESEARCHERS = [
     "/runs/",
     "/runs/new/",
     "/runs/new/dpo/",
+    "/runs/new/rlhf/",
+    "/inspections/new/",
     "/policies/",
     "/suites/",
     "/studies/",

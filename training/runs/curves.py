@@ -31,6 +31,7 @@ GROUP_LABELS = {
     "reward": "training",
     "reward_held_out": "held-out",
 }
+ACRONYMS = {"kl": "KL", "ece": "ECE"}
 # The reward model trains before the policy and counts its own steps, so its measures never share a chart with others.
 REWARD_MODEL, REWARD_MODEL_KEY = "reward", "reward-model-"
 
@@ -85,6 +86,7 @@ KEY_FIGURES: dict[str, tuple[tuple[str, str], ...]] = {
     Method.SIMPO: (("held_out/ranking_accuracy", "ranking accuracy"), ("train/loss", "loss")),
     Method.REWARD: (("reward_held_out/accuracy", "held-out accuracy"), ("reward/loss", "loss")),
     Method.RLHF: (("rollout/reward", "reward"), ("train/loss", "loss")),
+    Method.INSPECTION: (("inspection/accuracy", "ranked rightly"),),
 }
 
 
@@ -119,7 +121,9 @@ def charts_of(names: Iterable[str]) -> list[Chart]:
 def _place(family: Family) -> int:
     """Known families in their order, then unknown ones, then the reward model's."""
     order = {known.key: place for place, known in enumerate(FAMILIES)}
-    return order.get(family.key, len(FAMILIES) + family.key.startswith(REWARD_MODEL_KEY))
+    of_reward_model = family.key.startswith(REWARD_MODEL_KEY)
+    place = order.get(family.key.removeprefix(REWARD_MODEL_KEY), len(FAMILIES))
+    return place + (len(FAMILIES) + 1) * of_reward_model
 
 
 def family_of(name: str) -> Family:
@@ -145,7 +149,7 @@ def words_of(name: str) -> str:
 
 
 def _spoken(measure: str) -> str:
-    return " ".join("KL" if word == "kl" else word for word in measure.split("_"))
+    return " ".join(ACRONYMS.get(word, word) for word in measure.split("_"))
 
 
 def label_of(name: str, chart: Chart) -> str:
