@@ -21,6 +21,9 @@ probes.py (on the policy's own answers), artifacts.py.
 
 inspection.py trains nothing: it looks at how a reference, a policy or a reward model (inspected.py) ranks pairs.
 
+Where several devices share a run, launch.py starts a process for each by torchrun, and distributed.py shards the
+policy, shares out the parts of a step and sums what they give. No method knows about it.
+
 Nothing here keeps a random state or a position in the data: both are functions of (seed, step), which is why a
 resumed run repeats an uninterrupted one bit for bit on a CPU.
 """

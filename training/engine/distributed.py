@@ -82,6 +82,15 @@ class SharedStop(StopSignal):
         return bool(wanted > 0)
 
 
+def agreed(value: T) -> T:
+    """Rank 0's value, for what ranks might find different on disk while other runs write there."""
+    if not dist.is_initialized():
+        return value
+    box = [value]
+    dist.broadcast_object_list(box, src=0)
+    return box[0]
+
+
 def share(parts: Sequence[T]) -> Iterator[tuple[T, bool]]:
     """This rank's parts, and whether each counts.
 

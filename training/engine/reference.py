@@ -15,6 +15,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
+from training.engine.distributed import agreed
 from training.engine.logprobs import answer_log_probs
 from training.engine.packing import Example
 from training.engine.policy import Policy
@@ -29,7 +30,7 @@ def reference_log_probs(run: Run, policy: Policy, pairs: Sequence[Example]) -> T
     `policy` must still be the reference: untrained, a fresh adapter at most.
     """
     path = run.spec.cache_dir / f"reference-{_key(run, policy)}.safetensors"
-    table = _extended(_stored(path), 1 + max((pair.row for pair in pairs), default=-1))
+    table = agreed(_extended(_stored(path), 1 + max((pair.row for pair in pairs), default=-1)))
     missing = [pair for pair in pairs if table[pair.row].isnan().any()]
     if missing:
         run.stage(STAGE)
