@@ -16,7 +16,7 @@ from training.models import DatasetVersion, Run, RunMetric
 from training.preferences.records import Message, Pair
 from training.preferences.sealing import seal_pairs
 from training.preferences.splits import PromptSplit
-from training.runs import alarms, queue, trainer_events
+from training.runs import alarms, curves, queue, trainer_events
 
 pytestmark = pytest.mark.django_db
 
@@ -188,3 +188,15 @@ def test_lists_show_how_many_alarms_a_run_has(ada):
 def test_an_inspection_has_no_alarms():
     run = Run(method="inspection")
     assert alarms.alarms_of(run) == []
+
+
+def test_charts_of_a_reward_model_come_in_the_order_of_all_charts():
+    names = ["reward/grad_norm", "reward_held_out/ece", "reward/loss", "train/loss", "reward_held_out/accuracy"]
+    keys = [chart.family.key for chart in curves.charts_of(names)]
+    assert keys == [
+        "loss",
+        "reward-model-loss",
+        "reward-model-accuracy",
+        "reward-model-calibration",
+        "reward-model-gradient",
+    ]

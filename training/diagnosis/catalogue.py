@@ -253,7 +253,7 @@ _REWARD = (
         formula="Pearson's r of score and tokens over all held-out answers",
         healthy="Weak.",
         remedy="Pairs in which the shorter answer is the better one; a price per token in RLHF.",
-        thresholds=(t.LENGTH_CORRELATION,),
+        thresholds=(t.LENGTH_CORRELATION, t.LENGTH_CORRELATION_NEGATIVE),
     ),
     Measure(
         key="longer_preferred",

@@ -175,8 +175,13 @@ def generalisation_gap(curves: Curves, config: RunConfig) -> Alarm | None:
     ):
         seen, unseen = curves[train], curves[held_out]
         if len(unseen) >= 3 and seen:
-            return _gap(curves, config, seen, unseen, Evidence("held_out" if "train" in train else "reward", "wrong"))
+            return _gap(curves, config, seen, unseen, _wrong(train))
     return None
+
+
+def _wrong(measured: str) -> Evidence:
+    """Pairs that a policy moved the wrong way, or that a reward model ranks wrongly."""
+    return Evidence("held_out", "wrong") if measured.startswith("train/") else Evidence("reward", "misranked")
 
 
 def _gap(curves: Curves, config: RunConfig, seen: Curve, unseen: Curve, evidence: Evidence) -> Alarm | None:

@@ -23,7 +23,7 @@ def length_bias(curves: Curves, config: RunConfig) -> Alarm | None:
     longer = curves["reward_held_out/accuracy_longer_chosen"]
     shorter = curves["reward_held_out/accuracy_shorter_chosen"]
     preferred, labelled = curves["reward_held_out/longer_preferred"], curves["reward_held_out/longer_chosen"]
-    correlated = correlation.trained.lasting(lambda value: abs(value) >= t.LENGTH_CORRELATION.value)
+    correlated = correlation.trained.lasting(_follows_length)
     excess = bool(preferred and labelled) and abs(preferred.last - labelled.last) >= t.LENGTH_PREFERENCE.value
     uneven = not (longer and shorter) or abs(longer.last - shorter.last) >= t.SLICE_GAP.value
     if not uneven or (correlated is None and not excess):
@@ -47,9 +47,13 @@ def length_bias(curves: Curves, config: RunConfig) -> Alarm | None:
         since=correlated if correlated is not None else correlation.steps[-1],
         measure="length_correlation",
         level="error",
-        evidence=Evidence("reward", "misled_by_length" if correlation.last > 0 else "wrong"),
+        evidence=Evidence("reward", "misled_by_length" if correlation.last > 0 else "misranked"),
         remedies=_length_remedies(config),
     )
+
+
+def _follows_length(correlation: float) -> bool:
+    return correlation >= t.LENGTH_CORRELATION.value or correlation <= t.LENGTH_CORRELATION_NEGATIVE.value
 
 
 def _length_remedies(config: RunConfig) -> tuple[Remedy, ...]:
@@ -81,7 +85,7 @@ def miscalibrated(curves: Curves, config: RunConfig) -> Alarm | None:
         since=since,
         measure="ece",
         level="error" if error.last > max(t.ECE_GRAVE.value, limit) else "warning",
-        evidence=Evidence("reward", "wrong"),
+        evidence=Evidence("reward", "misranked"),
         remedies=_calibration_remedies(config),
     )
 
@@ -105,7 +109,7 @@ def members_disagree(curves: Curves, config: RunConfig) -> Alarm | None:
         "pairs differently. On such answers a score is chance, and a policy that is trained on it will seek them.",
         since=share.steps[-1],
         measure="disagreement",
-        evidence=Evidence("reward", "wrong"),
+        evidence=Evidence("reward", "misranked"),
         remedies=(Remedy("More pairs, or fewer flipped ones, are what makes reward models agree."),),
     )
 

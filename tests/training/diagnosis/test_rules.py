@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from training.config import CONFIG_CLASSES, Method, RunConfig, parse_config
 from training.diagnosis import Alarm, alarms, catalogue
 from training.diagnosis.evidence import PAIR_SELECTORS, SAMPLE_SELECTORS
+from training.launching.config_fields import nest
 
 STEPS = [0, 20, 40, 60, 80]
 
@@ -195,7 +196,7 @@ def test_an_alarm_can_be_shown_and_its_remedies_launched(name):
     for remedy in alarm.remedies:
         if remedy.method:
             assert remedy.button
-            parse_config(remedy.method, remedy.changes)
+            parse_config(remedy.method, nest(remedy.changes))
 
 
 def test_all_rules_are_tried():
@@ -301,4 +302,4 @@ def test_no_series_makes_a_rule_fail(method: Method, values: dict[str, list[floa
         assert alarm.cause
         for remedy in alarm.remedies:
             if remedy.method:
-                parse_config(remedy.method, remedy.changes)
+                parse_config(remedy.method, nest(remedy.changes))
