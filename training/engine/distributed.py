@@ -179,11 +179,15 @@ def gathered(policy: Policy) -> Iterator[None]:
 
 
 def on_whole_weights(function: Callable[Concatenate[Policy, P], T]) -> Callable[Concatenate[Policy, P], T]:
-    """Call a function of a policy with all weights gathered."""
+    """Call a function of a policy with all weights gathered; every rank returns what rank 0 found.
+
+    Ranks draw the same numbers, but a last bit that differs gives another token, and then another number of passes.
+    """
 
     def call(policy: Policy, /, *args: P.args, **kwargs: P.kwargs) -> T:
         with gathered(policy):
-            return function(policy, *args, **kwargs)
+            found = function(policy, *args, **kwargs)
+        return agreed(found) if policy.sharded else found
 
     return call
 

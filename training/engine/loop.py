@@ -285,7 +285,10 @@ def find_checkpoint(run: Run, prefix: str) -> Checkpoint | None:
     """The newest whole checkpoint of this run; says so when a newer one is torn."""
     found, torn = checkpoints.latest(run.folder / "checkpoints", prefix, run.identity)
     for name in torn:
-        run.events.notice(f"The checkpoint {name} is incomplete; going on from the one before it.", level="warning")
+        run.events.notice(
+            f"The checkpoint {name} is incomplete or of an older format; going on from the one before it.",
+            level="warning",
+        )
     if found is not None and found.facts.get("code") != run.facts["code"]:
         run.events.notice(
             f"Another version of the engine wrote the checkpoint {found.path.name}: the run goes on from it, and may "
