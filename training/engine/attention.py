@@ -85,7 +85,7 @@ class _Segmented(torch.autograd.Function):
         return output.transpose(1, 2)
 
     @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:  # type: ignore[override]
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
         query, key, value, output, *sums = ctx.saved_tensors
         gradient = gradient.transpose(1, 2)
         found = [torch.empty_like(t) for t in (query, key, value)]

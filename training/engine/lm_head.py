@@ -45,7 +45,7 @@ class _TargetLogProbs(torch.autograd.Function):
         return torch.cat([part[0] for part in parts]) if parts else states.new_empty(0, dtype=torch.float32)
 
     @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:  # type: ignore[override]
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
         h, w, targets, *kept = ctx.saved_tensors
         of_states, of_weight, *_ = ctx.needs_input_grad
         states = torch.empty_like(h) if of_states else None

@@ -47,8 +47,9 @@ class Head:
     @property
     def weight(self) -> Tensor | None:
         """[vocabulary, hidden] where the head is a scaled matrix product and nothing more; else None."""
-        plain = type(self.linear) in (nn.Linear, FastLinear) and self.linear.bias is None and self.cap is None
-        return self.linear.weight if plain and type(self.linear.weight) is nn.Parameter else None
+        linear: Any = self.linear
+        plain = type(linear) in (nn.Linear, FastLinear) and linear.bias is None and self.cap is None
+        return linear.weight if plain and type(linear.weight) is nn.Parameter else None
 
     def __call__(self, states: Tensor) -> Tensor:
         """Logits [n, vocabulary] of hidden states [n, hidden]."""

@@ -63,7 +63,7 @@ class _Linear(torch.autograd.Function):
         return product(states, weight, bias)
 
     @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, Tensor | None, Tensor | None]:  # type: ignore[override]
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, Tensor | None, Tensor | None]:
         states, weight = ctx.saved_tensors
         rows = gradient.reshape(-1, gradient.shape[-1])
         of_states, of_weight, of_bias = ctx.needs_input_grad
