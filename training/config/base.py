@@ -42,12 +42,6 @@ class RunConfig(Frozen):
         description="Fixes data order, initial adapter and sampling.",
         json_schema_extra=ADVANCED,
     )
-    memory_limit_gib: float = Field(
-        0.0,
-        ge=0,
-        description="Refuse to start above this estimate; 0 means: what the device has.",
-        json_schema_extra=ADVANCED,
-    )
 
     @field_validator("precision", mode="before")
     @classmethod
@@ -81,6 +75,12 @@ class TrainingConfig(RunConfig):
         ge=1,
         le=64,
         description="Devices of one host that share the run (FSDP2). The result is the same; each holds a part.",
+        json_schema_extra=ADVANCED,
+    )
+    memory_limit_gib: float = Field(
+        0.0,
+        ge=0,
+        description="Refuse to start above this estimate; 0 means: what the device has.",
         json_schema_extra=ADVANCED,
     )
     gradient_checkpointing: bool = Field(

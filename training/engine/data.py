@@ -141,11 +141,13 @@ def _report(run: Run, examples: Examples, limit: int) -> None:
             "accuracies count the chosen one as right.",
             level="warning",
         )
-    if not examples.train:
-        raise EngineError(
-            f"None of the {total} rows can be trained on: {_in_words(examples.dropped)}.",
-            "Raise max_length, or use a dataset version with longer differing answers in its training split.",
-        )
+    if examples.train or (examples.held_out and not run.spec.config.method.trains):
+        return
+    use = "trained on" if run.spec.config.method.trains else "ranked"
+    raise EngineError(
+        f"None of the {total} rows can be {use}: {_in_words(examples.dropped)}.",
+        "Raise max_length, or use a dataset version with longer differing answers in its training split.",
+    )
 
 
 def _in_words(dropped: Counter[str]) -> str:

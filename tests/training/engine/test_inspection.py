@@ -20,6 +20,7 @@ from training.engine.inspected import load_over, score_all
 from training.engine.inspection import chosen_pairs
 from training.engine.packing import Example
 from training.engine.policy import load_policy
+from training.engine.run import StopSignal
 from training.inspections import words
 from training.inspections.summary import Kind, Summary, read_summary
 
@@ -252,3 +253,30 @@ def test_scores_come_back_in_the_order_of_the_examples(inspect):
     examples = [Example((5, 6), ((7,) * n,) * k) for n, k in ((9, 1), (2, 3), (30, 2))]
     lengths = score_all(run, base, examples, lambda batch: batch.lengths.float())
     assert lengths.tolist() == [9, 2, 2, 2, 30, 30]
+
+
+def test_a_version_that_is_all_held_out_can_be_inspected(inspect):
+    folder = inspect(rows=[{**row, "split": "held_out"} for row in ROWS])
+    assert (summary_of(folder).pairs, summary_of(folder).held_out) == (40, 40)
+
+
+def test_pairs_that_are_all_cut_to_nothing_are_refused_in_a_sentence(refusal):
+    rows = [{**row, "prompt": user("What colour is the house? " * 20)} for row in ROWS]
+    assert refusal(rows=rows, max_length=16) == "None of the 40 rows can be ranked: 40 empty after truncation."
+
+
+def test_a_policy_whose_folder_is_gone_is_refused_in_a_sentence(refusal, tmp_path):
+    assert "cannot be read" in refusal(policy=tmp_path / "nowhere")
+
+
+def test_a_torn_reward_model_is_refused_in_a_sentence(refusal, judge):
+    artifact = judge(ROWS, max_steps=1)
+    (artifact / "adapter_model.safetensors").write_bytes(b"")
+    assert "holds no whole reward model" in refusal(judge=artifact)
+
+
+def test_an_inspection_that_is_told_to_stop_leaves_nothing_half_done(prepare):
+    folder = prepare()
+    assert train_here(folder, StopSignal(wanted=True)) == 3
+    assert not (folder / "result.json").exists()
+    assert train_here(folder) == 0
