@@ -2,7 +2,7 @@
 
 Two decoders with one interface. `FusedDecoder` serves the Llama family while it is small: there a step is mostly the
 price of calling things, so it works on merged weights (adapter in, q, k and v in one matrix) and a cache of fixed
-size, in about a third of the time. `CacheDecoder` serves every other model through Transformers' own forward pass.
+size: 40 ms of processor time for 64 answers of 14 tokens against 61 (0.9M parameters). `CacheDecoder` serves every other model through Transformers' own forward pass.
 
 Prompts are padded on the left, so that all answers grow from the same column, and encoded once for all their answers.
 """
@@ -38,8 +38,8 @@ class Decoder(Protocol):
     def advance(self, tokens: Tensor) -> Tensor:
         """Append a token per row [rows]; the logits [rows, vocabulary] of the next, fp32."""
 
-    def keep(self, index: Tensor) -> None:
-        """Go on with these rows only."""
+    def keep(self, live: Tensor) -> Tensor:
+        """Go on with the rows of which `live` [rows] says so; returns which row now stands where."""
 
 
 def decoder_for(policy: Policy, prompts: Sequence[tuple[int, ...]], count: int, max_new_tokens: int) -> Decoder:
@@ -92,9 +92,11 @@ class CacheDecoder:
         self._mask = torch.cat([self._mask, self._mask.new_ones(len(tokens), 1)], dim=1)
         return self._forward(tokens[:, None], self._position)
 
-    def keep(self, index: Tensor) -> None:
+    def keep(self, live: Tensor) -> Tensor:
+        index = live.nonzero().squeeze(1)
         self._cache.batch_select_indices(index)
         self._mask, self._position = self._mask[index], self._position[index]
+        return index
 
     def _forward(self, tokens: Tensor, positions: Tensor) -> Tensor:
         with self._policy.autocast():
@@ -166,7 +168,7 @@ def _layer(layer: Any) -> _Layer:
 class FusedDecoder:
     """Llama, Mistral, Qwen2 and Qwen3 in fp32, whatever the trainer's precision: RMS norm, RoPE, grouped queries, GLU.
 
-    Cache: [rows, key-value heads, prompt width + new tokens, head size] per layer, written in place.
+    Cache: [layers, keys and values, rows, key-value heads, prompt width + new tokens, head size], written in place.
     """
 
     def __init__(self, policy: Policy, prompted: _Prompted, max_new_tokens: int) -> None:
@@ -200,9 +202,7 @@ class FusedDecoder:
         mask = (prompted.mask[:, None, :] & causal | own)[:, None]
         logits = self._forward(prompted.tokens, prompted.positions, mask)
         prompts, self._cache = self._cache, self._empty_cache(len(logits) * prompted.count, self._length)
-        for (keys, values), (old_keys, old_values) in zip(self._cache, prompts, strict=True):
-            keys[:, :, :width] = prompted.per_answer(old_keys)
-            values[:, :, :width] = prompted.per_answer(old_values)
+        self._cache[..., :width, :] = prompts.repeat_interleave(prompted.count, dim=2)
         self._column = width
         self._position = prompted.per_answer(prompted.positions[:, -1:])
         self._mask = F.pad(prompted.per_answer(prompted.mask), (0, self._length - width), value=True)[:, None, None]
@@ -214,17 +214,20 @@ class FusedDecoder:
         mask = self._mask[..., : self._column + 1] if self._padded else None
         return self._forward(tokens[:, None], self._position, mask)
 
-    def keep(self, index: Tensor) -> None:
-        smaller = self._empty_cache(len(index), self._length)
-        for (keys, values), (old_keys, old_values) in zip(smaller, self._cache, strict=True):
-            keys[:, :, : self._column] = old_keys[index, :, : self._column]
-            values[:, :, : self._column] = old_values[index, :, : self._column]
-        self._cache = smaller
+    def keep(self, live: Tensor) -> Tensor:
+        """Rows from the end fill the gaps, so that little of the cache is copied."""
+        rows = int(live.sum())
+        gaps, last = (~live[:rows]).nonzero().squeeze(1), live[rows:].nonzero().squeeze(1) + rows
+        index = torch.arange(rows, device=live.device)
+        index[gaps] = last
+        written = self._cache[..., : self._column, :]
+        written[:, :, gaps] = written[:, :, last]
+        self._cache = self._cache[:, :, :rows]
         self._mask, self._position = self._mask[index], self._position[index]
+        return index
 
-    def _empty_cache(self, rows: int, length: int) -> list[Pair]:
-        shape = (rows, self._groups, length, self._size)
-        return [(self._norm.new_empty(shape), self._norm.new_empty(shape)) for _ in self._layers]
+    def _empty_cache(self, rows: int, length: int) -> Tensor:
+        return self._norm.new_empty(len(self._layers), 2, rows, self._groups, length, self._size)
 
     def _forward(self, tokens: Tensor, positions: Tensor, mask: Tensor | None) -> Tensor:
         """Logits [rows, vocabulary] after the last of `tokens` [rows, L], which join the cache."""
@@ -240,7 +243,7 @@ class FusedDecoder:
     def _attend(
         self,
         layer: _Layer,
-        cache: tuple[Tensor, Tensor],
+        cache: Tensor,
         x: Tensor,
         rotation: tuple[Tensor, Tensor],
         mask: Tensor | None,

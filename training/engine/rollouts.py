@@ -27,8 +27,8 @@ SAMPLE_TOKENS = 128
 DECODING_SHARE = 8
 """How many times the tokens of a training pass are decoded at once: only keys and values are kept of them."""
 
-SHRINK_BELOW = 0.75
-"""The batch is cut down when less than this share of its rows is unfinished: copying the cache has a price."""
+SHRINK_BELOW = 0.9
+"""The batch is cut down when less than this share of its rows is unfinished: moving cached rows has a price."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,8 +69,7 @@ def sample(
             if not unfinished or position + 1 == max_new_tokens:
                 break
             if unfinished < SHRINK_BELOW * len(rows):
-                kept = live.nonzero().squeeze(1)
-                decoder.keep(kept)
+                kept = decoder.keep(live)
                 rows, live, chosen = rows[kept], live[kept], chosen[kept]
             logits = decoder.advance(chosen)
     written = _answers(tokens, log_probs, end)
