@@ -278,6 +278,19 @@ def test_a_finished_check_is_said_on_the_launch_form(ada, material, tmp_path):
     assert reverse("inspection", args=[run.pk]) in [link.get("href") for link in parsed(page).select("a")]
 
 
+def test_a_check_on_other_pairs_does_not_count(ada, material):
+    """The version of the check has 41 rows and so other bytes than that of the launch form."""
+    base = Policy.objects.get(pk=material["base"])
+    inspected_run(Kind.REFERENCE, base=base, dataset_version=sealed_version(41))
+    assert "Check the reference first" in words_of(launch_page(ada, "dpo", material))
+
+
+def test_a_check_that_failed_does_not_count(ada, material):
+    ada.post(reverse("reference-check"), material)
+    queue.cancel(Run.objects.get())
+    assert "Check the reference first" in words_of(launch_page(ada, "dpo", material))
+
+
 def test_a_check_of_nothing_leads_to_the_form_with_a_sentence(ada):
     response = ada.post(reverse("reference-check"), {"dataset_version": make_version().pk}, follow=True)
     assert "Choose the base to check." in words_of(response)

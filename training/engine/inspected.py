@@ -101,18 +101,8 @@ def _gap(values: Tensor) -> Tensor:
 def score_all(run: Run, body: Policy, examples: list[Example], score: Callable[[Batch], Tensor]) -> Tensor:
     """`score` of all answers, [..., answers] in the order of the examples, on the CPU; heeds a stop."""
     parts = body.passes(examples, run.spec.config.tokens_per_pass)
-    order = [i for part in parts for i in part]
     found = [score(body.collate([examples[i] for i in part])).cpu() for part in run.watched(STAGE, parts)]
-    return torch.cat(found, dim=-1)[..., _places(examples, order)]
-
-
-def _places(examples: list[Example], order: list[int]) -> Tensor:
-    """Where the answers of the first example, the second, ... stand when the examples were visited in `order`."""
-    starts, place = {}, 0
-    for i in order:
-        starts[i] = place
-        place += len(examples[i].answers)
-    return torch.tensor([starts[i] + k for i, example in enumerate(examples) for k in range(len(example.answers))])
+    return torch.cat(found, dim=-1)
 
 
 def load_over(base: Policy, folder: str, config: RunConfig) -> Policy:

@@ -13,7 +13,6 @@ import pytest
 import torch
 
 from tests.training.engine.conftest import assistant, colour_rows, events, open_run, save_model, train_here, user
-from training.config import InspectionConfig
 from training.engine.data import load_examples
 from training.engine.diagnostics import pair_log_probs
 from training.engine.inspected import load_over, score_all
@@ -247,12 +246,12 @@ def test_a_reward_model_of_another_base_is_refused(refusal, judge, tmp_path):
 
 
 def test_scores_come_back_in_the_order_of_the_examples(inspect):
-    """Passes are packed by length; one and three answers per prompt must not change places."""
-    run = open_run(inspect())
-    base = load_policy(run.spec.model_path, InspectionConfig(tokens_per_pass=256))
-    examples = [Example((5, 6), ((7,) * n,) * k) for n, k in ((9, 1), (2, 3), (30, 2))]
+    """In passes of at most 256 tokens: answers of 9 and 200, then three of 2, then two of 30 tokens."""
+    run = open_run(inspect(tokens_per_pass=256))
+    base = load_policy(run.spec.model_path, run.spec.config)
+    examples = [Example((5, 6), ((7,) * n,) * k) for n, k in ((9, 1), (200, 1), (2, 3), (30, 2))]
     lengths = score_all(run, base, examples, lambda batch: batch.lengths.float())
-    assert lengths.tolist() == [9, 2, 2, 2, 30, 30]
+    assert lengths.tolist() == [9, 200, 2, 2, 2, 30, 30]
 
 
 def test_a_version_that_is_all_held_out_can_be_inspected(inspect):
