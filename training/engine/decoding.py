@@ -2,7 +2,8 @@
 
 Two decoders with one interface. `FusedDecoder` serves the Llama family while it is small: there a step is mostly the
 price of calling things, so it works on merged weights (adapter in, q, k and v in one matrix) and a cache of fixed
-size: 40 ms of processor time for 64 answers of 14 tokens against 61 (0.9M parameters). `CacheDecoder` serves every other model through Transformers' own forward pass.
+size: 40 ms of processor time for 64 answers of 14 tokens against 61 (0.9M parameters). `CacheDecoder` serves every
+other model through Transformers' own forward pass.
 
 Prompts are padded on the left, so that all answers grow from the same column, and encoded once for all their answers.
 """
