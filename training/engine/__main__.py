@@ -35,7 +35,8 @@ MODULES = {
 def main(folder: Path) -> int:
     """Run one attempt and return the exit status."""
     stop = StopSignal()
-    stop.listen()
+    if not is_shared():  # one of several listens once it has met the others: until then there is nothing to save
+        stop.listen()
     try:
         spec = read_spec(folder)
     except EngineError as error:
@@ -104,7 +105,7 @@ def _join(run: Run) -> None:
 
     die_with_parent()
     distributed.connect(_devices(run))
-    run.stop = distributed.SharedStop(run.stop.wanted, run.stop.parent)
+    run.stop = distributed.SharedStop(parent=run.stop.parent)
     run.stop.listen()
 
 

@@ -11,6 +11,7 @@ import os
 import signal
 import sys
 import tempfile
+from types import FrameType
 from typing import Any
 
 import torch
@@ -75,6 +76,10 @@ def _wait(run: Run, config: LaunchConfig) -> int:
     from training.engine.__main__ import FAILED, FINISHED, STOPPED
 
     try:
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, _stop)  # as torchrun will, once the processes run
+        if run.stop.wanted:
+            return STOPPED
         launch_agent(config, sys.executable, ["-m", "training.engine", str(run.folder)])
     except SignalException:
         return FINISHED if (run.folder / "result.json").is_file() else STOPPED
@@ -85,6 +90,10 @@ def _wait(run: Run, config: LaunchConfig) -> int:
         run.events.fail(*_explain(error.failures))
         return FAILED
     return FINISHED
+
+
+def _stop(number: int, _: FrameType | None) -> None:
+    raise SignalException("told to stop", signal.Signals(number))
 
 
 def _explain(failures: dict[int, ProcessFailure]) -> tuple[str, str]:

@@ -82,6 +82,17 @@ def test_sigterm_stops_all_processes_at_one_step_and_one_process_goes_on(make_ru
     assert events(folder, "started")[-1]["resumed_from"] == checkpoint["step"]
 
 
+def test_sigterm_while_the_processes_are_starting_stops_the_run_too(make_run):
+    folder = make_run("dpo", max_steps=400, devices=2, **QUIET)
+    process = start(folder)
+    deadline = time.monotonic() + 60
+    while not events(folder, "stage"):
+        assert time.monotonic() < deadline, "the trainer does not start"
+        time.sleep(0.01)
+    assert kill(process, signal.SIGTERM) == 3
+    assert not (folder / "result.json").exists()
+
+
 def workers(process_id: int) -> list[int]:
     """The processes that a launcher started, oldest first."""
     children = Path(f"/proc/{process_id}/task/{process_id}/children").read_text().split()
