@@ -136,7 +136,7 @@ def _rloo(spec: Spec, common: dict[str, Any]) -> Any:
 
 
 def _dataset(spec: Spec) -> Any:
-    from datasets import Dataset  # type: ignore[import-untyped]
+    from datasets import Dataset
 
     rows = pairs(longer=spec.longer)
     return Dataset.from_list([{name: row[name] for name in ("prompt", "chosen", "rejected")} for row in rows])

@@ -29,6 +29,7 @@ from transformers.utils import logging as transformers_logging
 from training.config import RunConfig, SFTConfig, TrainingConfig
 from training.engine.attention import SEGMENTED
 from training.engine.errors import EngineError
+from training.engine.fused import use_fused_layers
 from training.engine.packing import Batch, Example, pack, split_by_tokens
 from training.engine.products import FastLinear, use_fast_products
 
@@ -166,6 +167,7 @@ def load_policy(model_path: str, config: RunConfig) -> Policy:
     if device.type == "cpu":
         model.set_attn_implementation(SEGMENTED)
         use_fast_products(model)
+        use_fused_layers(model)
     model = model.to(device).eval().requires_grad_(False)
     policy = Policy(model, tokenizer, device, config.precision)
     _check_head(policy)

@@ -22,7 +22,7 @@ def inputs() -> tuple[Tensor, Tensor, Tensor]:
     return states, weight, torch.randint(VOCABULARY, (TOKENS,), generator=draw)
 
 
-def by_torch(states: Tensor, weight: Tensor, targets: Tensor, factor: float = 1.0) -> Tensor:
+def by_torch(states: Tensor, weight: Tensor, targets: Tensor, *, factor: float = 1.0) -> Tensor:
     return (factor * states @ weight.t()).log_softmax(-1).gather(1, targets[:, None]).squeeze(1)
 
 
@@ -37,7 +37,7 @@ def test_values_and_gradients_are_those_of_automatic_differentiation(inputs, mon
     monkeypatch.setattr(lm_head, "CHUNK_ELEMENTS", chunk)
     monkeypatch.setattr(lm_head, "_IN_CACHE", 2 * VOCABULARY)
     states, weight, _ = inputs
-    found, expected = target_log_probs(*inputs, factor=0.7), by_torch(*inputs, 0.7)
+    found, expected = target_log_probs(*inputs, factor=0.7), by_torch(*inputs, factor=0.7)
     assert torch.allclose(found, expected, rtol=1e-5, atol=1e-6)
     upstream = torch.linspace(-1, 2, TOKENS)
     ours = torch.autograd.grad(found, (states, weight), upstream)
