@@ -16,7 +16,7 @@ from pydantic import ValidationError
 from training.config import Method, RunSpec
 from training.engine.errors import EngineError, Stopped
 from training.engine.events import EventWriter
-from training.engine.run import Run, StopSignal, is_shared, this_rank
+from training.engine.run import Run, StopSignal, die_with_parent, is_shared, this_rank
 
 FINISHED, STOPPED, FAILED = 0, 3, 4
 
@@ -35,7 +35,9 @@ MODULES = {
 def main(folder: Path) -> int:
     """Run one attempt and return the exit status."""
     stop = StopSignal()
-    if not is_shared():  # one of several listens once it has met the others: until then there is nothing to save
+    if is_shared():
+        die_with_parent()  # and listen once it has met the others: until then there is nothing to save
+    else:
         stop.listen()
     try:
         spec = read_spec(folder)
@@ -101,9 +103,7 @@ def _launch(run: Run) -> int:
 def _join(run: Run) -> None:
     """As one of several processes: meet the others, and stop when any is told to."""
     from training.engine import distributed
-    from training.engine.launch import die_with_parent
 
-    die_with_parent()
     distributed.connect(_devices(run))
     run.stop = distributed.SharedStop(parent=run.stop.parent)
     run.stop.listen()

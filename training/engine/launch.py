@@ -1,18 +1,18 @@
 """Several processes for one run: torchrun starts them, this waits for them and says in one status how they ended.
 
 torchrun puts every process into a session of its own, where signals to the trainer's process group do not reach it.
-So a SIGTERM is passed on, and with its launcher killed a process is killed by the kernel (`die_with_parent`).
+So a SIGTERM is passed on, and with its launcher killed a process is killed by the kernel (run.die_with_parent).
 """
 
 from __future__ import annotations
 
-import ctypes
 import os
 import signal
 import sys
 import tempfile
+import threading
+import time
 from types import FrameType
-from typing import Any
 
 import torch
 from torch.distributed.elastic.multiprocessing import DefaultLogsSpecs, SignalException
@@ -80,6 +80,7 @@ def _wait(run: Run, config: LaunchConfig) -> int:
             signal.signal(number, _stop)  # as torchrun will, once the processes run
         if run.stop.wanted:
             return STOPPED
+        threading.Thread(target=_heed_parent, args=[run], daemon=True).start()
         launch_agent(config, sys.executable, ["-m", "training.engine", str(run.folder)])
     except SignalException:
         return FINISHED if (run.folder / "result.json").is_file() else STOPPED
@@ -90,6 +91,13 @@ def _wait(run: Run, config: LaunchConfig) -> int:
         run.events.fail(*_explain(error.failures))
         return FAILED
     return FINISHED
+
+
+def _heed_parent(run: Run) -> None:
+    """Stop when the worker that started this is gone; the processes only see that this one lives."""
+    while not run.stop.orphaned:
+        time.sleep(1)
+    os.kill(os.getpid(), signal.SIGTERM)
 
 
 def _stop(number: int, _: FrameType | None) -> None:
@@ -110,10 +118,3 @@ def _explain(failures: dict[int, ProcessFailure]) -> tuple[str, str]:
         f"The process of device {rank} {how}; the others cannot go on without it.",
         f"{remedy}; then resume from the last checkpoint.",
     )
-
-
-def die_with_parent() -> None:
-    """Have the kernel kill this process when its launcher is gone (Linux)."""
-    set_parent_death_signal = 1  # PR_SET_PDEATHSIG of prctl(2)
-    libc: Any = ctypes.CDLL(None)
-    libc.prctl(set_parent_death_signal, signal.SIGKILL)

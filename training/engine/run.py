@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import hashlib
 import json
 import os
@@ -137,6 +138,13 @@ def this_rank() -> int:
 def is_shared() -> bool:
     """Whether torchrun started this process as one of several."""
     return "TORCHELASTIC_RUN_ID" in os.environ
+
+
+def die_with_parent() -> None:
+    """Have the kernel kill this process when its launcher is gone (Linux)."""
+    set_parent_death_signal = 1  # PR_SET_PDEATHSIG of prctl(2)
+    libc: Any = ctypes.CDLL(None)
+    libc.prctl(set_parent_death_signal, signal.SIGKILL)
 
 
 NO_MATTER = {"devices", "gradient_checkpointing", "memory_limit_gib"}

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import os
 import signal
+import subprocess
+import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -15,6 +17,7 @@ import torch
 from tests.training.engine.conftest import colour_rows, events, example, kill, start, train, train_here, wait_for_step
 from training.engine import distributed
 from training.engine.packing import split_by_tokens
+from training.runs.process_groups import group_exists
 
 QUIET = {"probe_prompts": 0, "sample_count": 0, "learning_rate": 1e-3}
 RLHF = {"max_new_tokens": 8, "group_size": 2, "batch_size": 4, "reward": {"batch_size": 8, "epochs": 2}}
@@ -128,6 +131,22 @@ def test_no_process_outlives_the_group_that_the_worker_kills(make_run):
         assert time.monotonic() < deadline, "a process lives on"
         time.sleep(0.05)
     assert len(started) == 2
+
+
+def test_processes_whose_worker_is_gone_stop_with_a_checkpoint(make_run):
+    """The worker is a shell here, killed alone; the trainer it started is adopted and ends by itself."""
+    folder = make_run("dpo", max_steps=4000, devices=2, **QUIET)
+    command = ["sh", "-c", '"$0" -m training.engine "$1" & wait', sys.executable, str(folder)]
+    worker = subprocess.Popen(command, start_new_session=True)
+    wait_for_step(folder, 3, worker)
+    worker.kill()
+    worker.wait()
+    deadline = time.monotonic() + 60
+    while group_exists(worker.pid):
+        assert time.monotonic() < deadline, "the trainer goes on"
+        time.sleep(0.05)
+    assert not (folder / "result.json").exists()
+    assert (folder / events(folder, "checkpoint")[-1]["path"] / "manifest.json").is_file()
 
 
 def test_a_step_that_is_not_finite_ends_both_processes_with_one_sentence(make_run):
