@@ -19,7 +19,7 @@ from training.engine import distributed
 from training.engine.packing import split_by_tokens
 from training.runs.process_groups import group_exists
 
-QUIET = {"probe_prompts": 0, "sample_count": 0, "learning_rate": 1e-3}
+QUIET = {"probe_prompts": 0, "sample_count": 0, "learning_rate": 1e-3}  # of runs that make a policy
 RLHF = {"max_new_tokens": 8, "group_size": 2, "batch_size": 4, "reward": {"batch_size": 8, "epochs": 2}}
 
 
@@ -34,7 +34,7 @@ def weights(folder: Path, prefix: str = "step") -> dict[str, torch.Tensor]:
 
 def train_on_both(make_run: Any, method: str, **config: Any) -> tuple[Path, Path]:
     """The same run in one process and in two."""
-    one, two = (make_run(method, name=f"on-{n}", devices=n, **{**QUIET, **config}) for n in (1, 2))
+    one, two = (make_run(method, name=f"on-{n}", devices=n, **config) for n in (1, 2))
     assert train_here(one) == 0
     assert train(two) == 0, (two / "trainer.log").read_text()[-3000:]
     return one, two
@@ -51,22 +51,24 @@ def assert_same_course(one: Path, two: Path, prefix: str = "step") -> None:
 
 
 def test_two_processes_follow_one_over_50_steps_of_dpo_with_lora(make_run):
-    assert_same_course(*train_on_both(make_run, "dpo", max_steps=50, batch_size=7))
+    assert_same_course(*train_on_both(make_run, "dpo", max_steps=50, batch_size=7, **QUIET))
 
 
 def test_two_processes_follow_one_over_50_steps_of_sft_of_all_weights(make_run):
-    one, two = train_on_both(make_run, "sft", max_steps=50, tuning="full", tokens_per_pass=256)
+    one, two = train_on_both(make_run, "sft", max_steps=50, tuning="full", tokens_per_pass=256, **QUIET)
     assert_same_course(one, two)
     names = [sorted(path.name for path in (folder / "artifact").iterdir()) for folder in (one, two)]
     assert names[0] == names[1]
 
 
 def test_two_processes_follow_one_through_both_stages_of_rlhf(make_run):
-    assert_same_course(*train_on_both(make_run, "rlhf", max_steps=8, updates_per_batch=2, **RLHF))
+    assert_same_course(*train_on_both(make_run, "rlhf", max_steps=8, updates_per_batch=2, **RLHF, **QUIET))
 
 
 def test_two_processes_train_the_reward_model_of_one(make_run):
-    assert_same_course(*train_on_both(make_run, "reward", max_steps=8, max_new_tokens=8), prefix="reward")
+    assert_same_course(
+        *train_on_both(make_run, "reward", max_steps=8, max_new_tokens=8, learning_rate=1e-3), prefix="reward"
+    )
 
 
 def test_sigterm_stops_all_processes_at_one_step_and_one_process_goes_on(make_run):

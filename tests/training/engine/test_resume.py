@@ -20,12 +20,13 @@ from training.engine import run as run_module
 from training.engine.run import StopSignal, _config_digest
 
 RLHF = {"max_new_tokens": 6, "group_size": 2, "batch_size": 4, "reward": {"batch_size": 16, "epochs": 2}}
+OFTEN = {"checkpoint_every": 3, "evaluate_every": 3}
+LOOKS = {"probe_prompts": 2, "sample_count": 1, **OFTEN}
 RUNS = {
-    "dpo": {"max_steps": 14, "tuning": "full"},
-    "rlhf": {"max_steps": 8, "updates_per_batch": 2, **RLHF},
-    "reward": {"max_steps": 9, "members": 2, "max_new_tokens": 6},
+    "dpo": {"max_steps": 14, "tuning": "full", **LOOKS},
+    "rlhf": {"max_steps": 8, "updates_per_batch": 2, **RLHF, **LOOKS},
+    "reward": {"max_steps": 9, "members": 2, "max_new_tokens": 6, **OFTEN},
 }
-SMALL = {"probe_prompts": 2, "sample_count": 1, "checkpoint_every": 3, "evaluate_every": 3}
 
 
 @dataclass
@@ -66,7 +67,7 @@ def is_killed(folder: Path, asks: int) -> bool:
 @pytest.mark.parametrize("method", RUNS)
 def test_a_run_killed_at_random_moments_ends_as_if_nothing_had_happened(make_run, method):
     """Moments are drawn by seed until an attempt gets through; some kills come before the first checkpoint."""
-    whole, killed = (make_run(method, name=name, **RUNS[method], **SMALL) for name in ("whole", "killed"))
+    whole, killed = (make_run(method, name=name, **RUNS[method]) for name in ("whole", "killed"))
     counted = Counted()
     assert train_here(whole, counted) == 0
     draw = random.Random(3)
@@ -83,7 +84,7 @@ def manifest(folder: Path) -> Any:
 
 
 def test_a_checkpoint_names_reference_template_data_seed_and_code(make_run):
-    folder = make_run("dpo", max_steps=1, seed=5, **SMALL)
+    folder = make_run("dpo", max_steps=1, seed=5, **LOOKS)
     assert train_here(folder) == 0
     spec = json.loads((folder / "config.json").read_text())
     found = manifest(folder)
@@ -110,7 +111,7 @@ def test_where_a_run_computes_does_not_decide_whether_it_may_go_on():
 
 
 def test_a_checkpoint_of_other_code_is_continued_with_a_warning(make_run, monkeypatch):
-    folder = make_run("dpo", max_steps=6, **SMALL)
+    folder = make_run("dpo", max_steps=6, **LOOKS)
     assert is_killed(folder, 5)
     monkeypatch.setattr(run_module, "code_version", lambda: "another")
     assert train_here(folder) == 0
@@ -122,7 +123,7 @@ def test_a_checkpoint_of_other_code_is_continued_with_a_warning(make_run, monkey
 def test_recomputed_activations_give_the_same_gradients(make_run):
     """Only memory differs: every metric, the norm of the gradient among them, and every weight are the same."""
     plain, recomputed = (
-        make_run("dpo", name=f"recompute-{on}", tuning="full", max_steps=3, gradient_checkpointing=on, **SMALL)
+        make_run("dpo", name=f"recompute-{on}", tuning="full", max_steps=3, gradient_checkpointing=on, **LOOKS)
         for on in (False, True)
     )
     assert (train_here(plain), train_here(recomputed)) == (0, 0)
@@ -130,17 +131,17 @@ def test_recomputed_activations_give_the_same_gradients(make_run):
 
 
 def test_layers_are_computed_twice_with_gradient_checkpointing(make_run, monkeypatch):
-    from transformers.models.llama.modeling_llama import LlamaMLP
+    from transformers.models.llama.modeling_llama import LlamaDecoderLayer
 
     calls = {False: 0, True: 0}
-    forward = LlamaMLP.forward
+    forward = LlamaDecoderLayer.forward
     for on in calls:
 
-        def counted(self, *args, on=on):
+        def counted(self, *args, on=on, **options):
             calls[on] += 1
-            return forward(self, *args)
+            return forward(self, *args, **options)
 
-        monkeypatch.setattr(LlamaMLP, "forward", counted)
+        monkeypatch.setattr(LlamaDecoderLayer, "forward", counted)
         folder = make_run(
             "dpo", name=f"count-{on}", max_steps=3, gradient_checkpointing=on, probe_prompts=0, sample_count=0
         )
@@ -156,7 +157,7 @@ def test_a_poisoned_row_stops_the_run_before_a_checkpoint(make_run, method):
     rows = colour_rows(16, held_out=2)
     rows[0]["weight"] = 1e308
     folder = make_run(
-        method, rows=rows, **({**RLHF, "reward": {"batch_size": 14}} if method == "rlhf" else {}), **SMALL
+        method, rows=rows, **({**RLHF, "reward": {"batch_size": 14}} if method == "rlhf" else {}), **LOOKS
     )
     assert train_here(folder) == 4
     [failed] = events(folder, "failed")
@@ -165,7 +166,7 @@ def test_a_poisoned_row_stops_the_run_before_a_checkpoint(make_run, method):
 
 
 def test_an_exploding_policy_of_rlhf_never_reaches_a_checkpoint(make_run):
-    folder = make_run("rlhf", max_steps=6, learning_rate=1e30, warmup_ratio=0, tuning="full", **RLHF, **SMALL)
+    folder = make_run("rlhf", max_steps=6, learning_rate=1e30, warmup_ratio=0, tuning="full", **RLHF, **LOOKS)
     assert train_here(folder) == 4
     assert len(events(folder, "failed")) == 1
     for path in (folder / "checkpoints").glob("*/state.pt"):
