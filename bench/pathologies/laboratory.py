@@ -113,7 +113,7 @@ class Laboratory:
             data_path=data.path,
             data_sha256=data.sha256,
             cache_dir=self.folder / "cache",
-            config=config,  # type: ignore[arg-type]  # the union of all of them
+            config=config,
             **paths,
         )
         folder.mkdir(parents=True, exist_ok=True)

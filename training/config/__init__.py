@@ -8,7 +8,7 @@ Imports neither Django nor torch, so that a web form, a worker and a trainer can
 Unknown keys are refused: a setting that nothing reads is a bug.
 """
 
-from training.config.base import Frozen, RunConfig, TrainingConfig
+from training.config.base import Frozen, PolicyConfig, RunConfig, TrainingConfig
 from training.config.methods import Makes, Method
 from training.config.pairs import (
     ContrastiveCPOConfig,
@@ -34,6 +34,7 @@ __all__ = [
     "MethodConfig",
     "PPOConfig",
     "PairConfig",
+    "PolicyConfig",
     "RLHFConfig",
     "RewardConfig",
     "RewardModelConfig",

@@ -106,6 +106,17 @@ class TrainingConfig(RunConfig):
     checkpoint_every: Count = Field(
         50, description="Steps between checkpoints, from which a stopped run resumes.", json_schema_extra=ADVANCED
     )
+
+    @model_validator(mode="after")
+    def _alpha_needs_rank(self) -> Self:
+        if self.tuning == "lora" and self.lora_alpha > 64 * self.lora_rank:
+            raise ValueError("lora_alpha is more than 64 times lora_rank: lower it, or raise the rank")
+        return self
+
+
+class PolicyConfig(TrainingConfig):
+    """What a run that makes a policy also does: let it answer, for people to read and for diagnostics."""
+
     sample_count: int = Field(
         4,
         ge=0,
@@ -121,9 +132,3 @@ class TrainingConfig(RunConfig):
         "style and entropy of its own answers; 0 leaves these diagnostics out.",
         json_schema_extra=ADVANCED,
     )
-
-    @model_validator(mode="after")
-    def _alpha_needs_rank(self) -> Self:
-        if self.tuning == "lora" and self.lora_alpha > 64 * self.lora_rank:
-            raise ValueError("lora_alpha is more than 64 times lora_rank: lower it, or raise the rank")
-        return self

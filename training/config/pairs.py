@@ -6,11 +6,11 @@ from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
-from training.config.base import ADVANCED, FlipRate, NotNegative, Positive, TrainingConfig
+from training.config.base import ADVANCED, FlipRate, NotNegative, PolicyConfig, Positive, TrainingConfig
 from training.config.methods import Method
 
 
-class SFTConfig(TrainingConfig):
+class SFTConfig(PolicyConfig):
     """Next-token likelihood of the chosen answer."""
 
     method: Literal[Method.SFT] = Method.SFT
@@ -27,7 +27,7 @@ class SFTConfig(TrainingConfig):
         return self
 
 
-class PairConfig(TrainingConfig):
+class PairConfig(PolicyConfig):
     """What the losses on pairs share."""
 
     beta: Positive = Field(
@@ -101,8 +101,8 @@ class ContrastiveCPOConfig(PairConfig):
     nll_weight: NotNegative = Field(1.0, description="Weight of the chosen answer's negative log-likelihood.")
     nll_per: Literal["token", "answer"] = Field(
         "token",
-        description="Token: the mean over the answer's tokens, close to the authors' code, which takes it over a batch. "
-        "Answer: the sum, as the paper writes it.",
+        description="Token: the mean over the answer's tokens, close to the authors' code, which takes it over a "
+        "batch. Answer: the sum, as the paper writes it.",
         json_schema_extra=ADVANCED,
     )
 

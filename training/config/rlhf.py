@@ -8,7 +8,7 @@ from typing import Annotated, Literal, Self
 import regex
 from pydantic import Field, field_validator, model_validator
 
-from training.config.base import ADVANCED, Count, Fraction, Frozen, NotNegative, Passes, Positive, TrainingConfig
+from training.config.base import ADVANCED, Count, Fraction, Frozen, NotNegative, Passes, PolicyConfig, Positive
 from training.config.methods import Method
 
 
@@ -64,7 +64,7 @@ class RewardRule(Frozen):
         return pattern
 
 
-class RLHFConfig(TrainingConfig):
+class RLHFConfig(PolicyConfig):
     """Reward model, then RLOO (arXiv 2402.14740), GRPO, Dr. GRPO or PPO with the KL estimate inside the reward."""
 
     method: Literal[Method.RLHF] = Method.RLHF

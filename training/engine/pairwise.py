@@ -80,7 +80,7 @@ class Known:
 
 def train_on_pairs(run: Run, pair_loss: PairLoss, reward_gaps: RewardGaps | None = None) -> None:
     """Train with a loss on pairs and write the artifact; raises EngineError or Stopped."""
-    config = run.training
+    config = run.policy_config
     policy = load_policy(run.spec.model_path, config)
     examples = load_examples(run, policy, paired=True)
     order = examples.order(config)

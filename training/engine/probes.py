@@ -52,7 +52,7 @@ def make_probe(
     `reference` gives the frozen model where one is in memory; `scores` judges answers, as a reward model does.
     """
     max_new_tokens = min(max_new_tokens, policy.context_length // 2)
-    asked = _askable(policy, held_out, max_new_tokens)[: run.training.probe_prompts]
+    asked = _askable(policy, held_out, max_new_tokens)[: run.policy_config.probe_prompts]
     if not asked:
         return no_probe
     if reference is None and not _from_random_weights(run):

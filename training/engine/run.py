@@ -14,7 +14,7 @@ from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from training.config import RunConfig, RunSpec, TrainingConfig
+from training.config import PolicyConfig, RunConfig, RunSpec, TrainingConfig
 from training.digests import folder_digest
 from training.engine.errors import Stopped
 from training.engine.events import EventWriter
@@ -87,6 +87,14 @@ class Run:
         config = self.spec.config
         if not isinstance(config, TrainingConfig):
             raise TypeError(f"{config.method} trains nothing")
+        return config
+
+    @property
+    def policy_config(self) -> PolicyConfig:
+        """The configuration of a run that makes a policy; raises TypeError for any other."""
+        config = self.spec.config
+        if not isinstance(config, PolicyConfig):
+            raise TypeError(f"{config.method} makes no policy")
         return config
 
     def lap(self) -> float:

@@ -23,7 +23,7 @@ from training.engine.run import Run
 
 def train(run: Run) -> None:
     """Train and write the artifact; raises EngineError or Stopped."""
-    config = run.training
+    config = run.policy_config
     policy = load_policy(run.spec.model_path, config)
     examples = load_examples(run, policy, paired=False)
     make_trainable(policy, config)

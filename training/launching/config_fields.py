@@ -13,7 +13,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
-from training.config import CONFIG_CLASSES, Method, TrainingConfig
+from training.config import CONFIG_CLASSES, Method, PolicyConfig
 
 LABELS = {
     "max_steps": "Step limit",
@@ -120,7 +120,7 @@ def _walk(config_class: type[BaseModel], group: str = "") -> Iterator[Setting]:
         if isinstance(annotation, type) and issubclass(annotation, BaseModel):
             yield from _walk(annotation, f"{name}.")
         elif name != "method":
-            yield Setting(f"{group}{name}", info, common=not group and name in TrainingConfig.model_fields)
+            yield Setting(f"{group}{name}", info, common=not group and name in PolicyConfig.model_fields)
 
 
 def flatten(values: Mapping[str, Any], group: str = "") -> dict[str, Any]:

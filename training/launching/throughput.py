@@ -56,7 +56,8 @@ def forecast(method: Method, config: RunConfig, base: Policy, version: DatasetVe
     expected = estimate(method, config, read_shape(model_folder(base)), data_shape(version))
     device = this_device()
     measured = earlier_runs(method, config, base)
-    limit = int(config.memory_limit_gib * 1024**3) or _memory_of_one(device, config)
+    own_limit = config.memory_limit_gib if isinstance(config, TrainingConfig) else 0.0
+    limit = int(own_limit * 1024**3) or _memory_of_one(device, config)
     return Forecast(expected, device, measured, _seconds(config, expected, device, measured), limit)
 
 

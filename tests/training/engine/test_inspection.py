@@ -197,7 +197,7 @@ def length_biased(count: int, held_out: int, *, longer_wins: float = 0.9) -> lis
 @pytest.fixture
 def judge(make_run) -> Callable[..., Path]:
     def make(rows: Any, **config: Any) -> Path:
-        folder = make_run("reward", name="judge", rows=rows, max_new_tokens=4, probe_prompts=0, **config)
+        folder = make_run("reward", name="judge", rows=rows, max_new_tokens=4, **config)
         assert train_here(folder) == 0, events(folder, "failed")
         return Path(folder) / "artifact"
 

@@ -215,7 +215,7 @@ def test_a_reward_margin_without_a_reward_model_is_refused(make_run):
 
 def test_reward_gaps_are_credited(make_run):
     """Every floor is out of reach, so the first loss falls exactly where the reward model gives pairs credit."""
-    reward = make_run("reward", name="reward", learning_rate=1e-2, epochs=3, max_new_tokens=8, **QUIET)
+    reward = make_run("reward", name="reward", learning_rate=1e-2, epochs=3, max_new_tokens=8)
     assert train_here(reward) == 0
     first = {}
     for credited in (False, True):
