@@ -34,12 +34,7 @@ def weights(folder: Path, prefix: str = "step") -> dict[str, torch.Tensor]:
 
 def train_on_both(make_run: Any, method: str, **config: Any) -> tuple[Path, Path]:
     """The same run in one process and in two."""
-<<<<<<< tests/training/engine/test_distributed.py
-    quiet = {"learning_rate": 1e-3} if method == "reward" else QUIET  # a reward model gives no answers to show
-    one, two = (make_run(method, name=f"on-{n}", devices=n, **{**quiet, **config}) for n in (1, 2))
-=======
     one, two = (make_run(method, name=f"on-{n}", devices=n, **config) for n in (1, 2))
->>>>>>> /tmp/m_new
     assert train_here(one) == 0
     assert train(two) == 0, (two / "trainer.log").read_text()[-3000:]
     return one, two

@@ -9,7 +9,6 @@ import signal
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from typing import Any
 
 import pytest
 import torch
@@ -23,16 +22,11 @@ from training.engine.run import StopSignal, _config_digest
 RLHF = {"max_new_tokens": 6, "group_size": 2, "batch_size": 4, "reward": {"batch_size": 16, "epochs": 2}}
 OFTEN = {"checkpoint_every": 3, "evaluate_every": 3}
 LOOKS = {"probe_prompts": 2, "sample_count": 1, **OFTEN}
-RUNS: dict[str, dict[str, Any]] = {
+RUNS = {
     "dpo": {"max_steps": 14, "tuning": "full", **LOOKS},
     "rlhf": {"max_steps": 8, "updates_per_batch": 2, **RLHF, **LOOKS},
     "reward": {"max_steps": 9, "members": 2, "max_new_tokens": 6, **OFTEN},
 }
-<<<<<<< tests/training/engine/test_resume.py
-OFTEN = {"checkpoint_every": 3, "evaluate_every": 3}
-SMALL = {"probe_prompts": 2, "sample_count": 1, **OFTEN}
-=======
->>>>>>> /tmp/m_new
 
 
 @dataclass
@@ -73,12 +67,7 @@ def is_killed(folder: Path, asks: int) -> bool:
 @pytest.mark.parametrize("method", RUNS)
 def test_a_run_killed_at_random_moments_ends_as_if_nothing_had_happened(make_run, method):
     """Moments are drawn by seed until an attempt gets through; some kills come before the first checkpoint."""
-<<<<<<< tests/training/engine/test_resume.py
-    often = OFTEN if method == "reward" else SMALL  # a reward model gives no answers to show
-    whole, killed = (make_run(method, name=name, **RUNS[method], **often) for name in ("whole", "killed"))
-=======
     whole, killed = (make_run(method, name=name, **RUNS[method]) for name in ("whole", "killed"))
->>>>>>> /tmp/m_new
     counted = Counted()
     assert train_here(whole, counted) == 0
     draw = random.Random(3)
