@@ -22,7 +22,7 @@ from training.engine.run import StopSignal, _config_digest
 RLHF = {"max_new_tokens": 6, "group_size": 2, "batch_size": 4, "reward": {"batch_size": 16, "epochs": 2}}
 OFTEN = {"checkpoint_every": 3, "evaluate_every": 3}
 LOOKS = {"probe_prompts": 2, "sample_count": 1, **OFTEN}
-RUNS = {
+RUNS: dict[str, dict[str, Any]] = {
     "dpo": {"max_steps": 14, "tuning": "full", **LOOKS},
     "rlhf": {"max_steps": 8, "updates_per_batch": 2, **RLHF, **LOOKS},
     "reward": {"max_steps": 9, "members": 2, "max_new_tokens": 6, **OFTEN},
