@@ -10,12 +10,16 @@ from __future__ import annotations
 from typing import Any
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from training.engine.products import product
 
 CHUNK_ELEMENTS = 1 << 24
 """Most logits alive at once: 64 MiB in fp32. What does not fit is computed again in the backward pass."""
+
+MULTIPLE = 32
+"""Rows are filled up to a multiple of this, so that few sizes of large buffers occur; see packing.MULTIPLE."""
 
 _IN_CACHE = 1 << 19
 """Logits that one pass over rows works on at a time."""
@@ -26,8 +30,12 @@ def target_log_probs(states: Tensor, weight: Tensor, targets: Tensor, *, factor:
 
     states [n, hidden], weight [vocabulary, hidden], targets [n] -> [n]; in autocast's format where it is on.
     """
-    output: Tensor = _TargetLogProbs.apply(states, weight, targets, factor)
-    return output
+    rows = len(targets)
+    missing = -rows % MULTIPLE
+    output: Tensor = _TargetLogProbs.apply(
+        F.pad(states, (0, 0, 0, missing)), weight, F.pad(targets, (0, missing)), factor
+    )
+    return output[:rows]
 
 
 class _TargetLogProbs(torch.autograd.Function):

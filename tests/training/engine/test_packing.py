@@ -12,7 +12,7 @@ from tests.training.engine.conftest import example, save_model
 from training.config import DPOConfig
 from training.engine import lm_head
 from training.engine.logprobs import answer_log_probs
-from training.engine.packing import PADDING, Example, pack, split_by_tokens
+from training.engine.packing import MULTIPLE, PADDING, Example, pack, split_by_tokens
 from training.engine.policy import Policy, load_policy
 
 ARCHITECTURES = ["llama", "qwen2", "gpt2"]
@@ -75,8 +75,9 @@ def test_rows_are_filled_until_the_longest_example_or_the_row_length():
 
 def test_one_row_holds_every_token_once_and_its_segments_are_the_examples():
     batch = pack([example(3, 2, 1), example(2, 4, first=50)], one_row=True)
-    assert batch.tokens.shape == (1, 12)
-    assert [(s.start, s.end) for s in batch.segments()] == [(0, 6), (6, 12)]
+    assert batch.tokens.shape == (1, MULTIPLE)
+    assert (batch.example_of != PADDING).sum() == 12
+    assert [(s.start, s.end) for s in batch.segments()] == [(0, 6), (6, 12), (12, MULTIPLE)]
 
 
 def test_a_segments_mask_is_its_block_of_the_whole_mask():
