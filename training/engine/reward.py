@@ -67,7 +67,8 @@ def train(run: Run) -> None:
         if member > 0 and config.tuning == "full":
             base = load_policy(run.spec.model_path, config)  # the weights that were loaded have been trained
         stage = _Stage.of_member(member, config)
-        model = _fresh_model(base, stage.config)
+        body = frozen_copy(base, share_weights=True) if config.tuning == "lora" else base
+        model = _fresh_model(body, stage.config)
         checkpoint = loop.find_checkpoint(run, stage.name)
         if member == 0:
             run.started(model.body, examples, examples.order(config).steps, checkpoint)
@@ -80,10 +81,11 @@ def train(run: Run) -> None:
     _conclude(run, folder, state, gaps)
 
 
-def obtain(run: Run, base: Policy, reference: Policy, examples: Examples, state: State) -> RewardModel:
+def obtain(run: Run, reference: Policy, examples: Examples, state: State) -> RewardModel:
     """RLHF's frozen reward model: the one that the run names; else the run's own, trained now if it is not there yet.
 
-    `base` becomes its body; `reference`, whose answers fix the scale, stays as it is. `state` receives what was spent.
+    Its body begins as a copy of `reference`, which stays as it is and whose answers fix the scale. `state` receives
+    what was spent.
     """
     config = run.spec.config
     assert isinstance(config, RLHFConfig)
@@ -95,7 +97,8 @@ def obtain(run: Run, base: Policy, reference: Policy, examples: Examples, state:
             setattr(state, name, value)
         return load_reward_model(folder, reference)
     stage = _Stage(FIRST, STAGE, _reward_config(config))
-    model = _fresh_model(base, stage.config)
+    body = frozen_copy(reference, share_weights=config.tuning == "lora")
+    model = _fresh_model(body, stage.config)
     facts = {**describe_base(run.spec.model_path, reference), "identity": run.identity}
     _fit(run, model, examples, stage, state, loop.find_checkpoint(run, stage.name))
     answers = _base_answers(run, reference, examples, stage.config, temperature=config.temperature)
@@ -129,9 +132,8 @@ def _reward_config(config: RLHFConfig) -> RewardModelConfig:
     return RewardModelConfig(**{**shared, **config.reward.model_dump(), "max_steps": 0})
 
 
-def _fresh_model(base: Policy, config: RewardModelConfig) -> RewardModel:
-    """An untrained reward model: an adapter on a copy that shares the base's weights, or else the base itself."""
-    body = frozen_copy(base, share_weights=True) if config.tuning == "lora" else base
+def _fresh_model(body: Policy, config: RewardModelConfig) -> RewardModel:
+    """An untrained reward model: a fresh adapter, or all weights, of `body`, which becomes its own."""
     make_trainable(body, config)
     lm_head = body.model.get_output_embeddings()
     if lm_head.weight is not body.model.get_input_embeddings().weight:

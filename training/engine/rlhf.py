@@ -49,8 +49,7 @@ def train(run: Run) -> None:
     examples = load_examples(run, policy, paired=True)
     prompts = _usable_prompts(run, policy, examples, config)
     order = Order(len(prompts), config.batch_size, config.epochs, config.max_steps, config.seed)
-    shared = config.tuning == "lora"
-    reference, reward_body = frozen_copy(policy, share_weights=shared), frozen_copy(policy, share_weights=shared)
+    reference = frozen_copy(policy, share_weights=config.tuning == "lora")
     make_trainable(policy, config)
     checkpoint = loop.find_checkpoint(run, "step")
     run.started(policy, examples, order.steps, checkpoint)
@@ -60,7 +59,7 @@ def train(run: Run) -> None:
     actors = Actors(
         policy,
         reference,
-        reward.obtain(run, reward_body, reference, examples, spent),
+        reward.obtain(run, reference, examples, spent),
         sampler=_sampler(run, policy, config, max(map(len, prompts))),
         value_head=fresh_value_head(policy) if config.algorithm == "ppo" else None,
     )

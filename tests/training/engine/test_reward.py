@@ -14,7 +14,7 @@ from tests.training.engine.conftest import colour_rows, events, open_run, save_m
 from training.config import RewardModelConfig, RLHFConfig
 from training.engine import reward
 from training.engine.data import load_examples
-from training.engine.policy import load_policy
+from training.engine.policy import Policy, frozen_copy, load_policy
 from training.engine.reward import load_reward_model
 from training.engine.run import StopSignal
 
@@ -155,6 +155,24 @@ def test_rlhf_takes_a_reward_model_that_it_is_given(make_run, ensemble):
     assert train_here(folder) == 0
     assert "training the reward model" not in [e["name"] for e in events(folder, "stage")]
     assert not (folder / "reward_model").exists()
+
+
+def test_rlhf_with_full_weights_holds_no_more_copies_than_it_has_models(make_run, ensemble, monkeypatch):
+    """A given reward model over an adapter shares the reference's weights: one copy of the policy, for the reference.
+    One that is trained has weights of its own: a second copy."""
+    copied = []
+
+    def counted(policy: Policy, *, share_weights: bool) -> Policy:
+        copied.append(share_weights)
+        return frozen_copy(policy, share_weights=share_weights)
+
+    for module in ("rlhf", "reward", "reward_artifacts"):
+        monkeypatch.setattr(f"training.engine.{module}.frozen_copy", counted)
+    given = give_reward_model(make_run("rlhf", name="given", tuning="full", **RLHF), ensemble / "artifact")
+    for folder, copies in ((given, 1), (make_run("rlhf", name="trained", tuning="full", **RLHF), 2)):
+        copied.clear()
+        assert train_here(folder) == 0
+        assert copied.count(False) == copies
 
 
 def test_rlhf_refuses_a_reward_model_of_another_base(make_run, ensemble, tmp_path):
