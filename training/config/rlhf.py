@@ -6,7 +6,7 @@ import re
 from typing import Annotated, Literal, Self
 
 import regex
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, ValidationError, field_validator, model_validator
 
 from training.config.base import ADVANCED, Count, Fraction, Frozen, NotNegative, Passes, PolicyConfig, Positive
 from training.config.methods import Method
@@ -158,6 +158,7 @@ def _rule(line: str) -> RewardRule:
             f"rules must hold a name in small letters, a number and a regular expression on each line, not {line!r}"
         )
     try:
-        return RewardRule(name=parts[0], value=float(parts[1]), pattern=parts[2])
-    except ValueError as error:
-        raise ValueError(f"rules holds {line!r}: {error}") from None
+        return RewardRule.model_validate(dict(zip(("name", "value", "pattern"), parts, strict=True)))
+    except ValidationError as error:
+        fault = error.errors()[0]["msg"].removeprefix("Value error, ")
+        raise ValueError(f"rules holds {line!r}: {fault}") from None

@@ -232,4 +232,4 @@ def sentence(detail: ErrorDetails, setting: Setting | None) -> str:
 
 def _capitalised(message: str) -> str:
     name, space, rest = message.partition(" ")
-    return f"{LABELS.get(name, name[:1].upper() + name[1:])}{space}{rest}".rstrip(".") + "."
+    return f"{LABELS.get(name, name[:1].upper() + name[1:].replace('_', ' '))}{space}{rest}".rstrip(".") + "."
