@@ -56,6 +56,15 @@ def smaller_steps(config: TrainingConfig, sentence: str) -> Remedy:
     return again(config, sentence, f"Halve the step size to {rate:.3g}", learning_rate=rate)
 
 
+def longer(config: TrainingConfig, sentence: str) -> Remedy:
+    """The same run for twice as long, by whichever setting ends it."""
+    if config.max_steps:
+        steps = 2 * config.max_steps
+        return again(config, sentence, f"Train {steps} steps", max_steps=steps)
+    epochs = 2 * config.epochs
+    return again(config, sentence, f"Train {epochs:g} passes", epochs=epochs)
+
+
 def percent(share: float) -> str:
     """0.213 -> '21 %'."""
     return f"{100 * share:.0f} %"

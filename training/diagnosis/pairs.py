@@ -13,7 +13,7 @@ from training.config import (
     TrainingConfig,
 )
 from training.diagnosis import thresholds as t
-from training.diagnosis.alarms import Alarm, Remedy, Rule, again, percent, smaller_steps
+from training.diagnosis.alarms import Alarm, Remedy, Rule, again, longer, method_of, percent, smaller_steps
 from training.diagnosis.curves import Curve, Curves
 from training.diagnosis.evidence import Evidence
 
@@ -49,9 +49,7 @@ def _satisfied(config: DPOConfig | CPOConfig) -> str:
 
 def _region_remedies(config: DPOConfig | CPOConfig) -> tuple[Remedy, ...]:
     if isinstance(config, CPOConfig):
-        epochs = 2 * config.epochs
-        longer = again(config, "The floor keeps pushing; give it time.", f"Train {epochs:g} passes", epochs=epochs)
-        return (longer,)
+        return (longer(config, "The floor keeps pushing; give it time."),)
     floor = Remedy(
         "Constrained CPO with floor 0 asks for the right order on every pair, at the same budget. Where labels are "
         "wrong it pushes harder too, so look at some of the pairs first.",
@@ -277,7 +275,7 @@ def margin_without_accuracy(curves: Curves, config: RunConfig) -> Alarm | None:
                 f"Train {accuracy.steps[then]} steps",
                 max_steps=accuracy.steps[then],
             ),
-            _firmer(config),
+            *((_firmer(config),) if method_of(config).has_reference else ()),  # elsewhere β holds nothing back
         ),
     )
 

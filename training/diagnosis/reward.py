@@ -40,6 +40,7 @@ def length_bias(curves: Curves, config: RunConfig) -> Alarm | None:
             f" It prefers the longer answer in {percent(preferred.last)} of the pairs, the labels do in "
             f"{percent(labelled.last)}."
         )
+    towards_long = preferred.last > labelled.last if excess else correlation.last > 0
     return Alarm(
         name="length_bias",
         title="The reward follows length",
@@ -47,8 +48,8 @@ def length_bias(curves: Curves, config: RunConfig) -> Alarm | None:
         since=correlated if correlated is not None else correlation.steps[-1],
         measure="length_correlation",
         level="error",
-        evidence=Evidence("reward", "misled_by_length" if correlation.last > 0 else "misranked"),
-        remedies=_length_remedies(config),
+        evidence=Evidence("reward", "misled_by_length" if towards_long else "misranked"),
+        remedies=_length_remedies(config, towards_long=towards_long),
     )
 
 
@@ -56,9 +57,10 @@ def _follows_length(correlation: float) -> bool:
     return correlation >= t.LENGTH_CORRELATION.value or correlation <= t.LENGTH_CORRELATION_NEGATIVE.value
 
 
-def _length_remedies(config: RunConfig) -> tuple[Remedy, ...]:
-    data = Remedy("Balance the data: add pairs in which the shorter answer is the better one, then train again.")
-    if isinstance(config, RLHFConfig):
+def _length_remedies(config: RunConfig, *, towards_long: bool) -> tuple[Remedy, ...]:
+    missing = "shorter" if towards_long else "longer"
+    data = Remedy(f"Balance the data: add pairs in which the {missing} answer is the better one, then train again.")
+    if isinstance(config, RLHFConfig) and towards_long:  # a price would make short answers shorter still
         price = 2 * config.length_penalty or 0.02
         sentence = "Until then a price per token takes the advantage of long answers away."
         return (data, again(config, sentence, f"Charge {price:g} a token", length_penalty=price))
@@ -86,13 +88,13 @@ def miscalibrated(curves: Curves, config: RunConfig) -> Alarm | None:
         measure="ece",
         level="error" if error.last > max(t.ECE_GRAVE.value, limit) else "warning",
         evidence=Evidence("reward", "misranked"),
-        remedies=_calibration_remedies(config),
+        remedies=_calibration_remedies(config, too_sure=bool(sure)),
     )
 
 
-def _calibration_remedies(config: RunConfig) -> tuple[Remedy, ...]:
+def _calibration_remedies(config: RunConfig, *, too_sure: bool) -> tuple[Remedy, ...]:
     fitted = Remedy("The fitted temperature is stored with the model and corrects probabilities, not rankings.")
-    if isinstance(config, RewardModelConfig) and config.epochs > 1:
+    if too_sure and isinstance(config, RewardModelConfig) and config.epochs > 1 and not config.max_steps:
         return (fitted, again(config, "Reward models grow too sure with every pass.", "Train one pass", epochs=1.0))
     return (fitted,)
 

@@ -90,7 +90,7 @@ def _length_remedies(config: TrainingConfig, curves: Curves, word: str) -> tuple
         sentence = "A price for every token beyond the reference's length takes the gain away."
         changes = {"length_penalty": price, "length_penalty_from": begin}
         return (again(config, sentence, f"Charge {price:g} a token from {begin} on", **changes),)
-    if isinstance(config, DPOConfig) and not config.length_normalised:
+    if isinstance(config, DPOConfig) and not config.length_normalised and config.loss != "ipo":
         sentence = (
             "Mean in place of summed log-probabilities weigh long and short answers alike; β must be larger then."
         )

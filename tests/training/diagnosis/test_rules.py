@@ -229,6 +229,56 @@ def test_dpo_is_led_to_constrained_cpo_and_constrained_cpo_to_more_time():
     assert (cpo.method, cpo.changes) == (Method.CPO, {"epochs": 4.0})
 
 
+def test_a_run_that_steps_end_is_lengthened_by_steps():
+    """Where max_steps is set, epochs are ignored."""
+    sick = {"held_out__undesirable_share": [0, 0.2, 0.2]}
+    [cpo] = open_alarms("cpo", {"max_steps": 50}, **REGION, **sick)["undesirable_region"].remedies
+    assert (cpo.changes, cpo.button) == ({"max_steps": 100}, "Train 100 steps")
+
+
+def test_a_larger_beta_is_advised_only_where_it_holds_the_policy():
+    """SimPO and contrastive CPO have no reference; their β scales the gap."""
+    _, _, both, sick, _ = CASES["margin_without_accuracy"]
+    changed = {
+        method: {key for remedy in alarm.remedies for key in remedy.changes}
+        for method in ("dpo", "cpo", "simpo", "contrastive_cpo")
+        for alarm in [open_alarms(method, **both, **sick)["margin_without_accuracy"]]
+    }
+    assert changed["dpo"] == changed["cpo"] == {"max_steps", "beta"}
+    assert changed["simpo"] == changed["contrastive_cpo"] == {"max_steps"}
+
+
+def test_ipo_is_not_told_to_normalise_by_length_which_it_does():
+    [remedy] = open_alarms("dpo", {"loss": "ipo"}, own__length_ratio=[1, 1.4, 1.5])["length_drift"].remedies
+    assert remedy.changes == {"beta": 0.2}
+
+
+def test_a_reward_for_short_answers_is_not_remedied_by_a_price_on_long_ones():
+    curves: dict[str, list[float]] = {
+        "reward_held_out__accuracy_longer_chosen": [0.3] * 5,
+        "reward_held_out__accuracy_shorter_chosen": [0.9] * 5,
+    }
+    long, short = (
+        open_alarms("rlhf", **curves, reward_held_out__length_correlation=[0, sign * 0.5, sign * 0.5])["length_bias"]
+        for sign in (1, -1)
+    )
+    assert long.remedies[1].changes == {"length_penalty": 0.02}
+    assert "the shorter answer" in long.remedies[0].sentence
+    assert [remedy.changes for remedy in short.remedies] == [{}]
+    assert "the longer answer" in short.remedies[0].sentence
+
+
+@pytest.mark.parametrize(
+    "config, temperature, advised",
+    [({"epochs": 3}, 2.0, True), ({"epochs": 3}, 0.5, False), ({"epochs": 3, "max_steps": 9}, 2.0, False)],
+    ids=["too sure", "not sure enough", "epochs ignored"],
+)
+def test_fewer_passes_are_advised_to_a_reward_model_that_is_too_sure(config, temperature, advised):
+    curves = {"reward_held_out__ece": [0.2] * 3, "reward_held_out__temperature": [temperature] * 3}
+    remedies = open_alarms("reward", config, **curves)["miscalibrated"].remedies
+    assert ({"epochs": 1.0} in [remedy.changes for remedy in remedies]) == advised
+
+
 def test_without_kl_over_optimisation_is_remedied_by_one():
     """methods.md: the published default of 0.05 nats is where to begin."""
     _, config, both, sick, _ = CASES["over_optimisation"]
