@@ -41,10 +41,11 @@ def measure(key: str) -> Measure:
 _PAIRS = (
     Measure(
         key="loss",
-        pattern=r"^(train|held_out)/(loss|nll)$",
+        pattern=r"^(train|held_out|(reward|member_\d+)(_held_out)?)/loss$",
         title="Loss",
-        definition="What training minimises, on the pairs of a step and on held-out pairs that are never trained on.",
-        formula="mean over pairs (rows for SFT) of the method's loss",
+        definition="What training minimises, on the pairs of a step and on held-out pairs that are never trained on. "
+        "For the policy of RLHF it is a surrogate, of which only the gradient means something.",
+        formula="mean over pairs (tokens for SFT) of the method's loss, by weight",
         healthy="Both fall; the held-out one may flatten but does not turn. Losses of different methods do "
         "not compare.",
         remedy="Stop where the held-out loss is lowest, or take fewer passes.",
@@ -67,7 +68,7 @@ _PAIRS = (
         pattern=r"/implicit_reward_accuracy$",
         title="Accuracy of the implicit reward",
         definition="Share of pairs that training has moved towards the chosen answer, relative to the reference.",
-        formula="mean 1[δ_θ > δ_ref]",
+        formula="mean 1[δ_θ > δ_ref + 0.01]: less than a hundredth of a nat may be rounding, so it begins at 0",
         healthy="Rises on training and held-out pairs alike. It can be high while the policy still ranks wrongly.",
         remedy="Above its threshold, look at the ranking accuracy: it should have risen too.",
         thresholds=(t.REWARD_ACCURACY,),
@@ -214,7 +215,8 @@ _REWARD = (
         title="Accuracy of the reward model",
         definition="Share of pairs whose chosen answer gets the higher score; on held-out pairs also for those whose "
         "longer, and whose shorter, answer was chosen.",
-        formula="mean 1[r(chosen) > r(rejected)]",
+        formula="mean 1[r(chosen) > r(rejected)], by weight; where a label is a probability, that of the answer "
+        "which scores higher",
         healthy="65 to 75 % is usual where people themselves disagree; alike for longer and shorter.",
     ),
     Measure(

@@ -138,7 +138,7 @@ def _report(run: Run, examples: Examples, limit: int) -> None:
     if examples.doubted:
         run.events.notice(
             f"{examples.doubted} pairs have a label below 0.5: they pull towards their rejected answer, though "
-            "accuracies count the chosen one as right.",
+            "all accuracies but a reward model's own count the chosen one as right.",
             level="warning",
         )
     if examples.train or (examples.held_out and not run.spec.config.method.trains):

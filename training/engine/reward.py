@@ -36,7 +36,7 @@ from training.engine.reward_artifacts import (
     read_facts,
     save,
 )
-from training.engine.reward_measures import Array, disagreement, held_out_measures, pair_loss, raw_pair_scores
+from training.engine.reward_measures import Array, disagreement, held_out_measures, pair_loss, ranking, raw_pair_scores
 from training.engine.rollouts import sample
 from training.engine.run import Run, this_rank
 
@@ -187,10 +187,9 @@ def _parts(model: RewardModel, pairs: Sequence[Example], stage: _Stage) -> list[
         scores = model.raw_scores(model.body.collate(rows)).view(-1, 2)
         weights = torch.tensor([row.weight for row in rows], device=scores.device)
         loss = losses.weighted_mean(pair_loss(scores, rows, config), weights, total)
-        chosen, rejected = scores.detach().unbind(1)
         metrics = {
-            f"{stage.name}/accuracy": losses.weighted_mean((chosen > rejected).float(), weights, total),
-            f"{stage.name}/margin": losses.weighted_mean(chosen - rejected, weights, total),
+            f"{stage.name}/{name}": losses.weighted_mean(values, weights, total)
+            for name, values in ranking(scores.detach(), rows).items()
         }
         return Part(loss, metrics, sum(row.length for row in rows))
 

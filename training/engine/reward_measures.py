@@ -38,6 +38,14 @@ def pair_loss(scores: Tensor, pairs: Sequence[Example], config: RewardModelConfi
     return losses.bradley_terry(chosen, rejected, centring=config.centring, margin=margin, label=label)
 
 
+def ranking(scores: Tensor, pairs: Sequence[Example]) -> dict[str, Tensor]:
+    """Accuracy and margin of each pair [n], of raw scores [n, 2], as `held_out_measures` means them: by the label."""
+    gaps = scores[:, 0] - scores[:, 1]
+    right = torch.heaviside(gaps, gaps.new_tensor(0.5))  # a tie is right half the time
+    labels = gaps.new_tensor([pair.label for pair in pairs])
+    return {"accuracy": losses.expected_over_label(right, 1 - right, labels), "margin": gaps}
+
+
 def held_out_measures(scores: Tensor, pairs: Sequence[Example], config: RewardModelConfig) -> dict[str, float]:
     """Every measure of one member; raw scores [n, 2], chosen first. Nothing where there are no pairs."""
     if not pairs:

@@ -20,7 +20,9 @@ rollout/clip_share rollout/ratio_max rollout/sampler_gap rollout/entropy rollout
 reward_held_out/accuracy reward_held_out/accuracy_longer_chosen reward_held_out/ece reward_held_out/ece_by_chance
 reward_held_out/brier reward_held_out/log_loss reward_held_out/temperature reward_held_out/length_correlation
 reward_held_out/longer_preferred reward_held_out/longer_chosen reward_held_out/disagreement reward_held_out/member_gap
-reward_held_out/margin
+reward_held_out/margin reward/loss reward/accuracy reward/margin reward_held_out/loss reward_held_out/contradicted_share
+reward/grad_norm reward/learning_rate held_out/reference_ranking_accuracy_per_token held_out/rejected_displacement
+held_out/rejected_displacement_per_token
 """
 
 

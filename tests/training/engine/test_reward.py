@@ -190,6 +190,16 @@ def test_rlhf_trains_with_the_settings_of_its_first_stage():
     assert (found.max_steps, found.seed, found.lora_rank, found.max_new_tokens) == (0, 3, 4, 9)
 
 
+def test_training_accuracy_goes_by_the_label(make_run):
+    """Labels of 0.8 and a model that learns them: 8 of 10 pairs are right on average, on both sides."""
+    rows = [{**row, "label": 0.8} for row in colour_rows(40, held_out=8)]
+    folder = make_run("reward", rows=rows, **QUICK)
+    assert train_here(folder) == 0
+    measured = result(folder)["metrics"]
+    assert measured["reward/accuracy"] == pytest.approx(0.8)
+    assert measured["reward_held_out/accuracy"] == pytest.approx(0.8)
+
+
 def test_a_pair_of_weight_0_does_not_move_the_model(make_run, model_folder):
     run = open_run(make_run("reward", **QUICK))
     config = run.spec.config

@@ -10,7 +10,7 @@ import torch
 
 from training.config import RewardModelConfig
 from training.engine.packing import Example
-from training.engine.reward_measures import disagreement, held_out_measures, length_measures, pair_loss
+from training.engine.reward_measures import disagreement, held_out_measures, length_measures, pair_loss, ranking
 
 LOG_3 = math.log(3)
 
@@ -43,6 +43,19 @@ def test_a_soft_label_mixes_both_orders():
     """-(0.9) log(3/4) - (0.1) log(1/4) = 0.25891 + 0.13863 = 0.39754."""
     [loss] = pair_loss(torch.tensor([[LOG_3, 0.0]]), [pair(label=0.9)], config())
     assert float(loss) == pytest.approx(0.39754, abs=1e-5)
+
+
+def test_training_pairs_are_judged_by_their_labels_as_held_out_ones_are():
+    """Labels 0.7, 0.7 and 1, scored right, wrong and alike: 0.7, 0.3 and 0.5. Were the training pairs counted by
+    which answer is called chosen, soft labels alone would open a gap to the held-out ones."""
+    scores = torch.tensor([[LOG_3, 0.0], [0.0, LOG_3], [1.0, 1.0]])
+    pairs = [pair(label=0.7), pair(label=0.7), pair()]
+    found = ranking(scores, pairs)
+    assert found["accuracy"].tolist() == pytest.approx([0.7, 0.3, 0.5])
+    expected = held_out_measures(scores, pairs, config())
+    assert {name: float(values.mean()) for name, values in found.items()} == pytest.approx(
+        {name: expected[name] for name in found}
+    )
 
 
 def test_loss_accuracy_and_margin_are_weighted_and_calibration_is_not():
