@@ -46,7 +46,7 @@ class RunConfig(Frozen):
     @field_validator("precision", mode="before")
     @classmethod
     def _no_half(cls, value: Any) -> Any:
-        if value in {"fp16", "float16", "half"}:
+        if isinstance(value, str) and value in {"fp16", "float16", "half"}:
             raise ValueError(
                 "fp16 overflows where log-probabilities are summed, and CPUs have no fast form of it: choose bf16"
             )

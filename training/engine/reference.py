@@ -35,7 +35,7 @@ def reference_log_probs(run: Run, policy: Policy, pairs: Sequence[Example]) -> T
     if missing:
         run.stage(STAGE)
         table[[pair.row for pair in missing]] = _compute(run, policy, missing)
-        _store(path, table)
+        table = agreed(_store(path, table))
     return table[[pair.row for pair in pairs]]
 
 
@@ -48,15 +48,19 @@ def _extended(table: Tensor, rows: int) -> Tensor:
     return torch.cat([table, torch.full((max(0, rows - len(table)), 2), torch.nan)])
 
 
-def _store(path: Path, table: Tensor) -> None:
-    """Atomically, with what another run has stored in the meantime."""
+def _store(path: Path, table: Tensor) -> Tensor:
+    """Atomically, and returns what is stored: with the values that another run has stored in the meantime.
+
+    They stay, though only rounding tells them from this run's: either run reads them again when it resumes.
+    """
     stored = _stored(path)
-    table = _extended(table, len(stored))
-    table = torch.where(table.isnan(), _extended(stored, len(table)), table)
+    stored, table = _extended(stored, len(table)), _extended(table, len(stored))
+    table = torch.where(stored.isnan(), table, stored)
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     save_file({"log_probs": table.contiguous()}, temporary)
     temporary.replace(path)
+    return table
 
 
 def _key(run: Run, policy: Policy) -> str:

@@ -95,3 +95,11 @@ def test_what_another_run_stored_in_the_meantime_is_kept(tmp_path):
     reference._store(path, torch.tensor([[nan, nan], [3.0, 4.0]]))
     assert load_file(path)["log_probs"].tolist() == [[1, 2], [3, 4], [5, 6]]
     assert [p.name for p in tmp_path.iterdir()] == ["table.safetensors"]
+
+
+def test_of_a_row_that_two_runs_computed_both_go_on_with_what_was_stored_first(tmp_path):
+    """Rounding depends on what else is in a pass; a run that resumes reads the file, and must find what it had."""
+    path, nan = tmp_path / "table.safetensors", torch.nan
+    reference._store(path, torch.tensor([[1.0, 2.0], [nan, nan]]))
+    used = reference._store(path, torch.tensor([[1.5, 2.5], [3.0, 4.0]]))
+    assert used.tolist() == load_file(path)["log_probs"].tolist() == [[1, 2], [3, 4]]
