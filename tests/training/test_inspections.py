@@ -42,6 +42,22 @@ class TestSpecification:
         policy = make_policy(PolicyKind.ADAPTER, run.base, run=run)
         assert self.claimed(method="inspection", base=run.base, inspected=policy).policy_beta == 0.2
 
+    @pytest.mark.parametrize(
+        "method, settings",
+        [
+            ("simpo", {"beta": 2.0}),
+            ("contrastive_cpo", {"beta": 0.1}),
+            ("dpo", {"beta": 5.0, "length_normalised": True}),
+            ("dpo", {"beta": 0.1, "loss": "ipo"}),
+            ("sft", {}),
+        ],
+    )
+    def test_a_beta_that_scales_no_sum_of_log_ratios_is_not_named(self, method, settings):
+        """With it the gaps would be taken for log-odds, many times too large, and called badly calibrated."""
+        run = make_run(method, settings)
+        policy = make_policy(PolicyKind.ADAPTER, run.base, run=run)
+        assert self.claimed(method="inspection", base=run.base, inspected=policy).policy_beta == 0
+
     def test_a_reward_model_is_named_as_one(self):
         base = make_policy()
         judge = make_policy(PolicyKind.REWARD, base)

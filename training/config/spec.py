@@ -76,7 +76,7 @@ class RunSpec(Frozen):
         "trained from it; empty for the model itself.",
     )
     policy_beta: float = Field(
-        0.0, ge=0, description="Inspection: β that this policy was trained with; 0 where it has none."
+        0.0, ge=0, description="Inspection: β of this policy's summed log-ratios; 0 where training had none on sums."
     )
     reward_model_path: str = Field(
         "", description="Folder of a trained reward model: for RLHF, for CPO's reward margin, or to be inspected."

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from training.engine.artifacts import write_atomically
 from training.engine.logprobs import answer_log_probs
-from training.engine.packing import Example, split_by_tokens
+from training.engine.packing import Example
 from training.engine.policy import Policy
 from training.engine.run import Run
 
@@ -101,7 +101,7 @@ def _write_evidence(run: Run, name: str, pairs: list[Example], policy: Tensor, r
 def pair_log_probs(policy: Policy, pairs: list[Example], tokens_per_pass: int) -> Tensor:
     """Summed log-probabilities [pairs, 2] of all pairs, chosen first, on the CPU."""
     parts = []
-    for part in split_by_tokens(pairs, tokens_per_pass):
+    for part in policy.passes(pairs, tokens_per_pass):
         batch = policy.collate([pairs[i] for i in part])
         parts.append(answer_log_probs(policy, batch).view(-1, 2).cpu())
     return torch.cat(parts) if parts else torch.empty(0, 2)

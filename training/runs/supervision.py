@@ -21,7 +21,7 @@ from django.conf import settings
 from django.db import DatabaseError
 
 from alignapp import environment
-from training.config import RunSpec
+from training.config import CPOConfig, DPOConfig, RLHFConfig, RunSpec
 from training.models import PolicyKind, Run, RunState
 from training.runs import queue, trainer_events
 from training.runs.process_groups import end_group, group_exists, leader_runs
@@ -108,8 +108,13 @@ def spec_of(run: Run) -> RunSpec:
 
 
 def _beta_of(run: Run) -> float:
-    """The strength of the pull to the reference under which a policy was trained; 0 for methods that have none."""
-    return float(run.config.get("beta") or run.config.get("kl_beta") or 0.0)
+    """The β by which summed log-ratios to the reference are rewards; 0 for runs that have none, or one per token."""
+    config = run.typed_config
+    if isinstance(config, RLHFConfig):
+        return config.kl_beta
+    if not isinstance(config, DPOConfig | CPOConfig) or config.length_normalised:
+        return 0.0
+    return 0.0 if isinstance(config, DPOConfig) and config.loss == "ipo" else config.beta
 
 
 def reap() -> int:

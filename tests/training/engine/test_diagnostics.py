@@ -5,7 +5,10 @@ from __future__ import annotations
 import pytest
 import torch
 
-from training.engine.diagnostics import contradicted_share, pair_diagnostics
+from tests.training.engine.conftest import example
+from training.config import DPOConfig
+from training.engine.diagnostics import contradicted_share, pair_diagnostics, pair_log_probs
+from training.engine.policy import load_policy
 
 # chosen, rejected                 delta_ref   delta_theta
 REFERENCE = torch.tensor([[-4.0, -2.0], [-3.0, -1.0], [-2.0, -5.0], [-1.0, -2.0]])  # -2, -2, 3, 1
@@ -50,3 +53,14 @@ def test_flipped_labels_are_contradicted_where_the_policy_is_sure_and_hard_pairs
     sure, unsure = torch.tensor([3.0, 3, 3, -3, -3]), torch.tensor([0.1, -0.1, 0.1, -0.1, -0.1])
     assert contradicted_share(torch.cat([sure, unsure])) == pytest.approx(2 / 5)
     assert contradicted_share(torch.cat([sure.abs(), unsure])) == 0
+
+
+def test_plain_batches_are_counted_as_they_are_laid_out(model_folder, monkeypatch):
+    """Prompt 10, answers 6 and 6: 22 tokens packed and 2 * 16 = 32 plain. In passes of 70, two pairs, not three."""
+    policy = load_policy(str(model_folder), DPOConfig())
+    policy.packed = False
+    seen = []
+    collate = policy.collate
+    monkeypatch.setattr(policy, "collate", lambda part: seen.append(len(part)) or collate(part))
+    assert pair_log_probs(policy, [example(10, 6, 6) for _ in range(6)], 70).shape == (6, 2)
+    assert seen == [2, 2, 2]
