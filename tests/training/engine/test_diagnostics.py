@@ -8,6 +8,7 @@ import torch
 from tests.training.engine.conftest import example
 from training.config import DPOConfig
 from training.engine.diagnostics import contradicted_share, pair_diagnostics, pair_log_probs
+from training.engine.packing import Batch, Example, pack
 from training.engine.policy import load_policy
 
 # chosen, rejected                 delta_ref   delta_theta
@@ -59,8 +60,12 @@ def test_plain_batches_are_counted_as_they_are_laid_out(model_folder, monkeypatc
     """Prompt 10, answers 6 and 6: 22 tokens packed and 2 * 16 = 32 plain. In passes of 70, two pairs, not three."""
     policy = load_policy(str(model_folder), DPOConfig())
     policy.packed = False
-    seen = []
-    collate = policy.collate
-    monkeypatch.setattr(policy, "collate", lambda part: seen.append(len(part)) or collate(part))
+    seen: list[int] = []
+
+    def counted(pairs: list[Example]) -> Batch:
+        seen.append(len(pairs))
+        return pack(pairs, packed=False)
+
+    monkeypatch.setattr(policy, "collate", counted)
     assert pair_log_probs(policy, [example(10, 6, 6) for _ in range(6)], 70).shape == (6, 2)
     assert seen == [2, 2, 2]
