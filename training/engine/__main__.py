@@ -122,6 +122,8 @@ def _train_method(run: Run) -> None:
     # A thread that spins while it waits for another takes the core from the one it waits for: on two cores shared
     # with a server, steps took 20 times as long. This must be set before torch is loaded.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    # Spinning for a moment, some 0.1 ms, spares the price of falling asleep between small kernels (docs/DECISIONS.md).
+    os.environ.setdefault("GOMP_SPINCOUNT", "5000")
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     method = import_module(f"training.engine.{MODULES[run.spec.config.method]}")
     if is_shared():
