@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from training.config import RLHFConfig, RunConfig
 from training.diagnosis import thresholds as t
-from training.diagnosis.alarms import Alarm, Rule, again, percent, smaller_steps
+from training.diagnosis.alarms import Alarm, Remedy, Rule, again, percent, smaller_steps
 from training.diagnosis.curves import Curve, Curves
 from training.diagnosis.evidence import Evidence
 from training.diagnosis.samples import closer
@@ -117,14 +117,17 @@ def sampler_gap(curves: Curves, config: RunConfig) -> Alarm | None:
         "what wrote them and what is trained.",
         since=since,
         measure="sampler_gap",
-        remedies=(
-            again(
-                config, "The trainer's own loop has no such gap.", "Sample with Transformers", sampler="transformers"
-            ),
-        )
-        if config.sampler != "transformers"
-        else (again(config, "fp32 brings the two together.", "Train in fp32", precision="fp32"),),
+        remedies=_gap_remedies(config),
     )
+
+
+def _gap_remedies(config: RLHFConfig) -> tuple[Remedy, ...]:
+    if config.precision == "bf16":
+        return (again(config, "fp32 brings the two together.", "Train in fp32", precision="fp32"),)
+    if config.sampler == "vllm":
+        sentence = "The trainer's own loop has no such gap in fp32."
+        return (again(config, sentence, "Sample with Transformers", sampler="transformers"),)
+    return (Remedy("In fp32 the trainer's own loop has no such gap: please report this run."),)
 
 
 RULES: tuple[Rule, ...] = (over_optimisation, truncation, zero_spread, clipping, sampler_gap)

@@ -102,8 +102,13 @@ def value_loss(values: Tensor, old_values: Tensor, returns: Tensor, *, value_cli
 
 
 def explained_variance(values: Tensor, returns: Tensor) -> Tensor:
-    """1 - Var(R - V) / Var(R): 1 for a value head that knows the returns, 0 for one that knows nothing; a scalar."""
-    return 1 - (returns - values).var(correction=0) / returns.var(correction=0).clamp(min=1e-8)
+    """1 - Var(R - V) / Var(R): 1 for a value head that knows the returns, 0 for one that knows nothing; a scalar.
+
+    0 too where the returns do not vary: there is nothing to explain, and one such step would drown its whole curve.
+    """
+    variance = returns.var(correction=0)
+    explained = 1 - (returns - values).var(correction=0) / variance.clamp(min=1e-8)
+    return torch.where(variance > 1e-8, explained, 0.0)
 
 
 def truncated_weights(trainer_log_probs: Tensor, sampler_log_probs: Tensor, *, cap: float) -> Tensor:

@@ -279,6 +279,21 @@ def test_fewer_passes_are_advised_to_a_reward_model_that_is_too_sure(config, tem
     assert ({"epochs": 1.0} in [remedy.changes for remedy in remedies]) == advised
 
 
+@pytest.mark.parametrize(
+    "config, change",
+    [
+        ({"sampler": "vllm"}, {"sampler": "transformers"}),
+        ({"sampler": "vllm", "precision": "bf16"}, {"precision": "fp32"}),
+        ({"precision": "bf16"}, {"precision": "fp32"}),
+        ({}, {}),
+    ],
+)
+def test_a_gap_of_the_sampler_is_remedied_by_what_closes_it(config, change):
+    """In bf16 the trainer's own loop, which decodes in fp32, has one as well."""
+    [remedy] = open_alarms("rlhf", config, rollout__sampler_gap=[0.06] * 3)["sampler_gap"].remedies
+    assert remedy.changes == change
+
+
 def test_without_kl_over_optimisation_is_remedied_by_one():
     """methods.md: the published default of 0.05 nats is where to begin."""
     _, config, both, sick, _ = CASES["over_optimisation"]

@@ -136,6 +136,10 @@ def test_explained_variance_is_one_for_perfect_values_and_zero_for_constant_ones
     assert close(torch.stack(found), 1.0, 0.0, 0.75)
 
 
+def test_explained_variance_is_zero_where_the_returns_do_not_vary():
+    assert close(policy_gradients.explained_variance(tensor([0.1, 0.2, 0.6]), tensor([1.0, 1.0, 1.0])), 0.0)
+
+
 def test_importance_weights_are_ratios_up_to_the_cap():
     """Trainer over sampler 0.4 / 0.2 = 2, 0.1 / 0.2 = 0.5, 0.9 / 0.1 = 9, capped at 3; no gradient."""
     trainer = tensor([0.4, 0.1, 0.9]).log().requires_grad_()
