@@ -344,7 +344,7 @@ _ROLLOUTS = (
         title="Gap between sampler and trainer",
         definition="How differently what wrote the answers and what is trained see their tokens.",
         formula="mean over tokens of |log p_sampler − log p_trainer|, in nats",
-        healthy="Below 0.01 in fp32; it is corrected by truncated importance weights.",
+        healthy="Below 0.01 in fp32; in bf16 and for vLLM it is corrected by truncated importance weights.",
         remedy="fp32, or the trainer's own sampler.",
         thresholds=(t.SAMPLER_GAP,),
     ),

@@ -146,7 +146,9 @@ def _part(actors: Actors, one: Pass, experience: Experience, metrics: dict[str, 
     if one.before is None:
         one.before = log_probs.detach()
     gap = one.before - one.sampled
-    weights = policy_gradients.truncated_weights(one.before, one.sampled, cap=config.ratio_cap)
+    weights = torch.ones_like(gap)
+    if config.sampler == "vllm" or config.precision == "bf16":  # else nothing but rounding is between the two
+        weights = policy_gradients.truncated_weights(one.before, one.sampled, cap=config.ratio_cap)
     log_ratio, loss = _surrogate(log_probs, one, weights, experience, config)
     if values is not None:
         loss = loss + config.ppo.value_weight * _value_loss(values, one, config).sum() / experience.tokens

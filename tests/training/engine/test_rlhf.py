@@ -155,11 +155,11 @@ def test_grpo_weighs_answers_alike_and_dr_grpo_tokens(policy):
         assert sum(shares[:first]) == pytest.approx(1 / 12 if algorithm == "grpo" else first / (12 * 6))
 
 
-@pytest.mark.parametrize("sampler", ["transformers", "vllm"])
-def test_weights_for_the_sampler_scale_single_tokens(policy, sampler):
+@pytest.mark.parametrize("settings", [{"precision": "bf16"}, {"sampler": "vllm"}], ids=["bf16", "vllm"])
+def test_weights_for_the_sampler_scale_single_tokens(policy, settings):
     """A sampler that gives every token e^-0.5 of the trainer's probability: weights e^0.5 = 1.6487, capped at 1.5,
     so the gradient is 1.5 times the plain one."""
-    plain, corrected = (a_batch(policy, sampler=sampler, ratio_cap=1.5) for _ in range(2))
+    plain, corrected = (a_batch(policy, ratio_cap=1.5, **settings) for _ in range(2))
     corrected[1].passes[0].sampled -= 0.5
     expected, found = (gradient(policy, *batch) for batch in (plain, corrected))
     assert torch.allclose(found, 1.5 * expected, rtol=1e-3, atol=1e-6)
