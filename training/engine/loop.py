@@ -279,6 +279,7 @@ def restore(plan: Plan, optimizer: torch.optim.Optimizer, state: State, checkpoi
                 optimizer.state[parameter][key] = spread.to(parameter.device)
     for name, value in checkpoint.state["state"].items():
         setattr(state, name, value)
+    checkpoint.state.clear()  # three copies of the weights, which the caller would hold to the end of the run
 
 
 def find_checkpoint(run: Run, prefix: str) -> Checkpoint | None:
