@@ -31,9 +31,11 @@ GROUP_LABELS = {
     "reward": "training",
     "reward_held_out": "held-out",
 }
-ACRONYMS = {"kl": "KL", "ece": "ECE"}
-# The reward model trains before the policy and counts its own steps, so its measures never share a chart with others.
-REWARD_MODEL, REWARD_MODEL_KEY = "reward", "reward-model-"
+SPOKEN = {"kl": "KL", "ece": "ECE", "brier": "Brier score"}
+# A reward model trains before the policy and counts its own steps, as does every further member of an ensemble, so
+# their measures never share a chart with others.
+REWARD_MODEL = re.compile(r"^(?:reward|member_(?P<member>\d+))(?=_|$)")
+REWARD_MODEL_KEY = re.compile(r"^reward-model-(?:member-(?P<member>\d+)-)?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,8 +101,8 @@ class Chart:
 
     @property
     def measures(self) -> list[Measure]:
-        """What the catalogue says about the metrics on it."""
-        return measures_of(self.names)
+        """What the catalogue says about the metrics on it; a member of an ensemble is measured like the first."""
+        return measures_of(_of_first_member(name) for name in self.names)
 
     @property
     def thresholds(self) -> list[float]:
@@ -119,11 +121,11 @@ def charts_of(names: Iterable[str]) -> list[Chart]:
 
 
 def _place(family: Family) -> int:
-    """Known families in their order, then unknown ones, then the reward model's."""
+    """Known families in their order, then unknown ones; then those of the reward model, then of its further members."""
     order = {known.key: place for place, known in enumerate(FAMILIES)}
-    of_reward_model = family.key.startswith(REWARD_MODEL_KEY)
-    place = order.get(family.key.removeprefix(REWARD_MODEL_KEY), len(FAMILIES))
-    return place + (len(FAMILIES) + 1) * of_reward_model
+    model = REWARD_MODEL_KEY.match(family.key)
+    place = order.get(REWARD_MODEL_KEY.sub("", family.key), len(FAMILIES))
+    return place + (len(FAMILIES) + 1) * (int(model["member"] or 1) if model else 0)
 
 
 def family_of(name: str) -> Family:
@@ -131,9 +133,11 @@ def family_of(name: str) -> Family:
     group, _, measure = name.rpartition("/")
     known = next((family for family in FAMILIES if re.search(family.pattern, measure)), None)
     family = known or Family(measure, measure.replace("_", " ").capitalize(), "", "")
-    if group.startswith(REWARD_MODEL):
-        title = f"Reward model: {family.title.lower()}"
-        return replace(family, key=f"{REWARD_MODEL_KEY}{family.key}", title=title, reference=None)
+    if model := REWARD_MODEL.match(group):
+        member = model["member"]
+        title = f"Reward model{f', member {member}' if member else ''}: {family.title[0].lower()}{family.title[1:]}"
+        key = f"reward-model-{f'member-{member}-' if member else ''}{family.key}"
+        return replace(family, key=key, title=title, reference=None)
     return family
 
 
@@ -144,18 +148,27 @@ def _training_first(name: str) -> tuple[bool, str]:
 def words_of(name: str) -> str:
     """'held_out/ranking_accuracy' -> 'held-out ranking accuracy'."""
     group, _, measure = name.rpartition("/")
-    model = "reward model, " if group.startswith(REWARD_MODEL) else ""
-    return f"{model}{GROUP_LABELS.get(group, group.replace('_', ' '))} {_spoken(measure)}".strip()
+    model = REWARD_MODEL.match(group)
+    member = f"member {model['member']}, " if model and model["member"] else ""
+    return f"{'reward model, ' if model else ''}{member}{_group_words(group)} {_spoken(measure)}".strip()
 
 
 def _spoken(measure: str) -> str:
-    return " ".join(ACRONYMS.get(word, word) for word in measure.split("_"))
+    return " ".join(SPOKEN.get(word, word) for word in measure.split("_"))
+
+
+def _of_first_member(name: str) -> str:
+    return REWARD_MODEL.sub("reward", name)
+
+
+def _group_words(group: str) -> str:
+    return GROUP_LABELS.get(_of_first_member(group), group.replace("_", " "))
 
 
 def label_of(name: str, chart: Chart) -> str:
     """'held-out', or 'held-out ranking accuracy' where the chart holds several measures."""
     group, _, measure = name.rpartition("/")
-    words = GROUP_LABELS.get(group, group.replace("_", " "))
+    words = _group_words(group)
     if len({other.rpartition("/")[2] for other in chart.names}) == 1:
         return words or measure
     return f"{words} {_spoken(measure)}".strip()
