@@ -51,6 +51,12 @@ def error_of(response, field: str) -> str:
 
 
 @pytest.mark.parametrize("method", list(GUIDES))
+def test_the_base_is_called_a_reference_only_where_the_loss_has_one(method: Method):
+    said = str(LaunchForm(method).fields["base"].help_text)
+    assert ("it is also the reference" in said) == method.has_reference
+
+
+@pytest.mark.parametrize("method", list(GUIDES))
 def test_every_setting_of_a_method_has_a_field_with_help(ada, method: Method):
     page = parsed(ada.get(reverse("run-new", args=[method])))
     for setting in config_fields.settings_of(method):

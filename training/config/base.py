@@ -48,7 +48,8 @@ class RunConfig(Frozen):
     def _no_half(cls, value: Any) -> Any:
         if isinstance(value, str) and value in {"fp16", "float16", "half"}:
             raise ValueError(
-                "fp16 overflows where log-probabilities are summed, and CPUs have no fast form of it: choose bf16"
+                "half precision (fp16) overflows where log-probabilities are summed, and CPUs have no fast form of it: "
+                "choose bf16"
             )
         return value
 

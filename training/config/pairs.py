@@ -23,7 +23,7 @@ class SFTConfig(PolicyConfig):
     @model_validator(mode="after")
     def _scratch_is_full(self) -> Self:
         if self.from_scratch and self.tuning != "full":
-            raise ValueError("from_scratch trains every weight: set tuning to full")
+            raise ValueError("from_scratch trains every weight: set tuning to full (every weight)")
         return self
 
 
@@ -47,7 +47,7 @@ class DPOConfig(PairConfig):
     loss: Literal["sigmoid", "robust", "ipo"] = Field(
         "sigmoid",
         description="Sigmoid: DPO, conservative with label smoothing. Robust: unbiased when that share of labels is "
-        "flipped. IPO: drives the mean log-ratio gap to 1 / (2 beta) and no further.",
+        "flipped. IPO: drives the mean log-ratio gap to 1 / (2 β) and no further.",
     )
     length_normalised: bool = Field(
         False,

@@ -144,8 +144,8 @@ class RLHFConfig(PolicyConfig):
     def _group_is_a_group(self) -> Self:
         if self.algorithm != "ppo" and self.group_size < 2:
             raise ValueError(
-                f"group_size must be 2 or more for {self.algorithm}: an answer is judged against the others of its "
-                "prompt. Only PPO can do with one"
+                "group_size must be 2 or more: an answer is judged against the others of its prompt. Only PPO can do "
+                "with one"
             )
         return self
 
@@ -160,5 +160,10 @@ def _rule(line: str) -> RewardRule:
     try:
         return RewardRule.model_validate(dict(zip(("name", "value", "pattern"), parts, strict=True)))
     except ValidationError as error:
-        fault = error.errors()[0]["msg"].removeprefix("Value error, ")
-        raise ValueError(f"rules holds {line!r}: {fault}") from None
+        fault = error.errors()[0]
+        words = (
+            f"{parts[1]!r} is no finite number"
+            if fault["loc"] == ("value",)
+            else fault["msg"].removeprefix("Value error, ")
+        )
+        raise ValueError(f"rules holds {line!r}: {words}") from None

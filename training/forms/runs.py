@@ -70,7 +70,7 @@ class LaunchForm(forms.Form):
         queryset=Policy.objects.none(),
         label="Base policy",
         empty_label="Choose a model",
-        help_text="The model that the run starts from; it is also the reference.",
+        help_text="The model that the run starts from.",
         error_messages={
             "required": "Choose the model to start from.",
             "invalid_choice": "This is no registered whole model. Choose one of the list, or register its folder.",
@@ -91,6 +91,8 @@ class LaunchForm(forms.Form):
         super().__init__(data, **options)
         self.method = method
         self.fields["base"].queryset = _bases(method)  # type: ignore[attr-defined]
+        if method.has_reference:
+            self.fields["base"].help_text = "The model that the run starts from; it is also the reference."
         if method in REWARD_MODELS:
             self.fields["reward_model"] = RewardModelChoice(REWARD_MODELS[method])
         self.all_settings = config_fields.settings_of(method)
@@ -219,11 +221,16 @@ class LaunchForm(forms.Form):
     def blockers(self) -> list[tuple[str, str]]:
         """What is wrong, by label, apart from choices that are still to be made."""
         return [
-            (str(self.fields[name].label or name) if name in self.fields else "", " ".join(error.messages))
+            (self._label_before(name, " ".join(error.messages)), " ".join(error.messages))
             for name, errors in self.errors.as_data().items()
             for error in errors
             if error.code != "required"
         ]
+
+    def _label_before(self, name: str, message: str) -> str:
+        """The label of the field, unless the message begins with it or the fault is of no one field."""
+        label = str(self.fields[name].label or name) if name in self.fields else ""
+        return "" if message.startswith(label) else label
 
     @property
     def reference(self) -> ReferenceCheck | None:
