@@ -121,7 +121,9 @@ def test_all_the_pairs_behind_it_have_a_page(ada, version):
     run = measured(REGION, dataset_version=version)
     keep_evidence(run, "held_out", pairs=[pair(n, -0.5 - n, -9) for n in range(4)])
     link = attention(ada, run).find("a", string="See all 4")["href"]
-    assert len(page(ada, link).select("tbody tr")) == 4
+    shown = page(ada, link)
+    assert len(shown.select("tbody tr")) == 4
+    assert "4, worst ranked first. δ is log p(chosen) − log p(rejected)" in text(shown)
 
 
 def test_own_answers_stand_beside_the_references(ada, version):
@@ -200,3 +202,17 @@ def test_charts_of_a_reward_model_come_in_the_order_of_all_charts():
         "reward-model-calibration",
         "reward-model-gradient",
     ]
+
+
+def test_charts_of_a_further_member_come_last_and_are_explained_like_the_first():
+    names = ["member_2/loss", "member_2_held_out/ece", "reward/loss", "reward_held_out/ece"]
+    charts = curves.charts_of(names)
+    assert [chart.family.title for chart in charts] == [
+        "Reward model: loss",
+        "Reward model: calibration error",
+        "Reward model, member 2: loss",
+        "Reward model, member 2: calibration error",
+    ]
+    assert charts[3].measures == charts[1].measures != []
+    assert curves.words_of("member_2_held_out/ece") == "reward model, member 2, held-out ECE"
+    assert curves.label_of("member_2_held_out/ece", charts[3]) == "held-out"

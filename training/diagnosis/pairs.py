@@ -32,8 +32,9 @@ def undesirable_region(curves: Curves, config: RunConfig) -> Alarm | None:
     return Alarm(
         name="undesirable_region",
         title="Pairs left in the undesirable region",
-        cause=f"{percent(share.last)} of the held-out pairs are in the undesirable region (δ_ref < δ_θ < 0): training "
-        "moved them the right way, and the policy still prefers the rejected answer. The reference prefers the "
+        cause=f"{percent(share.last)} of the held-out pairs are in the undesirable region (δ_ref < δ_θ < 0, where δ "
+        "is log p(chosen) − log p(rejected) under the reference and under the policy): training moved them the right "
+        "way, and the policy still prefers the rejected answer. The reference prefers the "
         f"rejected answer on {percent(pessimistic)} of the pairs{_satisfied(config)}.",
         since=since,
         measure="undesirable_share",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from training.config import Method
 from training.diagnosis import Alarm, catalogue
 from training.diagnosis.alarms import Remedy
 from training.diagnosis.catalogue import Measure
@@ -23,6 +24,12 @@ from training.runs import story
 from training.runs.alarms import alarms_of
 
 SHOWN_AT_ONCE = 3
+# What the figures of each kind of evidence mean.
+FIGURES = {
+    "held_out": "δ is log p(chosen) − log p(rejected), in nats: below 0 the rejected answer is the likelier one.",
+    "reward": "The reward model's scores; by the labels the chosen answer's should be the higher one.",
+    "own": "KL is log p(answer) under the policy less that under the reference, in nats.",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +50,7 @@ class ShownAlarm:
     found: list[Found]
     total: int
     selected: str
+    in_reward_model: bool
 
 
 def shown_alarms(run: Run) -> list[ShownAlarm]:
@@ -59,6 +67,8 @@ def _shown(run: Run, alarm: Alarm) -> ShownAlarm:
         found=with_rows(run.dataset_version, items[:SHOWN_AT_ONCE]),
         total=len(items),
         selected=words_of(alarm.evidence) if alarm.evidence else "",
+        # There the steps are those of another training, whose count begins at 0 again.
+        in_reward_model=run.method == Method.RLHF and bool(alarm.evidence and alarm.evidence.file == "reward"),
     )
 
 
@@ -69,6 +79,12 @@ def words_of(evidence: Evidence) -> str:
     if evidence.file == "own":
         return f"own answers {SAMPLE_SELECTORS[evidence.selector][0]}"
     return f"held-out pairs {PAIR_SELECTORS[evidence.selector][0]}"
+
+
+def lead_of(evidence: Evidence, total: int) -> str:
+    """How many there are, their order, and what their figures mean; raises KeyError for what nobody selects."""
+    order = words_of(evidence).partition(", ")[2]
+    return f"{total:,}{f', {order}' if order else ''}. {FIGURES[evidence.file]}"
 
 
 def items_behind(run: Run, evidence: Evidence) -> list[Pair] | list[Sample]:

@@ -169,7 +169,7 @@ def run_evidence(request: HttpRequest, pk: UUID, file: str, selector: str) -> Ht
     context = {
         "run": shown,
         "heading": words[:1].upper() + words[1:].partition(",")[0],
-        "lead": f"Ordered: {order}." if (order := words.partition(", ")[2]) else "",
+        "lead": attention.lead_of(evidence, len(items)) if items else "",
         "file": file,
         "page": page,
         "found": attention.with_rows(shown.dataset_version, items[page.start_index() - 1 : page.end_index()]),
