@@ -225,6 +225,18 @@ def test_a_failed_run_says_what_happened_and_what_to_do(ada):
     assert run.state == "queued"
 
 
+def test_a_run_that_waits_to_resume_names_the_checkpoint_and_not_the_last_step(ada):
+    """It failed after step 7 and was saved at step 5: the two steps between are trained again."""
+    run = make_run()
+    Run.objects.filter(pk=run.pk).update(step=7)
+    RunEvent.objects.create(run=run, kind="checkpoint", step=5)
+    assert "continues after step 5." in text(page(ada, run).select_one("#run-state"))
+
+
+def test_a_reward_model_gives_no_sample_answers(ada):
+    assert page(ada, running(method="reward")).select_one("#run-samples") is None
+
+
 def test_warnings_need_attention_once_each(ada):
     run = running()
     for _ in range(3):

@@ -204,12 +204,18 @@ def _stacked(values: dict[str, Tensor]) -> Tensor:
     return torch.stack([value.float() for value in values.values()]) if values else torch.empty(0)
 
 
+TOO_FAR = "Lower learning_rate, or train in fp32; the last checkpoint is from before this step."
+BROKEN_START = (
+    "Nothing was trained before it: the loss has a setting that is far out, such as beta, or the base is broken."
+)
+
+
 def _check_finite(values: Metrics, step: int) -> None:
     broken = [name for name, value in values.items() if not math.isfinite(value)]
     if broken:
         raise EngineError(
             f"Step {step} gave {', '.join(broken)} that is not a finite number; no weight was changed by it.",
-            "Lower learning_rate, or train in fp32; the last checkpoint is from before this step.",
+            TOO_FAR if step else BROKEN_START,
         )
 
 

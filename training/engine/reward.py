@@ -205,7 +205,7 @@ def _base_answers(
     if not prompts:
         raise EngineError(
             f"No prompt leaves room for {config.max_new_tokens} new tokens within {base.context_length} positions.",
-            "Lower max_new_tokens.",
+            "Lower the longest answer (max_new_tokens).",
         )
     costs = [Example(p, ((0,) * config.max_new_tokens,)) for p in prompts[:SCALING_SAMPLES]]
     loop.seed_step(config.seed, 0)

@@ -112,7 +112,7 @@ def _usable_prompts(run: Run, policy: Policy, examples: Examples, config: RLHFCo
     if not usable:
         raise EngineError(
             f"No prompt leaves room for {config.max_new_tokens} new tokens within {policy.context_length} positions.",
-            "Lower max_new_tokens.",
+            "Lower the longest answer (max_new_tokens).",
         )
     return usable
 

@@ -244,7 +244,7 @@ def _give_up(run: Run) -> bool:
     return fail(
         run,
         f"The worker vanished {MAX_LOSSES} times while running this.",
-        "The machine probably runs out of memory: lower the batch size or the maximum length, then resume.",
+        "The machine probably runs out of memory: launch again with fewer tokens per pass, shorter texts or LoRA.",
     )
 
 

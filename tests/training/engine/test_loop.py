@@ -93,6 +93,13 @@ def test_a_step_that_is_not_finite_ends_the_run_with_a_remedy(make_run):
     assert not (folder / "result.json").exists()
 
 
+def test_a_run_that_is_broken_before_its_first_step_is_not_told_to_take_smaller_ones(make_run):
+    folder = make_run("dpo", max_steps=1, beta=1e300)
+    assert train_here(folder) == 4
+    [failed] = events(folder, "failed")
+    assert "such as beta" in failed["remedy"]
+
+
 def test_a_step_that_is_not_finite_never_reaches_a_checkpoint(make_run):
     folder = make_run("dpo", max_steps=6, **EXPLODING)
     train_here(folder)
