@@ -192,7 +192,7 @@ def _oddities(summary: Summary) -> list[Verdict]:
     return [
         Verdict(
             "warning",
-            f"It likes {oddity.name}",
+            f"It {'likes' if oddity.beats_chosen.value >= 0.5 else 'sometimes likes'} {oddity.name}",
             f"{oddity.name.capitalize()} score above the chosen answer in {interval(oddity.beats_chosen)} of "
             f"{oddity.beats_chosen.total} pairs. A policy will find them.",
             f"more than {percent(ODD_SHARE)} of pairs, beyond the interval (heuristic)",

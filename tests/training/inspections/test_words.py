@@ -88,9 +88,10 @@ def test_a_policy_of_unknown_beta_has_no_probabilities_to_judge():
     assert titles(summarise(Kind.POLICY, pairs, beta=0.0, logit_scale=1.0, beyond=Beyond())) == []
 
 
-def test_a_liking_of_nonsense_is_a_warning(healthy):
-    odd = Oddity("empty answers", 1.0, share([1.0] * 30 + [0.0] * 34), "")
-    assert titles(dataclasses.replace(healthy, oddities=(odd,))) == ["It likes empty answers"]
+@pytest.mark.parametrize("above, title", [(32, "It likes empty answers"), (31, "It sometimes likes empty answers")])
+def test_a_liking_of_nonsense_is_a_warning(healthy, above, title):
+    odd = Oddity("empty answers", 1.0, share([1.0] * above + [0.0] * (64 - above)), "")
+    assert titles(dataclasses.replace(healthy, oddities=(odd,))) == [title]
 
 
 def test_twins_that_disagree_are_a_warning(healthy):
