@@ -194,7 +194,7 @@ def _explain(run: Run, status: int, tail: trainer_events.Tail) -> tuple[str, str
     if status in {-signal.SIGKILL, 128 + signal.SIGKILL}:
         return (
             "The operating system killed the trainer, most likely because memory ran out.",
-            "Resume if something else filled it; if not, launch again with fewer tokens per pass, shorter texts or LoRA.",
+            "Resume if something else filled it; else launch again with fewer tokens per pass, shorter texts or LoRA.",
         )
     last = trainer_events.last_log_line(run.folder)
     return (f"The trainer ended with status {status}. Its last line: {last}", "Read the log below for the cause.")
