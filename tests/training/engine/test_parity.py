@@ -134,7 +134,7 @@ def agree(ours: Tensor, theirs: Tensor) -> bool:
     [
         ({"beta": 0.1}, {"beta": 0.1}),
         ({"beta": 0.1, "loss": "ipo"}, {"beta": 0.1, "loss_type": ["ipo"]}),
-        ({"beta": 5, "length_normalised": True}, {"beta": 5.0, "loss_type": ["sigmoid_norm"]}),
+        ({"beta": 2, "length_normalised": True}, {"beta": 2.0, "loss_type": ["sigmoid_norm"]}),
         (
             {"beta": 0.1, "loss": "robust", "label_smoothing": 0.2},
             {"beta": 0.1, "loss_type": ["robust"], "label_smoothing": 0.2},
