@@ -111,7 +111,7 @@ _PAIRS = (
         formula="mean 1[Δ < 0] over the half with the largest |Δ|, Δ = δ_θ − δ_ref (the score gap for a reward model)",
         healthy="Falls as the model learns; in common data sets 20 to 40 % of the pairs are noisy (arXiv 2404.09824). "
         "It bounds the share of flipped labels from above, since the model errs too: on the demo world it ends at 13 % "
-        "without flipped labels, 26 % with 10 % and 40 % with 30 % of them.",
+        "without flipped labels, 26 % with 10 % and 40 % with 30 % of them. Before the 500th pair it means little.",
         remedy="Read the contradicted pairs; clean the data, or smooth the labels.",
         thresholds=(t.CONTRADICTED_SHARE,),
     ),

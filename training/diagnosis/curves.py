@@ -35,6 +35,11 @@ class Curve:
         """Without the look before training, which says nothing of what was learnt."""
         return Curve(self.steps[1:], self.values[1:]) if self.steps[:1] == (0,) else self
 
+    def beyond(self, step: int) -> Curve:
+        """The values from `step` on."""
+        begin = sum(at < step for at in self.steps)
+        return Curve(self.steps[begin:], self.values[begin:])
+
     def lasting(self, holds: Callable[[float], bool], looks: int = 2) -> int | None:
         """The step since which `holds` has been true without a break; None unless it was on the last `looks` values.
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from training.config import (
     CPOConfig,
     DPOConfig,
@@ -20,6 +22,8 @@ from training.diagnosis.evidence import Evidence
 MOST_SMOOTHING = 0.4
 MEANINGFUL_GAIN = 0.01
 """Less than this change of a share of 256 pairs is two pairs."""
+ENOUGH_PAIRS = 500
+"""Training pairs after which contradictions are taken for more than ignorance (heuristic)."""
 
 
 def undesirable_region(curves: Curves, config: RunConfig) -> Alarm | None:
@@ -128,7 +132,7 @@ def _firmer(config: PairConfig) -> Remedy:
 def label_noise(curves: Curves, config: RunConfig) -> Alarm | None:
     """Errors where the model is sure are errors of the labels, or of what the labels reward."""
     share = _contradicted(curves, config)
-    since = share.trained.lasting(lambda value: value >= t.CONTRADICTED_SHARE.value)
+    since = share.beyond(_first_to_judge_labels(config)).lasting(lambda value: value >= t.CONTRADICTED_SHARE.value)
     if since is None:
         return None
     return Alarm(
@@ -146,6 +150,13 @@ def label_noise(curves: Curves, config: RunConfig) -> Alarm | None:
             *_smoothing(config, share.last),
         ),
     )
+
+
+def _first_to_judge_labels(config: RunConfig) -> int:
+    """The first such step: a model that has seen few pairs contradicts half of all labels, be they right or wrong."""
+    if not isinstance(config, TrainingConfig):
+        return 0
+    return math.ceil(ENOUGH_PAIRS / (config.reward if isinstance(config, RLHFConfig) else config).batch_size)
 
 
 def _contradicted(curves: Curves, config: RunConfig) -> Curve:

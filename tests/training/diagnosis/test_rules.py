@@ -311,6 +311,13 @@ def test_a_gap_with_sure_contradictions_is_laid_to_labels_and_without_to_learnin
     assert by_heart.remedies[0].changes == {"epochs": 2.0}
 
 
+@pytest.mark.parametrize("batch_size, opens", [(8, False), (9, True)])
+def test_a_model_that_has_seen_few_pairs_accuses_no_label(batch_size: int, opens: bool):
+    """500 pairs are 63 steps of 8, with one look after them (step 80), and 56 of 9, with two; an alarm takes two."""
+    noisy = {"held_out__contradicted_share": [0, 0.45, 0.45, 0.45, 0.45]}
+    assert ("label_noise" in open_alarms("dpo", {"batch_size": batch_size}, **noisy)) == opens
+
+
 def test_in_rlhf_it_is_the_reward_model_that_learns_labels_and_is_trained_less():
     """The policy's own contradictions on held-out pairs say nothing of the labels there."""
     noisy = {"reward_held_out__contradicted_share": [0, 0.4, 0.4]}
