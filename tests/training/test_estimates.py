@@ -212,6 +212,14 @@ def test_runs_on_another_number_of_devices_say_nothing_about_the_time(tmp_path: 
 
 
 @pytest.mark.django_db
+def test_runs_of_a_few_steps_say_nothing_about_the_time(tmp_path: Path):
+    base = base_on_disk(tmp_path)
+    earlier = make_run("dpo", base=base)
+    Run.objects.filter(pk=earlier.pk).update(state="succeeded", step=9, train_seconds=60.0, finished_at=timezone.now())
+    assert throughput.earlier_runs(Method.DPO, DPOConfig(), base) is None
+
+
+@pytest.mark.django_db
 def test_a_version_without_its_file_has_no_estimate():
     version = make_run().dataset_version
     with pytest.raises(NoShape, match="is gone"):

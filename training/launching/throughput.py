@@ -19,6 +19,8 @@ class MissingModel(NoShape):
 
 
 EARLIER_RUNS = 5
+# Shorter runs take their time for loading and looks, not for rows.
+LEAST_STEPS = 10
 CHARACTERS = "avg(list_sum(list_transform({0}, lambda turn: length(turn.content))))"
 TRAINING_ROWS = f"""
 SELECT count(*), count(DISTINCT hash(prompt)),
@@ -100,6 +102,7 @@ def earlier_runs(method: Method, config: RunConfig, base: Policy) -> Measured | 
         base=base,
         state=RunState.SUCCEEDED,
         train_seconds__gt=0,
+        step__gte=LEAST_STEPS,
         config__tuning=config.tuning,
         config__precision=config.precision,
     )
