@@ -268,14 +268,23 @@ _REWARD = (
     ),
     Measure(
         key="disagreement",
-        pattern=r"^reward_held_out/(disagreement|member_gap)$",
+        pattern=r"^reward_held_out/disagreement$",
         title="Disagreement of the reward models",
         definition="Share of held-out pairs that two models, trained on the same pairs in another order, rank "
-        "differently; and the mean difference of their gaps in standard deviations.",
-        formula="mean 1[sign Δr_1 ≠ sign Δr_2]; mean |Δr_1 − Δr_2|",
+        "differently.",
+        formula="mean 1[sign Δr_1 ≠ sign Δr_2]",
         healthy="Well below the share of errors.",
         remedy="More pairs, or fewer flipped ones.",
         thresholds=(t.DISAGREEMENT,),
+    ),
+    Measure(
+        key="member_gap",
+        pattern=r"^reward_held_out/member_gap$",
+        title="Distance of the reward models",
+        definition="How far apart the gaps are that two such models see between chosen and rejected, on average over "
+        "the held-out pairs.",
+        formula="mean |Δr_1 − Δr_2|, in standard deviations of the scores",
+        healthy="Small beside the gaps themselves.",
     ),
 )
 _ROLLOUTS = (

@@ -14,7 +14,11 @@ class Threshold:
     side: Literal["above", "below"]
     source: str = ""
     unit: Literal["share", "number"] = "number"
-    on_chart: bool = True  # False where the limit is relative to the run's own start and so is no fixed height
+    of: str = ""  # what the number is relative to; such a limit is no fixed height on a chart
+
+    @property
+    def on_chart(self) -> bool:
+        return not self.of
 
     @property
     def kind(self) -> str:
@@ -22,39 +26,39 @@ class Threshold:
 
     @property
     def text(self) -> str:
-        """'above 10 %' or 'below 0.6'."""
+        """'above 10 %' or 'below 50 % of what it was before training'."""
         number = f"{100 * self.value:g} %" if self.unit == "share" else f"{self.value:g}"
-        return f"{self.side} {number}"
+        return f"{self.side} {number} {self.of}".rstrip()
 
 
 CHEN = "Chen et al. 2024, arXiv 2405.19534: released models mostly stay below it"
 RAZIN = "Razin et al. 2024, arXiv 2410.08847: the chosen answer's likelihood falls while the margin grows"
 
 RANKING_ACCURACY = Threshold(0.6, "below", CHEN, "share")
-REWARD_ACCURACY = Threshold(0.6, "above", unit="share", on_chart=False)
+REWARD_ACCURACY = Threshold(0.6, "above", unit="share", of="while the ranking accuracy stays the reference's")
 UNDESIRABLE_SHARE = Threshold(0.05, "above", unit="share")
 UNDESIRABLE_SHARE_GRAVE = Threshold(0.15, "above", unit="share")
 CONTRADICTED_SHARE = Threshold(0.30, "above", unit="share")
 DISPLACEMENT = Threshold(-0.1, "below")
 NO_DISPLACEMENT = Threshold(0.0, "below", RAZIN)
-GAP = Threshold(0.10, "above", unit="share", on_chart=False)
-LOSS_RISE = Threshold(0.05, "above", unit="share", on_chart=False)
+GAP = Threshold(0.10, "above", unit="share", of="between the two")
+LOSS_RISE = Threshold(0.05, "above", unit="share", of="more than its lowest, on held-out pairs")
 LENGTH_RATIO_HIGH = Threshold(1.25, "above")
 LENGTH_RATIO_LOW = Threshold(0.8, "below")
-REMAINING_DIVERSITY = Threshold(0.5, "below", unit="share", on_chart=False)
-KL_GROWTH = Threshold(1.5, "above", on_chart=False)
-MARGIN_GROWTH = Threshold(1.25, "above", on_chart=False)
+REMAINING_DIVERSITY = Threshold(0.5, "below", unit="share", of="of what it was before training")
+KL_GROWTH = Threshold(1.5, "above", of="times what it was at the best look at held-out pairs")
+MARGIN_GROWTH = Threshold(1.25, "above", of="times what it was two looks before, while the accuracy stands")
 ECE = Threshold(0.05, "above")
 ECE_GRAVE = Threshold(0.10, "above")
 LENGTH_CORRELATION = Threshold(0.3, "above")
 LENGTH_CORRELATION_NEGATIVE = Threshold(-0.3, "below")
-LENGTH_PREFERENCE = Threshold(0.10, "above", unit="share", on_chart=False)
-SLICE_GAP = Threshold(0.20, "above", unit="share", on_chart=False)
+LENGTH_PREFERENCE = Threshold(0.10, "above", unit="share", of="between model and labels")
+SLICE_GAP = Threshold(0.20, "above", unit="share", of="between the slices")
 DISAGREEMENT = Threshold(0.20, "above", unit="share")
 TRUNCATED_SHARE = Threshold(0.10, "above", unit="share")
 ZERO_SPREAD_SHARE = Threshold(0.30, "above", unit="share")
 CLIP_SHARE = Threshold(0.30, "above", unit="share")
 RATIO_MAX = Threshold(2.0, "above")
 SAMPLER_GAP = Threshold(0.05, "above")
-JUDGEMENT_FALL = Threshold(0.02, "above", unit="share", on_chart=False)
-PROXY_RISE = Threshold(0.1, "above", on_chart=False)
+JUDGEMENT_FALL = Threshold(0.02, "above", unit="share", of="lost in agreement with held-out pairs")
+PROXY_RISE = Threshold(0.1, "above", of="gained in score")

@@ -42,10 +42,24 @@ def test_a_threshold_without_a_source_is_a_heuristic():
 
 @pytest.mark.parametrize(
     "threshold, text",
-    [(Threshold(0.05, "above", unit="share"), "above 5 %"), (Threshold(-0.1, "below"), "below -0.1")],
+    [
+        (Threshold(0.05, "above", unit="share"), "above 5 %"),
+        (Threshold(-0.1, "below"), "below -0.1"),
+        (Threshold(0.5, "below", unit="share", of="of its start"), "below 50 % of its start"),
+    ],
 )
 def test_a_threshold_in_words(threshold, text):
     assert threshold.text == text
+
+
+def test_a_relative_threshold_is_no_height_on_a_chart():
+    assert Threshold(1.25, "above").on_chart
+    assert not Threshold(1.25, "above", of="times its start").on_chart
+
+
+def test_a_share_of_pairs_and_a_distance_of_scores_share_no_threshold():
+    assert [m.key for m in measures_of(["reward_held_out/member_gap"])] == ["member_gap"]
+    assert measures_of(["reward_held_out/member_gap"])[0].thresholds == ()
 
 
 def test_every_threshold_is_shown_with_some_measure():
