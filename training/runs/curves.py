@@ -31,7 +31,7 @@ GROUP_LABELS = {
     "reward": "training",
     "reward_held_out": "held-out",
 }
-SPOKEN = {"kl": "KL", "ece": "ECE", "brier": "Brier score"}
+SPOKEN = {"kl": "KL", "ece": "ECE", "brier": "Brier score", "eos": "EOS"}
 # A reward model trains before the policy and counts its own steps, as does every further member of an ensemble, so
 # their measures never share a chart with others.
 REWARD_MODEL = re.compile(r"^(?:reward|member_(?P<member>\d+))(?=_|$)")
