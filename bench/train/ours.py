@@ -24,13 +24,8 @@ from bench.train.measuring import Measured, measure
 MAX_STEPS = 200 * STEPS_PER_EPOCH
 """Never reached. The engine draws a curve with 200 points, so its events come once per epoch."""
 
-QUIET = {
-    "sample_count": 0,
-    "probe_prompts": 0,
-    "evaluate_every": MAX_STEPS,
-    "checkpoint_every": MAX_STEPS,
-    "max_steps": MAX_STEPS,
-}
+LONG = {"evaluate_every": MAX_STEPS, "checkpoint_every": MAX_STEPS, "max_steps": MAX_STEPS}
+QUIET = {"sample_count": 0, "probe_prompts": 0, **LONG}
 
 
 def run(folder: Path, model: Path, method: str, precision: str, seconds: float) -> Measured:
@@ -38,7 +33,8 @@ def run(folder: Path, model: Path, method: str, precision: str, seconds: float) 
     folder.mkdir(parents=True)
     if method == "rloo":
         return _run_rloo(folder, model, precision, seconds)
-    config = {"method": method, "batch_size": BATCH, "learning_rate": 1e-6, **QUIET, **_full(precision)}
+    quiet = LONG if method == "reward" else QUIET  # a reward model gives no answers to show
+    config = {"method": method, "batch_size": BATCH, "learning_rate": 1e-6, **quiet, **_full(precision)}
     write_run(folder, model, pairs(), config)
     return timed(folder, seconds, units_per_step=BATCH, curve="reward/loss" if method == "reward" else "train/loss")
 

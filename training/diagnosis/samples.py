@@ -85,7 +85,7 @@ def _length_remedies(config: TrainingConfig, curves: Curves, word: str) -> tuple
     if isinstance(config, RLHFConfig):
         if word == "shorter":
             return closer(config)[:1]
-        begin = round(curves["own/length"].first) if curves["own/length"] else config.length_penalty_from
+        begin = max(0, round(curves["own/length"].first)) if curves["own/length"] else config.length_penalty_from
         price = 2 * config.length_penalty or 0.02
         sentence = "A price for every token beyond the reference's length takes the gain away."
         changes = {"length_penalty": price, "length_penalty_from": begin}
