@@ -162,9 +162,9 @@ class Supervisor:
     def stop(self) -> None:
         """Tell it to end all processes; asked again, do not wait for it."""
         if self.stopped_at is None:
-            print("\nStopping …", flush=True)
-            self.stopped_at = time.monotonic()
+            self.stopped_at = time.monotonic()  # first, since a second signal may come before this one is dealt with
             self.process.terminate()
+            print("\nStopping …", flush=True)
         else:
             self.process.kill()
 
