@@ -92,4 +92,5 @@ def _gradient(exps: Tensor, sums: Tensor, targets: Tensor, gradient: Tensor) -> 
     rows = max(1, _IN_CACHE // exps.shape[1])
     for e, scale in zip(exps.split(rows), (-gradient / sums).split(rows), strict=True):
         e.mul_(scale[:, None])
-    return exps.scatter_add_(1, targets[:, None], gradient[:, None].to(exps.dtype))
+    at_targets = torch.arange(len(targets), device=targets.device), targets
+    return exps.index_put_(at_targets, gradient.to(exps.dtype), accumulate=True)  # scatter_ would copy the whole buffer
