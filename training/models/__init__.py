@@ -1,19 +1,32 @@
 """Rows of training: one module per noun."""
 
 from .policies import Policy, PolicyKind
-from .preferences import Dataset, DatasetVersion, ImportJob, ImportState
+from .preferences import (
+    Dataset,
+    DatasetVersion,
+    ImportJob,
+    ImportSource,
+    ImportState,
+    PairTag,
+    PromptSample,
+    SavedRecipe,
+)
 from .runs import Run, RunEvent, RunMetric, RunSample, RunState
 
 __all__ = [
     "Dataset",
     "DatasetVersion",
     "ImportJob",
+    "ImportSource",
     "ImportState",
+    "PairTag",
     "Policy",
     "PolicyKind",
+    "PromptSample",
     "Run",
     "RunEvent",
     "RunMetric",
     "RunSample",
     "RunState",
+    "SavedRecipe",
 ]

@@ -54,6 +54,13 @@ class DatasetVersion(models.Model):
     # Where the rows came from, for the page: {"kind": "upload", "filename": …} or {"kind": "study", "slug": …, …}.
     origin = models.JSONField(default=dict)
     parent = models.ForeignKey("self", null=True, blank=True, on_delete=models.PROTECT, related_name="children")
+    # The steps that made it from its parent (training.preferences.cleaning.recipes.Recipe); empty otherwise.
+    recipe = models.JSONField(default=dict, blank=True)
+    # What its report is asked to look at (training.preferences.survey.ReportSettings), and how far it has come.
+    report_settings = models.JSONField(default=dict, blank=True)
+    report_stage = models.CharField(max_length=120, blank=True)
+    report_error = models.TextField(blank=True)
+    report_heartbeat_at = models.DateTimeField(null=True, blank=True)
     created_at = models.DateTimeField(auto_now_add=True)
     created_by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL)
 
@@ -73,7 +80,14 @@ class DatasetVersion(models.Model):
         return Path(settings.HOME) / "datasets" / f"{self.sha256}.parquet"
 
 
+class ImportSource(models.TextChoices):
+    UPLOAD = "upload", "Uploaded file"
+    PLACE = "place", "File or folder on this machine"
+    HUB = "hub", "Data set on a hub"
+
+
 class ImportState(models.TextChoices):
+    DRAFT = "draft", "To be confirmed"
     QUEUED = "queued", "Queued"
     RUNNING = "running", "Running"
     SUCCEEDED = "succeeded", "Succeeded"
@@ -82,19 +96,23 @@ class ImportState(models.TextChoices):
 
 
 class ImportJob(models.Model):
-    """One uploaded file on its way to a sealed version: queued -> running -> succeeded | failed | cancelled."""
+    """One source on its way to a sealed version: draft -> queued -> running -> succeeded | failed | cancelled."""
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     dataset = models.ForeignKey(Dataset, on_delete=models.CASCADE, related_name="imports")
     filename = models.CharField(max_length=255)
     upload = models.CharField(max_length=500, help_text="Path of the uploaded file below ALIGNAPP_HOME.")
+    source = models.CharField(max_length=16, choices=ImportSource.choices, default=ImportSource.UPLOAD)
+    # How rows become pairs, as confirmed (training.preferences.formats.Mapping); empty: recognised when read.
+    mapping = models.JSONField(default=dict, blank=True)
     held_out_share = models.FloatField(default=0.1)
     state = models.CharField(max_length=16, choices=ImportState.choices, default=ImportState.QUEUED, db_index=True)
     cancel_requested = models.BooleanField(default=False)
     bytes_total = models.BigIntegerField(default=0)
     bytes_read = models.BigIntegerField(default=0)
-    accepted = models.PositiveIntegerField(default=0)
-    rejected = models.PositiveIntegerField(default=0)
+    accepted = models.PositiveIntegerField(default=0, help_text="Rows of the source that gave pairs.")
+    rejected = models.PositiveIntegerField(default=0, help_text="Rows of the source that gave none.")
+    pairs = models.PositiveIntegerField(default=0, help_text="Pairs made; some formats give several a row.")
     error = models.TextField(blank=True)
     version = models.OneToOneField(
         DatasetVersion, null=True, blank=True, on_delete=models.SET_NULL, related_name="import_job"
@@ -117,3 +135,57 @@ class ImportJob(models.Model):
     def rejects_path(self) -> Path:
         """JSONL of the rows that could not be used: line, reason, text."""
         return Path(settings.HOME) / "rejects" / f"{self.pk}.jsonl"
+
+
+class PairTag(models.Model):
+    """A word that somebody put on a row of a version."""
+
+    version = models.ForeignKey(DatasetVersion, on_delete=models.CASCADE, related_name="pair_tags")
+    row = models.PositiveBigIntegerField()
+    tag = models.CharField(max_length=40)
+    created_at = models.DateTimeField(auto_now_add=True)
+    created_by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL)
+
+    class Meta:
+        ordering = ("tag", "row")
+        constraints = [models.UniqueConstraint(fields=["version", "row", "tag"], name="a_tag_once_per_pair")]
+
+    def __str__(self) -> str:
+        return f"{self.tag} on row {self.row}"
+
+
+class SavedRecipe(models.Model):
+    """Cleaning steps under a name, to be applied to other versions."""
+
+    name = models.CharField(max_length=120, unique=True)
+    steps = models.JSONField(help_text="training.preferences.cleaning.recipes.Recipe")
+    created_at = models.DateTimeField(auto_now_add=True)
+    created_by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL)
+
+    class Meta:
+        ordering = ("name",)
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class PromptSample(models.Model):
+    """Prompts as they come in production: what a dataset should cover. Stored in `samples/<sha256>.jsonl`."""
+
+    name = models.CharField(max_length=120)
+    sha256 = models.CharField(max_length=64, db_index=True)
+    prompts = models.PositiveIntegerField()
+    rejected = models.PositiveIntegerField(default=0, help_text="Lines that gave no prompt.")
+    created_at = models.DateTimeField(auto_now_add=True)
+    created_by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL)
+
+    class Meta:
+        ordering = ("name", "-created_at")
+
+    def __str__(self) -> str:
+        return self.name
+
+    @property
+    def path(self) -> Path:
+        """One prompt a line: {"prompt": [{role, content}, …]}."""
+        return Path(settings.HOME) / "samples" / f"{self.sha256}.jsonl"

@@ -101,6 +101,10 @@ class Run(models.Model):
         default=list, help_text="Names of the alarms that were open at the last look, for lists; the page judges anew."
     )
 
+    override_reason = models.TextField(
+        blank=True, help_text="Why it was launched although the report on its data says do not train."
+    )
+
     created_at = models.DateTimeField(auto_now_add=True)
     created_by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL)
     queued_at = models.DateTimeField(default=timezone.now)

@@ -32,7 +32,7 @@ from training.preferences.formats import JsonLines, UnreadableFile, hint, refuse
 from training.preferences.import_queue import CancelRequested, LostClaim
 from training.preferences.records import Pair, Problem, check
 from training.preferences.refused import RefusedRows
-from training.preferences.report import report_on, stored_path
+from training.preferences.report import place, report_on
 from training.preferences.sealing import Sealed, SealedWriter
 from training.preferences.splits import DEFAULT_SHARE, PromptSplit
 
@@ -214,7 +214,7 @@ def work() -> None:
     while job := import_queue.claim():
         _run(job)
     for version in DatasetVersion.objects.only("sha256"):
-        if version.path.exists() and not stored_path(version.path).exists():
+        if version.path.exists() and not place(version.path).exists:
             report_on(version.path)
 
 

@@ -32,6 +32,8 @@ class Pair:
 
     `label` is P(chosen is the better answer): below 0.5 the pair is held to be the wrong way round, and the losses
     take it so; nothing is turned over. `margin` says how much better the better answer is, where the source does.
+    `annotator`, `source` and `at` (ISO 8601) are empty where unknown; `position` is where the chosen answer was
+    shown: 1 first or left, 2 second or right, 0 unknown.
     `line` is the line of the source file, from 1 (0: the pair did not come from a file).
     `extra` holds the source's other columns as JSON values.
     """
@@ -42,6 +44,11 @@ class Pair:
     weight: float = 1.0
     label: float = 1.0
     margin: float | None = None
+    annotator: str = ""
+    source: str = ""
+    position: int = 0
+    at: str = ""
+    tags: tuple[str, ...] = ()
     extra: Mapping[str, Any] = field(default_factory=dict)
     line: int = 0
 

@@ -1,29 +1,36 @@
-"""What can be said about a sealed version: facts, lengths and findings, as one object for page, command and JSON.
+"""What can be said about a sealed version: facts, findings and a verdict per method, the same object everywhere.
 
-A report depends on the sealed file and the rules alone, so it is stored beside it under the same
-digest, and made anew under changed rules or when the stored one cannot be read.
+A report depends on the sealed file, the rules and the settings alone. It stands beside the file in three parts:
+
+    <sha256>.report-<key>.json      the report
+    <sha256>.rows-<key>.parquet     all rows of every finding: rule, row, group (copies, a cycle; else null)
+    <sha256>.scores-<key>.parquet   one row per pair, in order: row, then a column for every score
+
+It is made anew under changed rules or settings, or when it cannot be read.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
-from training.preferences import store
 from training.preferences.checks import RULES_VERSION, run_checks
-from training.preferences.checks.findings import Finding, Level
+from training.preferences.checks.findings import Family, Finding, Harm, Level
+from training.preferences.survey import Progress, ReportSettings, Survey, survey
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
 BINS = 24
-# Up to so many rows a report is made within a second, so a page may wait for it.
-ROWS_MADE_AT_ONCE = 20_000
+# Up to so many rows a report is made while a page waits for it.
+ROWS_MADE_AT_ONCE = 2_000
 
 FACTS = """
 SELECT count(*) AS rows, count(DISTINCT prompt_hash) AS prompts,
@@ -31,6 +38,21 @@ SELECT count(*) AS rows, count(DISTINCT prompt_hash) AS prompts,
        median(prompt_length) AS prompt, median(chosen_length) AS chosen, median(rejected_length) AS rejected
 FROM measures
 """
+
+
+class Verdict(StrEnum):
+    """Whether to train with a family of methods: the worst level that any finding has for it."""
+
+    DO_NOT_TRAIN = "do_not_train"
+    NEEDS_ATTENTION = "needs_attention"
+    SAFE = "safe"
+
+    @property
+    def label(self) -> str:
+        return {"do_not_train": "Do not train", "needs_attention": "Needs attention", "safe": "Safe"}[self]
+
+
+VERDICTS = {Level.ERROR: Verdict.DO_NOT_TRAIN, Level.WARNING: Verdict.NEEDS_ATTENTION, Level.INFO: Verdict.SAFE}
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,8 +66,12 @@ class Lengths:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """Facts and findings about one sealed version; lengths in characters."""
+    """Facts and findings about one sealed version; lengths in characters.
 
+    `scores` names the columns of the file of scores; `notes` says by what means something was found ("embeddings").
+    """
+
+    settings: ReportSettings
     rows: int
     prompts: int
     pairs: int
@@ -55,9 +81,11 @@ class Report:
     median_rejected: float | None
     lengths: Lengths
     findings: tuple[Finding, ...]
+    scores: tuple[str, ...] = ()
+    notes: Mapping[str, str] | None = None
 
     def to_json(self) -> str:
-        return json.dumps(asdict(self))
+        return json.dumps({**asdict(self), "settings": self.settings.model_dump()})
 
     @classmethod
     def from_json(cls, text: str) -> Report:
@@ -66,8 +94,10 @@ class Report:
         lengths = values.pop("lengths")
         findings = values.pop("findings")
         return cls(
+            settings=ReportSettings.model_validate(values.pop("settings")),
             lengths=Lengths(lengths["width"], tuple(lengths["chosen"]), tuple(lengths["rejected"])),
             findings=tuple(_finding(finding) for finding in findings),
+            scores=tuple(values.pop("scores")),
             **values,
         )
 
@@ -75,48 +105,105 @@ class Report:
         """What the named rule found, if anything."""
         return next((finding for finding in self.findings if finding.rule == rule), None)
 
+    def verdict(self, family: Family) -> Verdict:
+        """See Verdict."""
+        levels = {finding.harms[family].level for finding in self.findings if family in finding.harms}
+        return VERDICTS[min(levels, key=list(Level).index, default=Level.INFO)]
+
+    def reasons(self, family: Family) -> list[Finding]:
+        """The findings that decide the verdict for a family; none when it is safe."""
+        verdict = self.verdict(family)
+        if verdict == Verdict.SAFE:
+            return []
+        return [f for f in self.findings if family in f.harms and VERDICTS[f.harms[family].level] == verdict]
+
 
 def _finding(values: dict[str, Any]) -> Finding:
     share = values.pop("share")
+    harms = values.pop("harms")
     return Finding(
-        level=Level(values.pop("level")),
+        harms={Family(family): Harm(Level(harm["level"]), harm["why"]) for family, harm in harms.items()},
         rows=tuple(values.pop("rows")),
+        actions=tuple(values.pop("actions")),
         share=None if share is None else tuple(share),
         **values,
     )
 
 
-def stored_path(path: Path) -> Path:
-    """Where the report on a sealed file stands, under its digest and the version of the rules."""
-    return path.with_suffix(f".report-{RULES_VERSION}.json")
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where the parts of a report on a sealed file stand."""
+
+    path: Path
+    key: str
+
+    @property
+    def report(self) -> Path:
+        return self.path.with_suffix(f".report-{self.key}.json")
+
+    @property
+    def rows(self) -> Path:
+        return self.path.with_suffix(f".rows-{self.key}.parquet")
+
+    @property
+    def scores(self) -> Path:
+        return self.path.with_suffix(f".scores-{self.key}.parquet")
+
+    @property
+    def exists(self) -> bool:
+        """Whether the report is there; its other parts are written before it."""
+        return self.report.exists()
 
 
-def report_on(path: Path) -> Report:
-    """The report on a sealed file: the stored one if it can be read, else a new one, which is stored."""
-    stored = stored_path(path)
+def place(path: Path, settings: ReportSettings | None = None) -> Place:
+    """Where the report on a sealed file under these settings stands, or would stand."""
+    digest = hashlib.sha256((settings or ReportSettings()).model_dump_json().encode()).hexdigest()
+    return Place(path, f"{RULES_VERSION}-{digest[:8]}")
+
+
+def stored(path: Path, settings: ReportSettings | None = None) -> Report | None:
+    """The stored report; None where there is none, or none that can be read."""
     try:
-        return Report.from_json(stored.read_text())
+        return Report.from_json(place(path, settings).report.read_text())
     except (OSError, ValueError, TypeError, KeyError):
-        pass  # Absent, cut off or of another form: all the same, it can be made again.
-    report = make_report(path)
-    _write(stored, report.to_json())
+        return None  # Absent, cut off or of another form: all the same, it can be made again.
+
+
+def report_on(
+    path: Path,
+    settings: ReportSettings | None = None,
+    *,
+    targets: Mapping[str, list[str]] | None = None,
+    evaluations: Mapping[str, list[str]] | None = None,
+    progress: Progress = lambda _: None,
+) -> Report:
+    """The report on a sealed file: the stored one, else a new one, which is stored."""
+    found = stored(path, settings)
+    if found is not None:
+        return found
+    with survey(path, settings, targets=targets, evaluations=evaluations, progress=progress) as subject:
+        report = examine(subject)
+        _write(place(path, settings), report, subject)
     return report
 
 
-def report_without_waiting(path: Path, rows: int) -> Report | None:
+def report_without_waiting(path: Path, rows: int, settings: ReportSettings | None = None) -> Report | None:
     """The report if it is stored or soon made; None when a worker has yet to make it."""
-    return report_on(path) if rows <= ROWS_MADE_AT_ONCE or stored_path(path).exists() else None
+    return stored(path, settings) or (report_on(path, settings) if rows <= ROWS_MADE_AT_ONCE else None)
 
 
-def make_report(path: Path) -> Report:
-    """Runs every rule over a sealed file."""
-    with store.measured(path) as database:
-        facts = database.execute(FACTS).fetchone()
-        assert facts is not None, "an aggregate always yields a row"
-        rows, prompts, pairs, multi_turn, prompt, chosen, rejected = facts
-        lengths = _lengths(database)
-        findings = tuple(run_checks(database))
-    return Report(rows, prompts, pairs, multi_turn, prompt, chosen, rejected, lengths, findings)
+def examine(subject: Survey) -> Report:
+    """Apply every rule to a sealed file."""
+    facts = subject.database.execute(FACTS).fetchone()
+    assert facts is not None, "an aggregate always yields a row"
+    rows, prompts, pairs, multi_turn, prompt, chosen, rejected = facts
+    lengths = _lengths(subject.database)
+    run_checks(subject)
+    findings, scores = tuple(subject.found), tuple(subject.scores)
+    medians = (prompt, chosen, rejected)
+    return Report(
+        subject.settings, rows, prompts, pairs, multi_turn, *medians, lengths, findings, scores, dict(subject.notes)
+    )
 
 
 def _lengths(database: DuckDBPyConnection) -> Lengths:
@@ -145,7 +232,47 @@ def _round_width(width: float, steps: Sequence[int] = (1, 2, 5)) -> int:
         scale *= 10
 
 
-def _write(path: Path, text: str) -> None:
+def _write(target: Place, report: Report, subject: Survey) -> None:
+    """The report itself last: it stands for the whole."""
+    _write_table(target.rows, _rows_table(subject))
+    _write_table(target.scores, _scores_table(subject))
+    partial = target.report.with_name(f".{uuid4().hex}.partial")
+    partial.write_text(report.to_json())
+    os.replace(partial, target.report)
+
+
+def _rows_table(subject: Survey) -> Any:
+    import pyarrow as pa
+
+    schema = pa.schema([("rule", pa.string()), ("row", pa.int64()), ("group", pa.int64())])
+    tables = [
+        pa.table(
+            [pa.array([rule] * len(found.rows)), pa.array(found.rows), _optional(found.groups, len(found.rows))],
+            schema=schema,
+        )
+        for rule, found in subject.found.rows.items()
+    ]
+    return pa.concat_tables(tables) if tables else schema.empty_table()
+
+
+def _optional(groups: Any, length: int) -> Any:
+    import pyarrow as pa
+
+    return pa.nulls(length, pa.int64()) if groups is None else pa.array(groups, pa.int64())
+
+
+def _scores_table(subject: Survey) -> Any:
+    import numpy as np
+    import pyarrow as pa
+
+    return pa.table({"row": pa.array(np.arange(subject.rows)), **{n: pa.array(v) for n, v in subject.scores.items()}})
+
+
+def _write_table(path: Path, table: Any) -> None:
+    import pyarrow.parquet as pq
+
     partial = path.with_name(f".{uuid4().hex}.partial")
-    partial.write_text(text)
+    pq.write_table(
+        table, partial, compression="zstd", use_dictionary=["rule"] if "rule" in table.column_names else False
+    )
     os.replace(partial, path)

@@ -153,9 +153,14 @@ def schema() -> pa.Schema:
             pa.field("weight", pa.float64(), nullable=False),
             pa.field("label", pa.float64(), nullable=False),
             pa.field("margin", pa.float64()),
+            pa.field("annotator", pa.string()),
+            pa.field("source", pa.string()),
+            pa.field("position", pa.int8()),
+            pa.field("at", pa.string()),
+            pa.field("tags", pa.list_(pa.string()), nullable=False),
             pa.field("extra", pa.string(), nullable=False),
         ],
-        metadata={"alignapp.format": "2"},
+        metadata={"alignapp.format": "3"},
     )
 
 
@@ -219,6 +224,11 @@ class _RowGroup:
     weights: list[float] = field(default_factory=list)
     labels: list[float] = field(default_factory=list)
     margins: list[float | None] = field(default_factory=list)
+    annotators: list[str | None] = field(default_factory=list)
+    sources: list[str | None] = field(default_factory=list)
+    positions: list[int | None] = field(default_factory=list)
+    times: list[str | None] = field(default_factory=list)
+    tags: list[tuple[str, ...]] = field(default_factory=list)
     extras: list[str] = field(default_factory=list)
     characters: int = 0
 
@@ -240,6 +250,11 @@ class _RowGroup:
         self.weights.append(pair.weight)
         self.labels.append(pair.label)
         self.margins.append(pair.margin)
+        self.annotators.append(pair.annotator or None)
+        self.sources.append(pair.source or None)
+        self.positions.append(pair.position or None)
+        self.times.append(pair.at or None)
+        self.tags.append(pair.tags)
         self.extras.append(extra)
 
     def to_arrow(self) -> pa.RecordBatch:
@@ -255,6 +270,11 @@ class _RowGroup:
             pa.array(self.weights, pa.float64()),
             pa.array(self.labels, pa.float64()),
             pa.array(self.margins, pa.float64()),
+            pa.array(self.annotators, pa.string()),
+            pa.array(self.sources, pa.string()),
+            pa.array(self.positions, pa.int8()),
+            pa.array(self.times, pa.string()),
+            pa.array(self.tags, pa.list_(pa.string())),
             pa.array(self.extras, pa.string()),
         ]
         return pa.RecordBatch.from_arrays(columns, schema=schema())

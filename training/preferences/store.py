@@ -20,24 +20,36 @@ if TYPE_CHECKING:
 MEMORY_LIMIT = "512MB"
 PAIRS_PER_FETCH = 1_000
 
+# Columns that older versions lack, and what stands there then.
+LATER_COLUMNS = {
+    "label": "1.0::DOUBLE",
+    "margin": "NULL::DOUBLE",
+    "annotator": "NULL::VARCHAR",
+    "source": "NULL::VARCHAR",
+    "position": "NULL::TINYINT",
+    "at": "NULL::VARCHAR",
+    "tags": "[]::VARCHAR[]",
+}
+
 MULTI_TURN = "(len(prompt) > 1 OR len(chosen) > 1 OR coalesce(len(rejected), 1) > 1)"
 # What the rules and pictures need of each row; a version of a million rows takes some 60 MB.
 MEASURES = """
-CREATE TEMP TABLE measures AS
+CREATE TABLE measures AS
 SELECT row, split,
        hash(prompt) AS prompt_hash, hash(chosen) AS chosen_hash, hash(rejected) AS rejected_hash,
        rejected IS NOT NULL AS is_pair,
-       {multi_turn} AS is_multi_turn,
+       {multi_turn} AS is_multi_turn, annotator, source, position, label, weight, margin,
        characters(prompt) AS prompt_length,
        characters(chosen) AS chosen_length, characters(rejected) AS rejected_length,
        -- The first letters settle nearly every row; only the rest is compared in full.
        CASE WHEN lower(ltrim(chosen[1].content))[:4] = lower(ltrim(rejected[1].content))[:4]
             THEN squeezed(chosen) = squeezed(rejected) ELSE false END AS is_same_but_for_space
-FROM read_parquet(?)
+FROM pairs
 """
 MACROS = """
-CREATE TEMP MACRO characters(turns) AS list_sum(list_transform(turns, lambda turn: length(turn.content)))::BIGINT;
-CREATE TEMP MACRO squeezed(turns) AS
+CREATE MACRO characters(turns) AS list_sum(list_transform(turns, lambda turn: length(turn.content)))::BIGINT;
+CREATE MACRO text_of(turns) AS array_to_string(list_transform(turns, lambda turn: turn.content), chr(10) || chr(10));
+CREATE MACRO squeezed(turns) AS
     replace(replace(replace(replace(lower(array_to_string(list_transform(turns, lambda turn: turn.content), ' ')),
     ' ', ''), chr(10), ''), chr(9), ''), chr(13), '');
 """
@@ -72,8 +84,18 @@ def measured(path: Path) -> Iterator[DuckDBPyConnection]:
     """A connection with the table `measures`: one row per pair, made in one scan of the version."""
     with connection() as database:
         database.execute(MACROS)
-        database.execute(MEASURES.format(multi_turn=MULTI_TURN), [str(path)])
+        view(database, path)
+        database.execute(MEASURES.format(multi_turn=MULTI_TURN))
         yield database
+
+
+def view(database: DuckDBPyConnection, path: Path, name: str = "pairs") -> None:
+    """A view of a sealed file with every column of the format, whichever version of the format wrote it."""
+    quoted = str(path).replace("'", "''")
+    there = {column for column, *_ in database.execute(f"DESCRIBE FROM read_parquet('{quoted}')").fetchall()}
+    added = ", ".join(f"{value} AS {column}" for column, value in LATER_COLUMNS.items() if column not in there)
+    columns = f"*, {added}" if added else "*"
+    database.execute(f"CREATE OR REPLACE VIEW {name} AS SELECT {columns} FROM read_parquet('{quoted}')")
 
 
 def read_pairs(path: Path, split: str = "") -> Iterator[Pair]:
@@ -142,7 +164,7 @@ def _names(result: DuckDBPyConnection) -> list[str]:
 
 
 def _row(names: Sequence[str], record: Sequence[Any]) -> Row:
-    """Versions sealed before there were labels and margins have no columns for them."""
+    """Versions sealed by an older format lack the later columns."""
     values = dict(zip(names, record, strict=True))
     rejected = values["rejected"]
     pair = Pair(
@@ -152,6 +174,11 @@ def _row(names: Sequence[str], record: Sequence[Any]) -> Row:
         weight=values["weight"],
         label=values.get("label", 1.0),
         margin=values.get("margin"),
+        annotator=values.get("annotator") or "",
+        source=values.get("source") or "",
+        position=values.get("position") or 0,
+        at=values.get("at") or "",
+        tags=tuple(values.get("tags") or ()),
         extra=json.loads(values["extra"]),
         line=values["line"],
     )
@@ -173,10 +200,11 @@ def multi_turn_rows(path: Path) -> int:
 def copy_for_trl(path: Path, target: Path, *, plain: bool, demonstrations: bool, split: str = "") -> None:
     """Writes a version (or one split) as Parquet in TRL's standard or conversational form, streamed by DuckDB."""
     value = "{0}[1].content AS {1}" if plain else "{0} AS {1}"
-    names = {"prompt": "prompt", "chosen": "completion"} if demonstrations else {}
-    names = names or {"prompt": "prompt", "chosen": "chosen", "rejected": "rejected"}
-    columns = ", ".join(value.format(column, name) for column, name in names.items())
-    others = "COLUMNS(lambda name: name IN ('weight', 'label', 'margin', 'split', 'extra'))"  # those that there are
+    answers = {"chosen": "completion"} if demonstrations else {"chosen": "chosen", "rejected": "rejected"}
+    named = {"prompt": "prompt", **answers}
+    columns = ", ".join(value.format(column, name) for column, name in named.items())
+    names = ["weight", *LATER_COLUMNS, "split", "extra"]
+    others = f"COLUMNS(lambda name: list_contains({names}, name))"  # those that there are
     query = f"SELECT {columns}, {others} FROM read_parquet(?) WHERE split = ? OR ? = ''"
     with connection() as database:
         database.sql(query, params=[str(path), split, split]).write_parquet(str(target), compression="zstd")

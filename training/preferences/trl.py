@@ -44,9 +44,11 @@ def _answers(pair: Pair, form: Callable[[Conversation], Any]) -> dict[str, Any]:
 
 
 def _row(pair: Pair, columns: dict[str, Any]) -> dict[str, Any]:
-    """Weight, label and margin only where they say something, then the source's other columns; ours win over theirs."""
+    """Numbers and facts only where they say something, then the source's other columns; ours win over theirs."""
     numbers = {"weight": (pair.weight, 1.0), "label": (pair.label, 1.0), "margin": (pair.margin, None)}
-    telling = {name: value for name, (value, usual) in numbers.items() if value != usual}
+    known = {"annotator": (pair.annotator, ""), "source": (pair.source, ""), "position": (pair.position, 0)}
+    known |= {"timestamp": (pair.at, ""), "tags": (list(pair.tags), [])}
+    telling = {name: value for name, (value, usual) in {**numbers, **known}.items() if value != usual}
     return columns | telling | {name: value for name, value in pair.extra.items() if name not in columns}
 
 

@@ -5,13 +5,15 @@ from __future__ import annotations
 from tests.training.preferences.pairs import pair
 from training.preferences.checks.findings import ROWS_KEPT, Level
 from training.preferences.intervals import wilson
-from training.preferences.report import BINS, Report, make_report, report_on, stored_path
+from training.preferences.report import BINS, Report, examine, place, report_on
 from training.preferences.sealing import seal_pairs
 from training.preferences.splits import PromptSplit
+from training.preferences.survey import survey
 
 
 def report(pairs, tmp_path, share=0.1) -> Report:
-    return make_report(seal_pairs(pairs, tmp_path, PromptSplit(share)).path)
+    with survey(seal_pairs(pairs, tmp_path, PromptSplit(share)).path) as subject:
+        return examine(subject)
 
 
 def balanced(count: int) -> list:
@@ -121,7 +123,7 @@ def test_a_report_survives_the_way_through_json(tmp_path):
 def test_a_stored_report_is_used_again_and_a_broken_one_made_anew(tmp_path):
     path = seal_pairs(balanced(10), tmp_path, PromptSplit()).path
     made = report_on(path)
-    stored = stored_path(path)
+    stored = place(path).report
     stored.write_text(made.to_json().replace('"prompts": 10', '"prompts": 11'))
     assert report_on(path).prompts == 11
     stored.write_text("{")

@@ -22,7 +22,7 @@ from training.models import Dataset, DatasetVersion, ImportJob, ImportState
 from training.preferences import import_queue, importing, store
 from training.preferences.records import Message, Pair, RowProblem
 from training.preferences.refused import read_refused
-from training.preferences.report import stored_path
+from training.preferences.report import place
 from training.preferences.sealing import NothingToSeal, SealedWriter
 
 pytestmark = pytest.mark.django_db
@@ -38,6 +38,12 @@ def home(tmp_path: Path, monkeypatch) -> Path:
 def files(home: Path) -> set[str]:
     """All files below the data folder, hidden ones too."""
     return {str(path.relative_to(home)) for path in home.rglob("*") if path.is_file()}
+
+
+def report_files(version: DatasetVersion) -> set[str]:
+    """The three parts of the report on a version."""
+    parts = place(version.path)
+    return {f"datasets/{path.name}" for path in (parts.report, parts.rows, parts.scores)}
 
 
 def queued(content: bytes, share: float = 0.1) -> ImportJob:
@@ -96,7 +102,7 @@ def test_refused_rows_are_listed_with_line_reason_and_text():
 def test_an_import_without_refused_rows_leaves_no_list(home):
     job = imported(many(3))
     assert job.version is not None
-    assert files(home) == {f"datasets/{job.version.sha256}.parquet", f"datasets/{stored_path(job.version.path).name}"}
+    assert files(home) == {f"datasets/{job.version.sha256}.parquet", *report_files(job.version)}
 
 
 def test_the_same_file_twice_makes_two_versions_of_one_digest():
@@ -321,7 +327,7 @@ def test_no_pairs_make_no_version():
 def test_missing_reports_are_made_by_the_worker():
     version = importing.seal(importing.dataset_named("Islands"), [pair("a"), pair("b")], {})
     importing.work()
-    assert stored_path(version.path).is_file()
+    assert place(version.path).exists
 
 
 @pytest.mark.parametrize(

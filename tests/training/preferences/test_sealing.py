@@ -121,12 +121,12 @@ def test_what_is_sealed_reads_back_unchanged(pairs, tmp_path_factory):
     assert list(store.read_pairs(sealed.path)) == pairs
 
 
-def test_versions_from_before_labels_and_margins_read_as_certain_and_unknown(tmp_path):
+def test_versions_of_the_first_format_read_as_certain_and_unknown(tmp_path):
     import pyarrow.parquet as pq
 
     sealed = seal_pairs(MANY, tmp_path, PromptSplit())
     old = tmp_path / "old.parquet"
-    pq.write_table(pq.read_table(sealed.path).drop_columns(["label", "margin"]), old)
+    pq.write_table(pq.read_table(sealed.path).drop_columns(list(store.LATER_COLUMNS)), old)
     assert list(store.read_pairs(old)) == MANY
     assert [row.pair for row in store.page(old, 3, 2)] == MANY[3:5]
     store.copy_for_trl(old, tmp_path / "trl.parquet", plain=True, demonstrations=False)

@@ -2,43 +2,45 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-from training.preferences.checks.findings import Findings, Level, count_and_rows, counted, whole_number
-
-if TYPE_CHECKING:
-    from duckdb import DuckDBPyConnection
+from training.preferences.checks.findings import Level, counted, harms, row_numbers
+from training.preferences.survey import Survey
 
 
-def answers_that_differ_only_in_space(database: DuckDBPyConnection, found: Findings) -> None:
+def answers_that_differ_only_in_space(survey: Survey) -> None:
     """Chosen and rejected are equal but for white space and case (equal ones are refused at import)."""
-    count, rows = count_and_rows(database, "SELECT row FROM measures WHERE is_same_but_for_space")
-    total = whole_number(database, "SELECT count(*) FROM measures WHERE is_pair")
+    rows = row_numbers(survey.database, "SELECT row FROM measures WHERE is_same_but_for_space")
+    count = len(rows)
     if count:
-        found.add(
+        survey.found.add(
             "near_identical",
-            Level.WARNING,
             f"In {counted(count, 'pair', 'pairs')} the answers differ only in white space or case.",
-            why="Such a pair teaches formatting alone; its two log-probabilities are nearly equal.",
+            harms=harms(
+                Level.WARNING,
+                dpo="Its two log-probabilities are nearly equal, so it teaches formatting alone.",
+                cpo="The floor cannot tell the answers apart either; the pair teaches formatting alone.",
+                rlhf="The reward model learns that white space is worth reward.",
+            ),
             action="Look at the rows; leave them out unless formatting is what you mean to teach.",
+            actions=("drop",),
             count=count,
-            total=total,
+            total=survey.pairs,
             rows=rows,
         )
 
 
-def rows_without_a_rejected_answer(database: DuckDBPyConnection, found: Findings) -> None:
+def rows_without_a_rejected_answer(survey: Survey) -> None:
     """Demonstrations among pairs; a version of demonstrations alone is another kind and not a fault."""
-    pairs = whole_number(database, "SELECT count(*) FROM measures WHERE is_pair")
-    count, rows = count_and_rows(database, "SELECT row FROM measures WHERE NOT is_pair")
-    if count and pairs:
-        found.add(
+    rows = row_numbers(survey.database, "SELECT row FROM measures WHERE NOT is_pair")
+    count = len(rows)
+    if count and survey.pairs:
+        unused = "It is left out: only supervised fine-tuning can use a row without a rejected answer."
+        survey.found.add(
             "no_rejected",
-            Level.WARNING,
             f"{counted(count, 'row has', 'rows have')} no rejected answer.",
-            why="Only supervised fine-tuning can use them; DPO, constrained CPO and RLHF leave them out.",
+            harms=harms(Level.WARNING, dpo=unused, cpo=unused, rlhf=unused),
             action="Import them as a dataset of their own, or complete them.",
+            actions=("drop",),
             count=count,
-            total=count + pairs,
+            total=survey.rows,
             rows=rows,
         )

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from training.preferences.checks.findings import Level, counted, harms, row_numbers
+from training.preferences.survey import Survey
 
-from training.preferences.checks.findings import Findings, Level, count_and_rows, counted, whole_number
-
-if TYPE_CHECKING:
-    from duckdb import DuckDBPyConnection
+MANY = 0.05
+"""Share of contradicting pairs from which a version is not fit to train on."""
 
 BOTH_WAYS = """
 SELECT row FROM measures AS one
@@ -19,18 +18,23 @@ WHERE is_pair AND EXISTS (
 """
 
 
-def pairs_labelled_both_ways(database: DuckDBPyConnection, found: Findings) -> None:
+def pairs_labelled_both_ways(survey: Survey) -> None:
     """The same two answers to the same prompt, once preferred one way and once the other."""
-    count, rows = count_and_rows(database, BOTH_WAYS)
-    total = whole_number(database, "SELECT count(*) FROM measures WHERE is_pair")
+    rows = row_numbers(survey.database, BOTH_WAYS)
+    count = len(rows)
     if count:
-        found.add(
+        survey.found.add(
             "contradictions",
-            Level.ERROR if count / total > 0.05 else Level.WARNING,
             f"{counted(count, 'pair contradicts', 'pairs contradict')} another: the same answers, preferred both ways.",
-            why="Half of these labels are wrong for anybody who is consistent; opposite pairs cancel out or add noise.",
+            harms=harms(
+                Level.ERROR if count / survey.pairs > MANY else Level.WARNING,
+                dpo="Half of these labels are wrong for a consistent rater; opposite pairs cancel out or add noise.",
+                cpo="No policy can prefer both; the floor stops the push, but the pair still weighs.",
+                rlhf="The reward model learns that both are as good, with less certainty everywhere near them.",
+            ),
             action="Decide each by a further vote, or leave both out.",
+            actions=("split_conflicts", "soften", "drop"),
             count=count,
-            total=total,
+            total=survey.pairs,
             rows=rows,
         )

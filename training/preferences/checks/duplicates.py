@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from training.preferences.checks.findings import Level, counted, harms, row_numbers
+from training.preferences.survey import Survey
 
-from training.preferences.checks.findings import Findings, Level, count_and_rows, counted, whole_number
-
-if TYPE_CHECKING:
-    from duckdb import DuckDBPyConnection
+NOTABLE = 0.01
 
 REPEATS = """
 SELECT row FROM measures
@@ -15,18 +13,23 @@ QUALIFY row_number() OVER (PARTITION BY prompt_hash, chosen_hash, rejected_hash 
 """
 
 
-def repeated_rows(database: DuckDBPyConnection, found: Findings) -> None:
+def repeated_rows(survey: Survey) -> None:
     """Exact repeats of an earlier row: same prompt, same answers, same label."""
-    count, rows = count_and_rows(database, REPEATS)
-    total = whole_number(database, "SELECT count(*) FROM measures")
+    rows = row_numbers(survey.database, REPEATS)
+    count = len(rows)
     if count:
-        found.add(
+        survey.found.add(
             "repeats",
-            Level.WARNING if count / total > 0.01 else Level.INFO,
             f"{counted(count, 'row repeats', 'rows repeat')} an earlier row exactly.",
-            why="A repeated pair counts as often as it occurs: it is learnt harder than the others.",
+            harms=harms(
+                Level.WARNING if count / survey.rows > NOTABLE else Level.INFO,
+                dpo="A repeated pair counts as often as it occurs: it is learnt harder than the others.",
+                cpo="A repeated pair counts as often as it occurs, until it reaches the margin.",
+                rlhf="The reward model is surest about what was repeated, not about what is right.",
+            ),
             action="Keep the repeats only where they are votes of several people.",
+            actions=("merge", "drop"),
             count=count,
-            total=total,
+            total=survey.rows,
             rows=rows,
         )

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from training.preferences.intervals import wilson
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
-# A finding keeps the numbers of so many of its rows; its count is always the full one.
+# A finding in the report names so many of its rows; all of them stand in the file of rows beside it.
 ROWS_KEPT = 500
+
+RowNumbers = np.ndarray[Any, np.dtype[np.int64]]
 
 
 class Level(StrEnum):
@@ -24,22 +28,49 @@ class Level(StrEnum):
     INFO = "info"
 
 
+class Family(StrEnum):
+    """Methods that a fault of the data hurts in the same way. DPO stands for all offline losses without a floor."""
+
+    DPO = "dpo"
+    CPO = "cpo"
+    RLHF = "rlhf"
+
+    @property
+    def label(self) -> str:
+        return {"dpo": "DPO", "cpo": "Constrained CPO", "rlhf": "RLHF"}[self]
+
+
+@dataclass(frozen=True, slots=True)
+class Harm:
+    """What a finding does to one family of methods, in a sentence."""
+
+    level: Level
+    why: str
+
+
 @dataclass(frozen=True, slots=True)
 class Finding:
     """One rule's result. `rows` are the first of the `count` rows of the version it is about; `total` is of how many.
 
-    `share` is count / total with its 95 % interval; None where the finding is not about a share.
+    `share` is count / total with its 95 % interval; None where the finding is not about a share. `actions` name
+    cleaning actions (cleaning.recipes) that a page offers on its rows. `picture` is data for a chart or table.
     """
 
     rule: str
-    level: Level
     sentence: str
-    why: str
+    harms: Mapping[Family, Harm]
     action: str
+    actions: tuple[str, ...]
     count: int
     total: int
     share: tuple[float, float, float] | None
     rows: tuple[int, ...]
+    picture: Mapping[str, Any] | None = None
+
+    @property
+    def level(self) -> Level:
+        """The worst that it does to any family."""
+        return min((harm.level for harm in self.harms.values()), key=list(Level).index)
 
     @property
     def percent(self) -> str:
@@ -50,27 +81,43 @@ class Finding:
         return f"{share:.1f} % [{low:.1f}, {high:.1f}]"
 
 
-class Findings:
-    """Collects findings; iterates them worst first."""
+@dataclass(frozen=True, slots=True)
+class FoundRows:
+    """All rows of a finding; rows that belong together (copies, a cycle) share a group number."""
 
-    def __init__(self) -> None:
-        self._found: list[Finding] = []
+    rows: RowNumbers
+    groups: RowNumbers | None = None
+
+
+@dataclass
+class Findings:
+    """Collects findings and their rows; iterates them worst first."""
+
+    rows: dict[str, FoundRows] = field(default_factory=dict)
+    _found: list[Finding] = field(default_factory=list)
 
     def add(
         self,
         rule: str,
-        level: Level,
         sentence: str,
         *,
-        why: str,
+        harms: Mapping[Family, Harm],
         action: str,
+        actions: Sequence[str] = (),
         count: int,
         total: int,
-        rows: Sequence[int] = (),
+        rows: Sequence[int] | RowNumbers = (),
+        groups: Sequence[int] | RowNumbers | None = None,
         is_share: bool = True,
+        picture: Mapping[str, Any] | None = None,
     ) -> None:
+        """`rows` are all rows that the finding is about, in order; `groups` as long as they are."""
         share = (count / total, *wilson(count, total)) if is_share and total else None
-        self._found.append(Finding(rule, level, sentence, why, action, count, total, share, tuple(rows[:ROWS_KEPT])))
+        numbers = np.asarray(rows, np.int64)
+        if len(numbers):
+            self.rows[rule] = FoundRows(numbers, None if groups is None else np.asarray(groups, np.int64))
+        first = tuple(numbers[:ROWS_KEPT].tolist())
+        self._found.append(Finding(rule, sentence, harms, action, tuple(actions), count, total, share, first, picture))
 
     def __iter__(self) -> Iterator[Finding]:
         order = list(Level)
@@ -80,15 +127,15 @@ class Findings:
         return len(self._found)
 
 
-def count_and_rows(database: DuckDBPyConnection, selection: str) -> tuple[int, list[int]]:
-    """How many rows a query for row numbers yields, and the first ROWS_KEPT of them.
+def harms(level: Level, *, dpo: str, cpo: str, rlhf: str) -> dict[Family, Harm]:
+    """The same level for every family, each with its own sentence."""
+    return {Family.DPO: Harm(level, dpo), Family.CPO: Harm(level, cpo), Family.RLHF: Harm(level, rlhf)}
 
-    `selection` is a query of this package's own rules, never of a user.
-    """
-    database.execute(f"CREATE OR REPLACE TEMP TABLE selected AS {selection}")
-    count = whole_number(database, "SELECT count(*) FROM selected")
-    kept = database.execute(f"SELECT row FROM selected ORDER BY row LIMIT {ROWS_KEPT}").fetchall()
-    return count, [row for (row,) in kept]
+
+def row_numbers(database: DuckDBPyConnection, selection: str) -> RowNumbers:
+    """The row numbers that a query yields, ascending. `selection` is a query of this package's own rules."""
+    found: RowNumbers = database.execute(f"SELECT row FROM ({selection}) ORDER BY row").fetchnumpy()["row"]
+    return found.astype(np.int64)
 
 
 def whole_number(database: DuckDBPyConnection, query: str) -> int:

@@ -2,41 +2,42 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-from training.preferences.checks.findings import Findings, Level, count_and_rows, whole_number
+from training.preferences.checks.findings import Level, harms, row_numbers, whole_number
 from training.preferences.intervals import wilson
-
-if TYPE_CHECKING:
-    from duckdb import DuckDBPyConnection
+from training.preferences.survey import Survey
 
 # A share this far from one half is worth a warning, provided the interval excludes one half.
 NOTABLE = 0.05
 
 
-def longer_answers_win(database: DuckDBPyConnection, found: Findings) -> None:
+def longer_answers_win(survey: Survey) -> None:
     """The share of pairs whose longer answer is chosen, among pairs of unequal length (in characters)."""
-    total = whole_number(database, "SELECT count(*) FROM measures WHERE is_pair AND chosen_length <> rejected_length")
+    unequal = "is_pair AND chosen_length <> rejected_length"
+    total = whole_number(survey.database, f"SELECT count(*) FROM measures WHERE {unequal}")
     if not total:
         return
-    longer = whole_number(database, "SELECT count(*) FROM measures WHERE chosen_length > rejected_length")
+    longer = whole_number(survey.database, "SELECT count(*) FROM measures WHERE chosen_length > rejected_length")
     low, high = wilson(longer, total)
     biased = (low > 0.5 or high < 0.5) and abs(longer / total - 0.5) > NOTABLE
     winner, side = ("longer", ">") if longer * 2 >= total else ("shorter", "<")
-    count, rows = count_and_rows(database, f"SELECT row FROM measures WHERE chosen_length {side} rejected_length")
+    rows = row_numbers(survey.database, f"SELECT row FROM measures WHERE chosen_length {side} rejected_length")
     if biased:
         sentence = f"The {winner} answer tends to be the chosen one, among pairs whose lengths differ."
         action = "Compare the answers' lengths after training; balance the pairs by length if they drift."
     else:
         sentence = f"Longer and shorter answers are chosen about equally often; the {winner} ones in this share:"
         action = "Nothing to do."
-    found.add(
+    survey.found.add(
         "length_bias",
-        Level.WARNING if biased else Level.INFO,
         sentence,
-        why="A policy learns what separates the answers; where length does, it learns length.",
+        harms=harms(
+            Level.WARNING if biased else Level.INFO,
+            dpo="A policy learns what separates the answers; where length does, it learns length.",
+            cpo="A policy learns what separates the answers; the floor does not know that length is beside the point.",
+            rlhf="The reward model pays for length, and RL will find that out.",
+        ),
         action=action,
-        count=count,
+        count=len(rows),
         total=total,
         rows=rows if biased else (),
     )

@@ -2,28 +2,24 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-from training.preferences.checks.findings import Findings, Level, whole_number
-
-if TYPE_CHECKING:
-    from duckdb import DuckDBPyConnection
+from training.preferences.checks.findings import Level, harms, whole_number
+from training.preferences.survey import Survey
 
 
-def nothing_held_out(database: DuckDBPyConnection, found: Findings) -> None:
+def nothing_held_out(survey: Survey) -> None:
     """No row is held out: the share was 0, or there is only one prompt."""
-    if whole_number(database, "SELECT count(*) FROM measures WHERE split = 'held_out'"):
+    if whole_number(survey.database, "SELECT count(*) FROM measures WHERE split = 'held_out'"):
         return
-    total = whole_number(database, "SELECT count(*) FROM measures")
-    prompts = whole_number(database, "SELECT count(DISTINCT prompt_hash) FROM measures")
+    prompts = whole_number(survey.database, "SELECT count(DISTINCT prompt_hash) FROM measures")
     cause = "all rows share one prompt" if prompts == 1 else "the held-out share is 0"
-    found.add(
+    unseen = "Held-out accuracy cannot be measured, so nothing shows when a run memorises its rows."
+    survey.found.add(
         "nothing_held_out",
-        Level.WARNING,
         f"No row is held out: {cause}.",
-        why="Held-out accuracy cannot be measured, so nothing shows when a run memorises its rows.",
+        harms=harms(Level.WARNING, dpo=unseen, cpo=unseen, rlhf=unseen),
         action="Import again with a held-out share, or with more prompts.",
+        actions=("resplit",),
         count=0,
-        total=total,
+        total=survey.rows,
         is_share=False,
     )
