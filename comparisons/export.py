@@ -288,8 +288,20 @@ def _chunks(rows: Iterator[dict[str, Any]]) -> Iterator[list[dict[str, Any]]]:
 
 def make_dataset_version(study: Study, rule: Rule, dataset: Dataset, user: User | None) -> DatasetVersion:
     """Seal the pairs as a new version of the dataset; raises NothingToSeal when the rule makes no pair."""
+    return seal(dataset, pairs(study, rule), _origin(study, rule), user=user)
+
+
+def join_version(study: Study, rule: Rule, parent: DatasetVersion, user: User | None) -> DatasetVersion:
+    """A child of `parent` with its rows and the pairs of the study."""
+    from training.preferences.cleaning.joining import join
+
+    return join(parent, pairs(study, rule), _origin(study, rule), user=user)
+
+
+def _origin(study: Study, rule: Rule) -> dict[str, Any]:
+    """Where pairs of a study come from, for the version's page."""
     summary = summarise(study, rule)
-    origin = {
+    return {
         "kind": "study",
         "label": f"Study “{study.name}”",
         "url": reverse("study-results", args=[study.slug]),
@@ -301,4 +313,3 @@ def make_dataset_version(study: Study, rule: Rule, dataset: Dataset, user: User 
         "rule": str(rule),
         "left_out": summary.left_out,
     }
-    return seal(dataset, pairs(study, rule), origin, user=user)

@@ -16,6 +16,7 @@ from typing import BinaryIO
 from django.db import transaction
 
 from alignapp.accounts.models import User
+from training.models import DatasetVersion
 from training.preferences.formats import BOM, interpret, parse_object, printable, refuse_foreign
 
 from .models import Prompt, Stratum, Suite
@@ -49,6 +50,7 @@ def create_suite(
     stratum: str = Stratum.OTHER,
     description: str = "",
     rejected: Sequence[Rejected] = (),
+    fills: DatasetVersion | None = None,
     user: User | None = None,
 ) -> Suite:
     """Store conversations as a suite; one that occurs twice counts once. Raises UnusableSuite when there is none."""
@@ -62,6 +64,7 @@ def create_suite(
             description=description,
             stratum=stratum,
             rejected=[asdict(line) for line in rejected],
+            fills=fills,
             created_by=user,
         )
         Prompt.objects.bulk_create(

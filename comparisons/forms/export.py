@@ -7,6 +7,7 @@ from typing import Any
 from django import forms
 
 from comparisons.export import Disagreement, Form, Rule, Ties
+from comparisons.models import Study
 
 TIES = [
     (Ties.IGNORE.value, "A tie is no vote: the other judgements decide"),
@@ -76,3 +77,22 @@ class MakeDatasetForm(RuleForm):
         label="Dataset",
         help_text="A new name makes a dataset; the name of one that exists adds a version to it.",
     )
+    join = forms.BooleanField(
+        required=False, help_text="The new version then holds that version's rows and these pairs."
+    )
+
+    def __init__(self, study: Study, data: Any = None) -> None:
+        """Only a study on the prompts of a gap can join anything."""
+        super().__init__(data)
+        fills = study.suite.fills
+        if fills is None:
+            del self.fields["join"]
+        else:
+            self.fields["join"].label = f"Join {fills}, which lacks these prompts"
+            self.fields["dataset"].required = False
+
+    def clean(self) -> dict[str, Any]:
+        cleaned = super().clean() or self.cleaned_data
+        if not cleaned.get("join") and not cleaned.get("dataset"):
+            self.add_error("dataset", "Name a dataset, or join the version that lacks these prompts.")
+        return cleaned

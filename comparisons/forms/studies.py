@@ -5,9 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from django import forms
+from django.db import transaction
 from django.db.models import Count, Min, Q, QuerySet
 
 from alignapp.accounts.models import User
+from comparisons import gaps
 from comparisons.creation import StudyRefused, create_study
 from comparisons.models import ServedPolicy, ServedState, Study, Suite
 from comparisons.studies import Estimate, seconds_per_rating
@@ -160,16 +162,42 @@ class StudyForm(forms.Form):
 
     def save(self, user: User) -> Study | None:
         """Create the study; None, with the reason among the form's errors, when it would not be fair."""
-        cleaned = self.cleaned_data
-        names = ("name", "suite", "item_limit", "ratings_per_item", "guideline", "seed")
-        sampling = {name: cleaned[name] for name in ("temperature", "top_p", "max_tokens", "seed")}
         try:
-            return create_study(
-                **{name: cleaned[name] for name in names},
-                policies=list(cleaned["policies"]),
-                sampling=sampling,
-                user=user,
-            )
+            with transaction.atomic():
+                return self.create(user)
         except StudyRefused as refusal:
             self.add_error(None, str(refusal))
             return None
+
+    def create(self, user: User) -> Study:
+        return create_study(**self.wanted, suite=self.cleaned_data["suite"], user=user)
+
+    @property
+    def wanted(self) -> dict[str, Any]:
+        """What create_study takes beside suite and user."""
+        cleaned = self.cleaned_data
+        names = ("name", "item_limit", "ratings_per_item", "guideline", "seed")
+        sampling = {name: cleaned[name] for name in ("temperature", "top_p", "max_tokens", "seed")}
+        return {
+            **{name: cleaned[name] for name in names},
+            "policies": list(cleaned["policies"]),
+            "sampling": sampling,
+        }
+
+
+class GapStudyForm(StudyForm):
+    """A study on the prompts of a gap: everything is filled in."""
+
+    suite = None  # type: ignore[assignment]
+
+    def __init__(self, gap: gaps.Gap, *args: Any, **kwargs: Any) -> None:
+        filled = {"name": gap.name, "policies": comparable_policies(), "item_limit": 0}
+        super().__init__(*args, initial=filled, **kwargs)
+        self.gap = gap
+
+    @property
+    def main(self) -> list[forms.BoundField]:
+        return [self[name] for name in ("name", "policies", "guideline")]
+
+    def create(self, user: User) -> Study:
+        return gaps.rate(self.gap, user, self.wanted)

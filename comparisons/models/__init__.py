@@ -1,5 +1,6 @@
 """Rows of comparisons: one module per noun."""
 
+from .collections import CollectedPrompt, CollectionState, PromptCollection
 from .ratings import HELD, Assignment, AssignmentState, Choice, Rating
 from .serving import Endpoint, EndpointState, ServedPolicy, ServedState
 from .studies import Answer, Contender, Item, Prompt, Stratum, Study, StudyState, Suite
@@ -10,11 +11,14 @@ __all__ = [
     "Assignment",
     "AssignmentState",
     "Choice",
+    "CollectedPrompt",
+    "CollectionState",
     "Contender",
     "Endpoint",
     "EndpointState",
     "Item",
     "Prompt",
+    "PromptCollection",
     "Rating",
     "ServedPolicy",
     "ServedState",

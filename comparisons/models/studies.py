@@ -7,7 +7,7 @@ from django.db import models
 from django.urls import reverse
 from django.utils import timezone
 
-from training.models import Policy
+from training.models import DatasetVersion, Policy
 
 
 class Stratum(models.TextChoices):
@@ -26,6 +26,10 @@ class Suite(models.Model):
     description = models.TextField(blank=True)
     stratum = models.CharField(max_length=20, choices=Stratum.choices, default=Stratum.OTHER)
     rejected = models.JSONField(default=list, help_text="Lines that gave no prompt: [{line, reason, text}].")
+    # The version that lacks pairs for these prompts; pairs from studies on them are offered to join it.
+    fills = models.ForeignKey(
+        DatasetVersion, null=True, blank=True, on_delete=models.SET_NULL, related_name="gap_suites"
+    )
     created_at = models.DateTimeField(auto_now_add=True)
     created_by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL)
 

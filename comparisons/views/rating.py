@@ -12,9 +12,10 @@ from django_htmx.http import HttpResponseClientRedirect
 
 from alignapp.accounts.access import user_of
 from comparisons import assignment as assigning
+from comparisons import collecting
 from comparisons.assignment import Outcome
 from comparisons.forms.rating import REASONS, SKIP_REASONS, RatingForm, SentForm, SkipForm, UndoForm
-from comparisons.models import Assignment, AssignmentState, Choice
+from comparisons.models import Assignment, AssignmentState, Choice, CollectionState
 
 
 @never_cache
@@ -27,6 +28,7 @@ def home(request: HttpRequest) -> HttpResponse:
     studies = assigning.studies_with_work(user)
     context = {
         "tasks": [(study, assigning.progress(study, user)) for study in studies],
+        "collections": collecting.standing().filter(state=CollectionState.OPEN),
         "undoable": assigning.last_judgement(user),
         "holds_one": assigning.held_by(user).exists(),
     }
@@ -128,6 +130,7 @@ def _item_page(request: HttpRequest, assignment: Assignment, form: SentForm | No
         "progress": assigning.progress(assignment.item.study, user),
         "reasons": REASONS,
         "chosen_reasons": form["reasons"].value() if form else [],
+        "collections": collecting.standing().filter(state=CollectionState.OPEN),
         "undoable": assigning.last_judgement(user),
         "reading_seconds": assigning.READING_SECONDS,
         "form": form,

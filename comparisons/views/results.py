@@ -15,10 +15,12 @@ from django.urls import path
 from django.views.decorators.http import require_http_methods, require_safe
 
 from alignapp.accounts.access import researcher_required, user_of
+from alignapp.accounts.models import User
 from comparisons import export as exporting
 from comparisons import results as finding
 from comparisons.forms.export import ExportForm, MakeDatasetForm
 from comparisons.models import Choice, Item, Rating, Study, StudyState
+from training.models import DatasetVersion
 from training.preferences.importing import dataset_named
 
 ITEMS_PER_PAGE = 20
@@ -90,20 +92,26 @@ def make_dataset(request: HttpRequest, slug: str) -> HttpResponse:
     study = get_object_or_404(Study, slug=slug)
     if not _is_closed(study):
         return _still_open(request, study)
-    defaults = MakeDatasetForm.defaults() | {"dataset": study.name}
-    form = MakeDatasetForm(request.POST if request.method == "POST" else defaults)
+    defaults = MakeDatasetForm.defaults() | {"dataset": study.name, "join": True}
+    form = MakeDatasetForm(study, request.POST if request.method == "POST" else defaults)
     summary = exporting.summarise(study, form.rule) if form.is_valid() else None
     if summary and not summary.pairs:
         form.add_error(None, _no_pairs(summary))
     if request.method == "POST" and form.is_valid() and request.POST.get("action") != "count":
-        user = user_of(request)
-        dataset = dataset_named(form.cleaned_data["dataset"], user)
-        version = exporting.make_dataset_version(study, form.rule, dataset, user)
+        version = _sealed(study, form, user_of(request))
         messages.success(request, f"{version.rows:,} pairs of study “{study.name}” are sealed as {version}.")
         return redirect(version)
     context = {"study": study, "form": form, "summary": summary}
     status = 422 if request.method == "POST" and form.errors else 200
     return render(request, "comparisons/results/make_dataset.html", context, status=status)
+
+
+def _sealed(study: Study, form: MakeDatasetForm, user: User) -> DatasetVersion:
+    """The study's pairs as the form says: added to the version that lacks them, or as a dataset of their own."""
+    parent = study.suite.fills
+    if form.cleaned_data.get("join") and parent:
+        return exporting.join_version(study, form.rule, parent, user)
+    return exporting.make_dataset_version(study, form.rule, dataset_named(form.cleaned_data["dataset"], user), user)
 
 
 def _is_closed(study: Study) -> bool:

@@ -1,0 +1,95 @@
+"""From a gap in the data to people who fill it: a study on its prompts, or a request for more of them.
+
+coverage map, finding ──> Gap ──> study on its prompts ───────────────┐
+                            └──> collection ──close──> suite ──> study ┴──> pairs ──> child of the version
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from alignapp.accounts.models import User
+from training.models import DatasetVersion
+from training.preferences import store
+from training.preferences.filters import Filter
+from training.preferences.records import Conversation
+
+from .creation import create_study
+from .models import Stratum, Study
+from .suites import create_suite
+
+MOST_PROMPTS = 200
+"""Prompts of a gap that a study is offered; a cluster may hold many thousands."""
+
+SHOWN_EXAMPLES = 5
+
+
+class NoGap(ValueError):
+    """There is nothing to fill; the message is a sentence for people."""
+
+
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """Prompts that a version should hold good pairs for, and does not."""
+
+    version: DatasetVersion
+    topic: str
+    prompts: tuple[Conversation, ...]
+
+    @property
+    def name(self) -> str:
+        """A name for a study or collection; raters see it, so it says nothing of policies."""
+        return f"{self.topic[:1].upper()}{self.topic[1:]}"[:120]
+
+    @property
+    def examples(self) -> list[str]:
+        """The last user turn of the first prompts."""
+        return [prompt[-1].content for prompt in self.prompts[:SHOWN_EXAMPLES]]
+
+
+def cluster_gap(version: DatasetVersion, cluster: int) -> Gap:
+    """The prompts of a cluster of the coverage map, the target's before the version's own; raises NoGap."""
+    from training.preferences.coverage import reading
+
+    found = reading.cluster(version, cluster)
+    if found is None:
+        raise NoGap("The report on this version knows no such topic. Make the report again, then come back.")
+    own = _prompts_of_rows(version, Filter(cluster=cluster))
+    return _gap(version, ", ".join(found.words[:3]), [*found.target_prompts, *own])
+
+
+def rows_gap(version: DatasetVersion, wanted: Filter, topic: str) -> Gap:
+    """The prompts of a slice of rows, such as those of a finding; raises NoGap when it is empty."""
+    return _gap(version, topic, _prompts_of_rows(version, wanted))
+
+
+def _gap(version: DatasetVersion, topic: str, prompts: list[Conversation]) -> Gap:
+    unique = tuple(dict.fromkeys(prompts))[:MOST_PROMPTS]
+    if not unique:
+        raise NoGap("No prompt belongs to this part of the data, so there is nothing to ask about.")
+    return Gap(version, topic, unique)
+
+
+def _prompts_of_rows(version: DatasetVersion, wanted: Filter) -> list[Conversation]:
+    from training.preferences.filters import select_rows
+
+    numbers = select_rows(version, wanted)[:MOST_PROMPTS].tolist()
+    return [row.pair.prompt for row in store.rows(version.path, numbers)]
+
+
+def rate(gap: Gap, user: User, study: Mapping[str, Any]) -> Study:
+    """A study on the gap's prompts, whose pairs will be offered to join the version; raises StudyRefused.
+
+    `study` holds the arguments of create_study except suite and user.
+    """
+    suite = create_suite(
+        name=gap.name,
+        prompts=[[{"role": turn.role, "content": turn.content} for turn in prompt] for prompt in gap.prompts],
+        stratum=Stratum.UNCOVERED,
+        description=f"Prompts that {gap.version} lacks good pairs for.",
+        fills=gap.version,
+        user=user,
+    )
+    return create_study(suite=suite, user=user, **study)

@@ -1,0 +1,79 @@
+"""Two clicks from a gap in the data to people who fill it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib import messages
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
+from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import path
+from django.views.decorators.http import require_http_methods
+
+from alignapp.accounts.access import researcher_required, user_of
+from comparisons import collecting, gaps
+from comparisons.forms.collections import CollectionForm
+from comparisons.forms.studies import GapStudyForm, comparable_policies
+from training.models import DatasetVersion
+from training.preferences.filters import Filter
+
+
+def _gap(request: HttpRequest) -> gaps.Gap:
+    """The gap that an address names: ?version=<pk>&cluster=<n>, or ?version=<pk>&finding=<rule>; raises NoGap."""
+    asked = request.GET
+    number = asked.get("version", "")
+    version = get_object_or_404(
+        DatasetVersion.objects.select_related("dataset"), pk=int(number) if number.isdecimal() else 0
+    )
+    if not version.path.is_file():
+        raise Http404(f"The sealed file of {version} is not on this machine.")
+    if asked.get("cluster", "").isdecimal():
+        return gaps.cluster_gap(version, int(asked["cluster"]))
+    if rule := asked.get("finding", ""):
+        return gaps.rows_gap(version, Filter(finding=rule), rule.replace("_", " "))
+    raise Http404("The address names no gap.")
+
+
+@researcher_required
+@require_http_methods(["GET", "HEAD", "POST"])
+def gap_study(request: HttpRequest) -> HttpResponseBase:
+    """A study on the prompts of a gap, ready to be started."""
+    try:
+        gap = _gap(request)
+    except gaps.NoGap as nothing:
+        return _nothing(request, nothing)
+    form = GapStudyForm(gap, request.POST or None)
+    if request.method == "POST" and form.is_valid() and (study := form.save(user_of(request))):
+        return redirect(study)
+    context = {"gap": gap, "form": form, "enough_policies": comparable_policies().count() > 1, "section": "studies"}
+    return render(request, "comparisons/gaps/study.html", context, status=422 if form.errors else 200)
+
+
+@researcher_required
+@require_http_methods(["GET", "HEAD", "POST"])
+def gap_collection(request: HttpRequest) -> HttpResponseBase:
+    """A request for prompts like those of a gap, ready to be sent."""
+    try:
+        gap = _gap(request)
+    except gaps.NoGap as nothing:
+        return _nothing(request, nothing)
+    first: dict[str, Any] = {"name": gap.name}
+    form = CollectionForm(request.POST or None, initial=first)
+    if request.method == "POST" and form.is_valid():
+        asked = collecting.open_collection(
+            **form.cleaned_data, examples=gap.examples, fills=gap.version, user=user_of(request)
+        )
+        return redirect(asked)
+    context = {"gap": gap, "form": form, "section": "studies"}
+    return render(request, "comparisons/gaps/collection.html", context, status=422 if form.errors else 200)
+
+
+def _nothing(request: HttpRequest, nothing: gaps.NoGap) -> HttpResponse:
+    messages.warning(request, str(nothing))
+    return redirect(DatasetVersion.objects.get(pk=int(request.GET["version"])))
+
+
+urls = [
+    path("gaps/study/", gap_study, name="gap-study"),
+    path("gaps/collection/", gap_collection, name="gap-collection"),
+]
