@@ -1,5 +1,5 @@
-"""URLs of datasets, runs, inspections and policies."""
+"""URLs of datasets, their reports, runs, inspections and policies."""
 
-from .views import datasets, inspections, policies, runs
+from .views import datasets, inspections, policies, reports, runs
 
-urlpatterns = [*datasets.urls, *runs.urls, *inspections.urls, *policies.urls]
+urlpatterns = [*datasets.urls, *reports.urls, *runs.urls, *inspections.urls, *policies.urls]

@@ -317,7 +317,7 @@ def test_the_lengths_are_in_the_page_as_picture_and_as_table(client, rita):
     page = BeautifulSoup(
         client.get(sealed([pair("a", "x" * 9, "y"), pair("b", "x", "y")]).get_absolute_url()).content, "html.parser"
     )
-    [block] = page.select("#lengths-data")
+    [block] = page.select("#report-charts")
     data = json.loads(block.get_text())
     assert [sum(series["y"]) for series in data["charts"]["lengths"]["series"]] == [2, 2]
     assert [cell.get_text() for cell in page.select(".chart tbody tr")[-1].select("td")] == ["1", "0"]
@@ -352,11 +352,11 @@ def test_the_address_of_a_dataset_leads_to_its_latest_version(client, rita):
 
 
 def test_a_page_does_not_wait_for_the_report_on_a_huge_version(client, rita, monkeypatch):
-    monkeypatch.setattr("training.preferences.report.ROWS_MADE_AT_ONCE", 10)
+    monkeypatch.setattr("training.preferences.reporting.ROWS_MADE_AT_ONCE", 10)
     version = sealed()
-    assert "still looking through the rows" in text_of(client.get(version.get_absolute_url()))
+    assert "The report is being made" in text_of(client.get(version.get_absolute_url()))
     importing.work()
-    assert "still looking" not in text_of(client.get(version.get_absolute_url()))
+    assert "The report is being made" not in text_of(client.get(version.get_absolute_url()))
 
 
 # --- Rows ---------------------------------------------------------------------------------------------------------

@@ -27,12 +27,11 @@ from django.utils.text import slugify
 from alignapp.accounts.models import User
 from alignapp.celery import call_workers
 from training.models import Dataset, DatasetVersion, ImportJob, ImportState
-from training.preferences import import_queue
+from training.preferences import import_queue, reporting
 from training.preferences.formats import JsonLines, UnreadableFile, hint, refuse_foreign
 from training.preferences.import_queue import CancelRequested, LostClaim
 from training.preferences.records import Pair, Problem, check
 from training.preferences.refused import RefusedRows
-from training.preferences.report import place, report_on
 from training.preferences.sealing import Sealed, SealedWriter
 from training.preferences.splits import DEFAULT_SHARE, PromptSplit
 
@@ -213,9 +212,7 @@ def work() -> None:
     """Runs waiting imports, one after the other, then makes the reports that are missing."""
     while job := import_queue.claim():
         _run(job)
-    for version in DatasetVersion.objects.only("sha256"):
-        if version.path.exists() and not place(version.path).exists:
-            report_on(version.path)
+    reporting.make_missing()
 
 
 def run_import(import_id: UUID) -> None:
@@ -228,7 +225,7 @@ def _run(job: ImportJob, on_progress: Callable[[ImportJob], None] | None = None)
     """Brings a held job to an end, whatever happens; only a lost claim leaves it to its new holder."""
     try:
         _remove_partials(job)
-        version = _import(job, on_progress)
+        _import(job, on_progress)
     except LostClaim:
         log.warning("import %s was taken over by another worker", job.pk)
         return
@@ -245,7 +242,6 @@ def _run(job: ImportJob, on_progress: Callable[[ImportJob], None] | None = None)
         _end(job, ImportState.FAILED, f"{reason} The worker's log has the details.")
     else:
         _remove_upload(job)
-        report_on(version.path)
 
 
 def _end(job: ImportJob, state: ImportState, error: str = "") -> None:

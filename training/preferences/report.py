@@ -85,7 +85,12 @@ class Report:
     notes: Mapping[str, str] | None = None
 
     def to_json(self) -> str:
-        return json.dumps({**asdict(self), "settings": self.settings.model_dump()})
+        """The same object for programs; the verdicts stand beside what they follow from."""
+        verdicts = {
+            family.value: {"verdict": self.verdict(family).value, "because": [f.rule for f in self.reasons(family)]}
+            for family in Family
+        }
+        return json.dumps({**asdict(self), "settings": self.settings.model_dump(), "verdicts": verdicts})
 
     @classmethod
     def from_json(cls, text: str) -> Report:
@@ -93,6 +98,7 @@ class Report:
         values: dict[str, Any] = json.loads(text)
         lengths = values.pop("lengths")
         findings = values.pop("findings")
+        values.pop("verdicts", None)  # they follow from the findings
         return cls(
             settings=ReportSettings.model_validate(values.pop("settings")),
             lengths=Lengths(lengths["width"], tuple(lengths["chosen"]), tuple(lengths["rejected"])),
@@ -157,7 +163,9 @@ class Place:
 
 def place(path: Path, settings: ReportSettings | None = None) -> Place:
     """Where the report on a sealed file under these settings stands, or would stand."""
-    digest = hashlib.sha256((settings or ReportSettings()).model_dump_json().encode()).hexdigest()
+    # The check of the base is read from its inspection, not from the report.
+    chosen = (settings or ReportSettings()).model_dump_json(exclude={"base"})
+    digest = hashlib.sha256(chosen.encode()).hexdigest()
     return Place(path, f"{RULES_VERSION}-{digest[:8]}")
 
 

@@ -15,13 +15,11 @@ from django.urls import path
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from alignapp.accounts.access import researcher_required, user_of
-from training.config import Method
 from training.downloads import file_download, in_chunks, streamed
 from training.forms.datasets import ImportForm
 from training.models import Dataset, DatasetVersion, ImportJob, ImportState
-from training.preferences import import_queue, importing, store, trl
+from training.preferences import import_queue, importing, reporting, store, trl
 from training.preferences.refused import read_refused
-from training.preferences.report import Lengths, report_without_waiting
 from training.preferences.splits import HELD_OUT, TRAIN
 
 DATASETS_PER_PAGE = 50
@@ -41,13 +39,14 @@ DOWNLOADS = {
 }
 
 
-def _version_or_404(slug: str, number: int) -> DatasetVersion:
+def version_or_404(slug: str, number: int) -> DatasetVersion:
+    """The version with its relations; raises Http404."""
     versions = DatasetVersion.objects.select_related("dataset", "parent__dataset", "created_by", "import_job")
     return get_object_or_404(versions, dataset__slug=slug, number=number)
 
 
 def _version_with_file_or_404(slug: str, number: int) -> DatasetVersion:
-    version = _version_or_404(slug, number)
+    version = version_or_404(slug, number)
     if not version.path.is_file():
         raise Http404(f"The sealed file of {version} is not on this machine.")
     return version
@@ -135,69 +134,6 @@ def dataset(request: HttpRequest, slug: str) -> HttpResponse:
 
 @require_GET
 @researcher_required
-def dataset_version(request: HttpRequest, slug: str, number: int) -> HttpResponse:
-    version = _version_or_404(slug, number)
-    has_file = version.path.is_file()
-    report = report_without_waiting(version.path, version.rows) if has_file else None
-    context = {
-        "version": version,
-        "has_file": has_file,
-        "report": report,
-        "chart": _lengths_chart(report.lengths) if report else None,
-        "length_rows": _length_rows(report.lengths) if report else [],
-        "samples": store.page(version.path, 0, 3) if has_file else [],
-        "methods": [method for method in Method if method.trains and _fits(method, version)],
-        "versions": version.dataset.versions.defer("origin"),
-        "same_rows": DatasetVersion.objects.filter(sha256=version.sha256)
-        .exclude(pk=version.pk)
-        .select_related("dataset"),
-        "origin_facts": _origin_facts(version.origin),
-        "children": version.children.select_related("dataset"),
-        "runs": version.runs.order_by("-created_at")[:10],
-        "downloads": DOWNLOADS,
-        "splits": SPLITS,
-    }
-    return render(request, "training/datasets/version.html", context)
-
-
-def _fits(method: Method, version: DatasetVersion) -> bool:
-    """Preference methods need pairs; supervised fine-tuning is offered where there is nothing else to do."""
-    return method.needs_preferences == (version.kind == DatasetVersion.Kind.PREFERENCES)
-
-
-def _origin_facts(origin: dict[str, Any]) -> list[tuple[str, Any]]:
-    """What a source says of itself beyond what the page words on its own: `{"vote_rule": …}` as ("Vote rule", …)."""
-    worded = {"kind", "label", "url", "slug", "name", "import", "lines", "accepted", "rejected", "blank", "problems"}
-    facts = {name: value for name, value in origin.items() if name not in worded}
-    return [(name.replace("_", " ").capitalize(), value) for name, value in facts.items()]
-
-
-def _lengths_chart(lengths: Lengths) -> dict[str, Any]:
-    starts = [number * lengths.width for number in range(len(lengths.chosen))]
-    sides = {"chosen": lengths.chosen, "rejected": lengths.rejected}
-    series = [
-        {"label": label, "x": starts, "y": counts, "steps": True} for label, counts in sides.items() if any(counts)
-    ]
-    return {"x": "characters", "charts": {"lengths": {"series": series}}}
-
-
-def _length_rows(lengths: Lengths) -> list[dict[str, Any]]:
-    """The chart's table: from, to (None: and longer), counts."""
-    last = len(lengths.chosen) - 1
-    return [
-        {
-            "start": number * lengths.width,
-            "end": None if number == last else (number + 1) * lengths.width - 1,
-            "chosen": chosen,
-            "rejected": rejected,
-        }
-        for number, (chosen, rejected) in enumerate(zip(lengths.chosen, lengths.rejected, strict=True))
-        if chosen or rejected
-    ]
-
-
-@require_GET
-@researcher_required
 def dataset_pairs(request: HttpRequest, slug: str, number: int) -> HttpResponse:
     """The pairs of a version, or those of one split or one finding, page by page."""
     version = _version_with_file_or_404(slug, number)
@@ -222,7 +158,7 @@ def dataset_pairs(request: HttpRequest, slug: str, number: int) -> HttpResponse:
 def _finding_or_404(version: DatasetVersion, rule: str) -> Any:
     if not rule:
         return None
-    report = report_without_waiting(version.path, version.rows)
+    report = reporting.report_of(version)
     finding = report.finding(rule) if report else None
     if finding is None:
         raise Http404(f"The report on {version} has no such finding.")
@@ -282,7 +218,6 @@ urls = [
     path("datasets/imports/<uuid:import_id>/cancel/", dataset_import_cancel, name="dataset-import-cancel"),
     path("datasets/imports/<uuid:import_id>/rejects/", dataset_import_rejects, name="dataset-import-rejects"),
     path("datasets/<slug:slug>/", dataset, name="dataset"),
-    path(_version, dataset_version, name="dataset-version"),
     path(f"{_version}pairs/", dataset_pairs, name="dataset-pairs"),
     path(f"{_version}pairs/<int:row>/", dataset_pair, name="dataset-pair"),
     path(f"{_version}download/", dataset_version_download, name="dataset-version-download"),

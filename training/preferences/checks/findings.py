@@ -120,8 +120,18 @@ class Findings:
         self._found.append(Finding(rule, sentence, harms, action, tuple(actions), count, total, share, first, picture))
 
     def __iter__(self) -> Iterator[Finding]:
+        return iter(self.in_order(self._found))
+
+    @staticmethod
+    def in_order(findings: Sequence[Finding]) -> list[Finding]:
+        """Worst first; equally bad ones by how many families they are as bad for, then as they came."""
         order = list(Level)
-        return iter(sorted(self._found, key=lambda finding: order.index(finding.level)))
+
+        def key(finding: Finding) -> tuple[int, int]:
+            level = finding.level
+            return order.index(level), -sum(harm.level == level for harm in finding.harms.values())
+
+        return sorted(findings, key=key)
 
     def __len__(self) -> int:
         return len(self._found)

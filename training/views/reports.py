@@ -1,0 +1,187 @@
+"""The page of a version: verdicts, findings, pictures; and what the report looks at, its progress, its JSON."""
+
+from __future__ import annotations
+
+from typing import Any
+from urllib.parse import urlencode
+
+from django.contrib import messages
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.urls import NoReverseMatch, URLPattern, path, reverse
+from django.views.decorators.http import require_GET, require_http_methods, require_POST
+
+from alignapp.accounts.access import researcher_required
+from training.config import Method
+from training.forms.reports import ReportSettingsForm
+from training.models import DatasetVersion
+from training.preferences import pictures, prompt_sets, reporting, store
+from training.preferences.checks.findings import Family, Finding
+from training.preferences.report import Report
+from training.views.datasets import DOWNLOADS, SPLITS, version_or_404
+
+# What a cleaning action is called on its button.
+ACTION_WORDS = {
+    "drop": "Drop",
+    "flip": "Turn round",
+    "soften": "Soften the label",
+    "weight": "Weight",
+    "merge": "Merge",
+    "split_conflicts": "Split the conflicts",
+    "resplit": "Split anew",
+}
+
+
+@require_GET
+@researcher_required
+def dataset_version(request: HttpRequest, slug: str, number: int) -> HttpResponse:
+    version = version_or_404(slug, number)
+    has_file = version.path.is_file()
+    report = reporting.report_of(version)
+    context = {
+        "version": version,
+        "has_file": has_file,
+        **_report_context(version, report),
+        "samples": store.page(version.path, 0, 3) if has_file else [],
+        "methods": [method for method in Method if method.trains and _fits(method, version)],
+        "versions": version.dataset.versions.defer("origin"),
+        "same_rows": DatasetVersion.objects.filter(sha256=version.sha256)
+        .exclude(pk=version.pk)
+        .select_related("dataset"),
+        "origin_facts": _origin_facts(version.origin),
+        "children": version.children.select_related("dataset"),
+        "runs": version.runs.order_by("-created_at")[:10],
+        "downloads": DOWNLOADS,
+        "splits": SPLITS,
+    }
+    return render(request, "training/datasets/version.html", context)
+
+
+def _fits(method: Method, version: DatasetVersion) -> bool:
+    """Preference methods need pairs; supervised fine-tuning is offered where there is nothing else to do."""
+    return method.needs_preferences == (version.kind == DatasetVersion.Kind.PREFERENCES)
+
+
+def _origin_facts(origin: dict[str, Any]) -> list[tuple[str, Any]]:
+    """What a source says of itself beyond what the page words on its own: `{"vote_rule": …}` as ("Vote rule", …)."""
+    worded = {"kind", "label", "url", "slug", "name", "import", "lines", "accepted", "rejected", "blank", "problems"}
+    facts = {name: value for name, value in origin.items() if name not in worded}
+    return [(name.replace("_", " ").capitalize(), value) for name, value in facts.items()]
+
+
+def _report_context(version: DatasetVersion, report: Report | None) -> dict[str, Any]:
+    """What page and fragment show of the report."""
+    context = {"report": report, "missed_sets": reporting.missed_sets(version) if report else []}
+    if report is None:
+        return context
+    lengths = report.lengths
+    sides = {"chosen": lengths.chosen, "rejected": lengths.rejected}
+    picture = {"kind": "histogram", "x": "characters", "width": lengths.width, "series": sides}
+    findings = [_shown(version, finding) for finding in report.findings]
+    drawn = {f["chart"]: f["picture"] for f in findings if f["chart"]} | {"lengths": picture}
+    return context | {
+        "verdicts": [(family, report.verdict(family), report.reasons(family)) for family in Family],
+        "looked_at": _looked_at(report),
+        "findings": findings,
+        "length_rows": pictures.histogram_rows(picture),
+        "charts": {"x": "", "charts": {name: pictures.histogram_chart(drawn[name]) for name in drawn}},
+    }
+
+
+def _shown(version: DatasetVersion, finding: Finding) -> dict[str, Any]:
+    """A finding with its links and its picture."""
+    picture = finding.picture or {}
+    kind = picture.get("kind", "")
+    return {
+        "finding": finding,
+        "actions": _actions(version, finding),
+        "picture": picture,
+        "chart": f"finding-{finding.rule}" if kind == "histogram" else "",
+        "rows": pictures.histogram_rows(picture) if kind == "histogram" else [],
+        "bars": pictures.bars_span(picture) if kind == "bars" else None,
+    }
+
+
+def _actions(version: DatasetVersion, finding: Finding) -> list[tuple[str, str]]:
+    """Words and address of every cleaning action that a finding suggests; none where there is no page for it."""
+    try:
+        address = reverse("dataset-clean", args=[version.dataset.slug, version.number])
+    except NoReverseMatch:
+        return []
+    return [
+        (ACTION_WORDS.get(action, action.replace("_", " ").capitalize()), f"{address}?{urlencode(asked)}")
+        for action in finding.actions
+        for asked in [{"rule": finding.rule, "action": action}]
+    ]
+
+
+def _looked_at(report: Report) -> list[tuple[str, str]]:
+    """By which means the report was made, for the line under the findings."""
+    labels = {found.key: found.label for found in prompt_sets.available()}
+    settings, notes = report.settings, report.notes or {}
+    evaluation = ", ".join(labels.get(key, key) for key in settings.evaluation)
+    return [
+        ("Lengths", f"tokens of {settings.tokenizer}" if settings.tokenizer else "characters; no tokenizer is chosen"),
+        ("Cut after", f"{settings.max_length:,} tokens" if settings.tokenizer else "not looked at"),
+        ("To be covered", labels.get(settings.target, settings.target) or "no prompts chosen"),
+        ("Must not occur", evaluation or "no suite chosen"),
+        *[(name.replace("_", " ").capitalize(), text) for name, text in notes.items()],
+    ]
+
+
+@require_GET
+@researcher_required
+def dataset_report_live(request: HttpRequest, slug: str, number: int) -> HttpResponse:
+    """How far the report is; its answer says when nothing more will change."""
+    version = version_or_404(slug, number)
+    context = {"version": version, "live": True, **_report_context(version, reporting.report_of(version))}
+    return render(request, "training/datasets/_report_state.html", context)
+
+
+@require_GET
+@researcher_required
+def dataset_report_json(request: HttpRequest, slug: str, number: int) -> HttpResponse:
+    """The report as a file: what the page shows, for programs."""
+    version = version_or_404(slug, number)
+    report = reporting.report_of(version)
+    if report is None:
+        raise Http404(f"The report on {version} is not made yet.")
+    name = f"{slug}-v{number}-report.json"
+    headers = {"Content-Disposition": f'attachment; filename="{name}"'}
+    return HttpResponse(report.to_json(), content_type="application/json", headers=headers)
+
+
+@require_http_methods(["GET", "POST"])
+@researcher_required
+def dataset_report_settings(request: HttpRequest, slug: str, number: int) -> HttpResponse:
+    """Choose what the report looks at; it is made anew under other settings."""
+    version = version_or_404(slug, number)
+    form = ReportSettingsForm(version, request.POST if request.method == "POST" else None)
+    if request.method == "POST" and form.is_valid():
+        reporting.look_at(version, form.settings)
+        return redirect(version)
+    status = 422 if form.errors else 200
+    return render(request, "training/datasets/report_settings.html", {"version": version, "form": form}, status=status)
+
+
+@require_POST
+@researcher_required
+def dataset_report_again(request: HttpRequest, slug: str, number: int) -> HttpResponse:
+    """Make a report that failed again, or (`?new=`) one that should look at the suites made since."""
+    version = version_or_404(slug, number)
+    if "new" in request.POST:
+        reporting.look_at_all_suites(version)
+    else:
+        reporting.try_again(version)
+    messages.info(request, "The report will be made anew.")
+    return redirect(version)
+
+
+_version = "datasets/<slug:slug>/v<int:number>/"
+urls: list[URLPattern] = [
+    path(_version, dataset_version, name="dataset-version"),
+    path(f"{_version}report.json", dataset_report_json, name="dataset-report-json"),
+    path(f"{_version}report/live/", dataset_report_live, name="dataset-report-live"),
+    path(f"{_version}report/settings/", dataset_report_settings, name="dataset-report-settings"),
+    path(f"{_version}report/again/", dataset_report_again, name="dataset-report-again"),
+]
