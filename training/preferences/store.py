@@ -106,7 +106,7 @@ def read_pairs(path: Path, split: str = "") -> Iterator[Pair]:
         names = _names(result)
         while records := result.fetchmany(PAIRS_PER_FETCH):
             for record in records:
-                yield _row(names, record).pair
+                yield row_of(names, record).pair
 
 
 def page(path: Path, offset: int, limit: int, split: str = "") -> list[Row]:
@@ -156,15 +156,15 @@ def _rows(database: DuckDBPyConnection, path: Path, numbers: Sequence[int]) -> l
     query = "SELECT * FROM read_parquet(?) WHERE row BETWEEN ? AND ? AND list_contains(?, row) ORDER BY row"
     result = database.execute(query, [str(path), min(numbers), max(numbers), list(numbers)])
     names = _names(result)
-    return [_row(names, record) for record in result.fetchall()]
+    return [row_of(names, record) for record in result.fetchall()]
 
 
 def _names(result: DuckDBPyConnection) -> list[str]:
     return [column[0] for column in result.description or []]
 
 
-def _row(names: Sequence[str], record: Sequence[Any]) -> Row:
-    """Versions sealed by an older format lack the later columns."""
+def row_of(names: Sequence[str], record: Sequence[Any]) -> Row:
+    """A record of the sealed file as a row. Versions sealed by an older format lack the later columns."""
     values = dict(zip(names, record, strict=True))
     rejected = values["rejected"]
     pair = Pair(

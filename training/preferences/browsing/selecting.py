@@ -1,0 +1,161 @@
+"""Answers a filter: which rows, in which order, a page at a time.
+
+Every condition is a mask over the rows of the version (a million flags), whatever is combined with what; a page is
+cut out of the order by selection, so a deep page costs no more than the first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+import numpy as np
+
+from training.preferences.browsing.building import MEASURES
+from training.preferences.browsing.index import Index, Mask, RowNumbers
+from training.preferences.browsing.layout import Array
+from training.preferences.browsing.scores import Scores
+from training.preferences.browsing.words import Phrase, phrases
+from training.preferences.filters import Bounds, Filter
+
+# Up to so many rows that may hold a long phrase are read before a page is shown.
+READ_AT_MOST = 200
+
+
+class UnknownCondition(ValueError):
+    """The filter names a finding or a score that the version's report does not have; the message is a sentence."""
+
+
+@dataclass(frozen=True)
+class Browser:
+    """An index, what the report says of the rows, and the rows that people tagged (tag -> row numbers)."""
+
+    index: Index
+    scores: Scores
+    tagged: Callable[[str], Iterable[int]] = lambda tag: ()
+
+    @property
+    def sorts(self) -> tuple[str, ...]:
+        """Everything rows can be sorted and bounded by beside `row`."""
+        return (*self.scores.names, *MEASURES)
+
+    def values(self, name: str) -> Array:
+        """A score or measure, one value per row. Raises UnknownCondition."""
+        try:
+            return self.index.measure(name) if name in MEASURES else self.scores.numbers(name)
+        except KeyError:
+            raise UnknownCondition(f"There is no score called “{name}” for these rows.") from None
+
+    def select(self, chosen: Filter) -> Selection:
+        """The rows that meet the filter. Raises UnknownCondition."""
+        asked = phrases(chosen.text)
+        mask = self._mask(chosen, asked)
+        to_read = [phrase for phrase in asked if len(phrase) > 2]
+        selection = Selection(self, np.flatnonzero(mask), to_read)
+        return selection.read() if len(selection.rows) <= READ_AT_MOST else selection
+
+    def _mask(self, chosen: Filter, asked: list[Phrase]) -> Mask:
+        mask = np.ones(self.index.rows, np.bool_)
+        if chosen.text and not asked:
+            mask[:] = False  # A search for nothing that could be found is not a search for everything.
+        for phrase in asked:
+            mask &= self.index.holding(phrase)
+        for name, value in (("split", chosen.split), ("annotator", chosen.annotator), ("source", chosen.source)):
+            if value:
+                mask &= self.index.named(name, value)
+        if chosen.finding:
+            mask &= self._of_finding(chosen.finding, chosen.group)
+        for bounds in chosen.bounds:
+            mask &= self._within(bounds)
+        if chosen.cluster is not None:
+            mask &= self.values("cluster") == chosen.cluster
+        if chosen.language:
+            mask &= self._in_language(chosen.language)
+        if chosen.tag:
+            mask &= self._these(self.index.tagged(chosen.tag)) | self._these(self.tagged(chosen.tag))
+        if chosen.rows:
+            mask &= self._these(chosen.rows)
+        return mask
+
+    def _these(self, rows: Iterable[int]) -> Mask:
+        mask = np.zeros(self.index.rows, np.bool_)
+        numbers = rows if isinstance(rows, np.ndarray) else np.array(list(rows), np.int64)
+        mask[numbers[(numbers >= 0) & (numbers < self.index.rows)]] = True
+        return mask
+
+    def _of_finding(self, rule: str, group: int | None) -> Mask:
+        found = self.scores.found().get(rule)
+        if found is None:
+            raise UnknownCondition(f"The report on these rows has no finding called “{rule}”.")
+        if group is None:
+            return self._these(found.rows)
+        return self._these(found.rows[found.groups == group] if found.groups is not None else ())
+
+    def _within(self, bounds: Bounds) -> Mask:
+        values = self.values(bounds.score)
+        mask: Mask = ~np.isnan(values)
+        if bounds.low is not None:
+            mask &= values >= bounds.low
+        if bounds.high is not None:
+            mask &= values <= bounds.high
+        return mask
+
+    def _in_language(self, language: str) -> Mask:
+        if not self.scores.has_language:
+            raise UnknownCondition("The report on these rows says nothing about languages.")
+        mask: Mask = self.scores.in_language(language)
+        return mask
+
+
+@dataclass(frozen=True)
+class Selection:
+    """The rows that meet a filter, ascending. Where phrases of three and more words are still to be read in the texts
+    (`unread`), they are the rows that may."""
+
+    browser: Browser
+    rows: RowNumbers
+    unread: list[Phrase]
+
+    @property
+    def is_exact(self) -> bool:
+        return not self.unread
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def read(self) -> Selection:
+        """The same, exact: reads the text of every row that may hold the phrases."""
+        if not self.unread:
+            return self
+        kept = self.rows[self.browser.index.really_holding(self.rows, self.unread)]
+        return Selection(self.browser, kept, [])
+
+    def page(self, start: int, size: int, sort: str = "row", *, descending: bool = False) -> RowNumbers:
+        """Rows `start` to `start + size` in the order; equal ones by number, those without a value last. Of an inexact
+        selection those of them that really hold the phrases."""
+        found = self._window(start, min(start + size, len(self.rows)), sort, descending)
+        return found[self.browser.index.really_holding(found, self.unread)] if self.unread else found
+
+    def _window(self, start: int, stop: int, sort: str, descending: bool) -> RowNumbers:
+        if start >= stop:
+            return self.rows[:0]
+        if sort == "row":
+            return self.rows[::-1][start:stop] if descending else self.rows[start:stop]
+        packed = _order(self.browser.values(sort)[self.rows], descending) << np.uint64(32) | self.rows.astype(np.uint64)
+        packed.partition((start, stop - 1))
+        window = np.sort(packed[start:stop]) & np.uint64(0xFFFFFFFF)
+        return window.astype(np.int64)
+
+    def in_order(self, sort: str = "row", *, descending: bool = False) -> RowNumbers:
+        """All rows in the order; exact."""
+        exact = self.read()
+        return exact._window(0, len(exact.rows), sort, descending)
+
+
+def _order(values: Array, descending: bool) -> Array:
+    """32-bit numbers that sort as the values do, NaN last either way: the bits of a float sort as a whole number does,
+    once the sign bit of positive ones and all bits of negative ones are turned over."""
+    bits = (values.astype(np.float32) + np.float32(0)).view(np.uint32)  # + 0 makes -0 and 0 the same
+    turned = np.where(bits >> 31 == 1, ~bits, bits | np.uint32(1 << 31))
+    ordered = np.where(np.isnan(values), np.uint32(0xFFFFFFFF), ~turned if descending else turned)
+    return ordered.astype(np.uint64)
