@@ -10,8 +10,10 @@ from collections.abc import Callable
 
 from training.preferences.checks.answers import answers_that_differ_only_in_space, rows_without_a_rejected_answer
 from training.preferences.checks.contradictions import pairs_labelled_both_ways
+from training.preferences.checks.cycles import preferences_in_a_circle
 from training.preferences.checks.duplicates import repeated_rows
 from training.preferences.checks.lengths import longer_answers_win
+from training.preferences.checks.near_duplicates import near_duplicates
 from training.preferences.checks.splits import nothing_held_out
 from training.preferences.survey import Survey
 
@@ -19,7 +21,9 @@ Rule = Callable[[Survey], None]
 
 RULES: tuple[Rule, ...] = (
     pairs_labelled_both_ways,
+    preferences_in_a_circle,
     repeated_rows,
+    near_duplicates,
     answers_that_differ_only_in_space,
     rows_without_a_rejected_answer,
     nothing_held_out,

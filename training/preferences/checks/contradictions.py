@@ -2,26 +2,29 @@
 
 from __future__ import annotations
 
-from training.preferences.checks.findings import Level, counted, harms, row_numbers
+from training.preferences.checks.findings import Level, counted, harms
+from training.preferences.checks.judgements import judge
 from training.preferences.survey import Survey
 
 MANY = 0.05
 """Share of contradicting pairs from which a version is not fit to train on."""
 
 BOTH_WAYS = """
-SELECT row FROM measures AS one
-WHERE is_pair AND EXISTS (
-    FROM measures AS other
-    WHERE other.is_pair AND other.prompt_hash = one.prompt_hash
-      AND other.chosen_hash = one.rejected_hash AND other.rejected_hash = one.chosen_hash
-)
+SELECT row, min(row) OVER same_answers AS first FROM judgements
+WINDOW same_answers AS (PARTITION BY prompt, least(better, worse), greatest(better, worse))
+QUALIFY min(better) OVER same_answers <> max(better) OVER same_answers
+ORDER BY row
 """
 
 
 def pairs_labelled_both_ways(survey: Survey) -> None:
-    """The same two answers to the same prompt, once preferred one way and once the other."""
-    rows = row_numbers(survey.database, BOTH_WAYS)
-    count = len(rows)
+    """The same two answers to the same prompt, once preferred one way and once the other.
+
+    Texts that differ only in white space or case are the same here.
+    """
+    judge(survey)
+    found = survey.database.execute(BOTH_WAYS).fetchnumpy()
+    count = len(found["row"])
     if count:
         survey.found.add(
             "contradictions",
@@ -36,5 +39,6 @@ def pairs_labelled_both_ways(survey: Survey) -> None:
             actions=("split_conflicts", "soften", "drop"),
             count=count,
             total=survey.pairs,
-            rows=rows,
+            rows=found["row"],
+            groups=found["first"],
         )

@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-from training.preferences.checks.findings import Level, counted, harms, row_numbers
+from training.preferences.checks.findings import Level, counted, harms
 from training.preferences.survey import Survey
 
 NOTABLE = 0.01
 
 REPEATS = """
-SELECT row FROM measures
-QUALIFY row_number() OVER (PARTITION BY prompt_hash, chosen_hash, rejected_hash ORDER BY row) > 1
+SELECT row, min(row) OVER same AS first FROM measures
+WINDOW same AS (PARTITION BY prompt_hash, chosen_hash, rejected_hash, label)
+QUALIFY row > min(row) OVER same ORDER BY row
 """
 
 
 def repeated_rows(survey: Survey) -> None:
-    """Exact repeats of an earlier row: same prompt, same answers, same label."""
-    rows = row_numbers(survey.database, REPEATS)
-    count = len(rows)
+    """Exact repeats of an earlier row: same prompt, same answers, same label; those of one row are a group."""
+    found = survey.database.execute(REPEATS).fetchnumpy()
+    count = len(found["row"])
     if count:
         survey.found.add(
             "repeats",
@@ -31,5 +32,6 @@ def repeated_rows(survey: Survey) -> None:
             actions=("merge", "drop"),
             count=count,
             total=survey.rows,
-            rows=rows,
+            rows=found["row"],
+            groups=found["first"],
         )
