@@ -24,9 +24,10 @@ if TYPE_CHECKING:
 
 TEXTS_PER_BATCH = 8_192
 
+# A version is stored in order and DuckDB keeps it; to sort it would hold a million rows' texts at once.
 TEXTS = """
 SELECT row, text_of(prompt) AS prompt, text_of(chosen) AS chosen, text_of(rejected) AS rejected
-FROM pairs WHERE {condition} ORDER BY row
+FROM pairs WHERE {condition}
 """
 
 
@@ -87,7 +88,7 @@ class Survey:
     def texts(self, condition: str = "true") -> Iterator[Texts]:
         """All rows that meet a condition on `pairs` (SQL of this package), in order, some thousands at a time."""
         cursor = self.database.cursor()
-        reader = cursor.execute(TEXTS.format(condition=condition)).to_arrow_reader(TEXTS_PER_BATCH)
+        reader = cursor.sql(TEXTS.format(condition=condition)).to_arrow_reader(TEXTS_PER_BATCH)
         for batch in reader:
             columns = batch.to_pydict()
             rows = np.asarray(columns["row"], np.int64)

@@ -162,4 +162,5 @@ def similarities(sets: ShingleSets, one: Numbers, other: Numbers) -> np.ndarray[
     first, second = places[: len(one)], places[len(one) :]
     common = np.asarray(table[first].multiply(table[second]).sum(axis=1)).ravel()
     union = sizes[first] + sizes[second] - common
-    return common / np.maximum(union, 1)
+    shares: np.ndarray[Any, np.dtype[np.float64]] = common / np.maximum(union, 1)
+    return shares
