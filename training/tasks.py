@@ -41,3 +41,11 @@ def work_on_imports() -> None:
     from training.preferences import importing
 
     importing.work()
+
+
+@shared_task
+def work_on_cleanings() -> None:
+    """Apply waiting cleaning recipes."""
+    from training.preferences.cleaning import making
+
+    making.work()

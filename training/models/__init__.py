@@ -1,5 +1,6 @@
 """Rows of training: one module per noun."""
 
+from .cleaning import CleaningJob, CleaningState
 from .policies import Policy, PolicyKind
 from .preferences import (
     Dataset,
@@ -14,6 +15,8 @@ from .preferences import (
 from .runs import Run, RunEvent, RunMetric, RunSample, RunState
 
 __all__ = [
+    "CleaningJob",
+    "CleaningState",
     "Dataset",
     "DatasetVersion",
     "ImportJob",

@@ -90,6 +90,22 @@ class SealedWriter:
         if self.group.full:
             self._flush()
 
+    def add_table(self, table: pa.Table) -> None:
+        """Takes rows of another version with all columns of the format; they keep their sides and get new numbers."""
+        import pyarrow as pa
+        import pyarrow.compute as pc
+
+        if not len(table):
+            return
+        self._flush()
+        numbers = pa.array(range(self.rows, self.rows + len(table)), pa.int64())
+        self._parquet.write_table(table.set_column(0, schema().field("row"), numbers))
+        self.rows += len(table)
+        self.demonstrations += table["rejected"].null_count
+        held_out = pc.sum(pc.equal(table["split"], HELD_OUT)).as_py()
+        self.counts[HELD_OUT] += held_out
+        self.counts[TRAIN] += len(table) - held_out
+
     def finish(self) -> Sealed:
         """Ends the file and names it by its digest; it is not in its place before `publish`."""
         if not self.rows:

@@ -1,0 +1,61 @@
+"""New pairs that join a version: its rows and theirs, as a child version."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from typing import Any
+from uuid import uuid4
+
+import numpy as np
+from django.db import transaction
+
+from alignapp.accounts.models import User
+from training.models import DatasetVersion
+from training.preferences.cleaning import diffs
+from training.preferences.cleaning.applying import groups_of
+from training.preferences.cleaning.making import child_of, partial
+from training.preferences.cleaning.state import prompt_places
+from training.preferences.records import Pair, check
+from training.preferences.sealing import NothingToSeal, SealedWriter
+from training.preferences.splits import HELD_OUT, KeptSplit
+
+
+def join(
+    parent: DatasetVersion, pairs: Iterable[Pair], origin: dict[str, Any], *, user: User | None = None
+) -> DatasetVersion:
+    """A child with the parent's rows, as they are, and the new ones after them; joined before, it is the one there is.
+
+    A new pair whose prompt the parent has goes to the same side; of the other prompts the parent's share is held out.
+    Raises RowProblem for a pair no method could use, NothingToSeal when there is none.
+    """
+    name = f"join-{uuid4().hex}"
+    with SealedWriter(parent.path.parent, _split(parent), name=name) as writer:
+        for table in groups_of(parent.path):
+            writer.add_table(table)
+        first = writer.rows
+        for pair in pairs:
+            check(pair)
+            writer.add(pair)
+        if writer.rows == first:
+            raise NothingToSeal("There is no usable pair, so nothing joins the version.")
+        sealed = writer.finish()
+        diff = diffs.place(sealed.path, parent.sha256)
+        with partial(diff, name) as path, transaction.atomic():
+            diffs.write_added(path, first, sealed.rows - first)
+            said = origin | {"rows_added": sealed.rows - first}
+            child, new = child_of(parent, sealed, said, {}, user)
+            if new:
+                os.replace(path, diff)
+                writer.publish(sealed)
+    return child
+
+
+def _split(parent: DatasetVersion) -> KeptSplit:
+    """The sides of the parent's prompts."""
+    import pyarrow.parquet as pq
+
+    sides = pq.read_table(parent.path, columns=["split"])["split"].to_numpy()
+    held_out = np.asarray(sides == HELD_OUT, bool)
+    share = min(0.5, round(float(held_out.mean()), 2))
+    return KeptSplit(prompt_places(parent.path), held_out, share)

@@ -1,0 +1,242 @@
+"""From a version and a recipe to a child version. Its row, its file and its diff appear together or not at all.
+
+The same recipe on the same parent makes the same bytes; asked for again, it gives the version that is there.
+"""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import json
+import logging
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from time import monotonic
+from typing import Any
+from uuid import UUID, uuid4
+
+from django.db import IntegrityError, transaction
+
+from alignapp.accounts.models import User
+from alignapp.celery import call_workers
+from training.models import CleaningJob, CleaningState, Dataset, DatasetVersion, PairTag
+from training.preferences.cleaning import diffs, queue
+from training.preferences.cleaning.applying import child_rows, write_child
+from training.preferences.cleaning.planning import Plan, plan
+from training.preferences.cleaning.recipes import BadRecipe, Recipe, read_stored
+from training.preferences.cleaning.selection import Material
+from training.preferences.filters import Filter
+from training.preferences.import_queue import CancelRequested, LostClaim
+from training.preferences.reporting import place_of
+from training.preferences.sealing import Sealed, SealedWriter
+from training.preferences.splits import PromptSplit
+from training.preferences.versions import create_version
+
+log = logging.getLogger(__name__)
+
+SECONDS_BETWEEN_HEARTBEATS = 1.0
+# Up to so many rows a recipe is applied while a page waits for it.
+ROWS_AT_ONCE = 20_000
+NOTHING_LEFT = "The recipe leaves no row. Choose fewer rows, then apply it again."
+NOTHING_CHANGED = "The recipe changes nothing on this version, so there is nothing to make."
+
+
+# --- What a recipe does -------------------------------------------------------------------------------------------
+
+
+def material_of(version: DatasetVersion) -> Material:
+    """What steps on a version can refer to."""
+
+    def tagged(tag: str) -> list[int]:
+        return list(version.pair_tags.filter(tag=tag).values_list("row", flat=True))
+
+    def search(chosen: Filter) -> Any:
+        from training.preferences.browsing import UnknownCondition, select_rows
+
+        try:
+            return select_rows(version, chosen)
+        except UnknownCondition as error:
+            raise BadRecipe(str(error)) from error
+
+    return Material(place_of(version), tagged, search)
+
+
+def preview(version: DatasetVersion, recipe: Recipe) -> Plan:
+    """What the recipe would do; raises BadRecipe."""
+    return plan(version.path, recipe, material_of(version))
+
+
+def meant(version: DatasetVersion, recipe: Recipe) -> Recipe:
+    """The recipe as it is stored with what it makes of this version."""
+    return recipe.meant_by(place_of(version).key)
+
+
+def existing_child(version: DatasetVersion, recipe: Recipe) -> DatasetVersion | None:
+    """The version that this recipe made of this one before, if it is still there."""
+    wanted = meant(version, recipe).stored()
+    children = version.children.select_related("dataset").order_by("number")
+    return next((child for child in children if child.recipe == wanted and child.path.is_file()), None)
+
+
+# --- Jobs ---------------------------------------------------------------------------------------------------------
+
+
+def submit(parent: DatasetVersion, recipe: Recipe, user: User | None) -> CleaningJob:
+    """A job that applies the recipe: done when this returns if the version is small, else a worker's.
+
+    Asked for twice at once, both get the same job.
+    """
+    stored = meant(parent, recipe).stored()
+    digest = hashlib.sha256(json.dumps(stored, sort_keys=True).encode()).hexdigest()
+    try:
+        with transaction.atomic():
+            job = CleaningJob.objects.create(parent=parent, recipe=stored, digest=digest, created_by=user)
+    except IntegrityError:
+        unfinished = CleaningJob.objects.filter(parent=parent, digest=digest)
+        return unfinished.order_by("-created_at")[0]
+    if parent.rows <= ROWS_AT_ONCE:
+        run(job.pk)
+        job.refresh_from_db()
+    else:
+        transaction.on_commit(lambda: call_workers("training.tasks.work_on_cleanings"))
+    return job
+
+
+def work() -> None:
+    """Runs waiting jobs, one after the other."""
+    while job := queue.claim():
+        _run(job)
+
+
+def run(job_id: UUID) -> None:
+    """Runs one job if it waits or was abandoned; otherwise does nothing."""
+    if job := queue.claim(job_id):
+        _run(job)
+
+
+def _run(job: CleaningJob) -> None:
+    """Brings a held job to an end, whatever happens; only a lost claim leaves it to its new holder."""
+    try:
+        _remove_partials(job)
+        _make(job)
+    except LostClaim:
+        log.warning("cleaning %s was taken over by another worker", job.pk)
+    except CancelRequested:
+        _end(job, CleaningState.CANCELLED)
+    except BadRecipe as error:
+        _end(job, CleaningState.FAILED, str(error))
+    except OSError as error:
+        log.exception("cleaning %s failed", job.pk)
+        _end(job, CleaningState.FAILED, _sentence(error))
+    except Exception as error:
+        log.exception("cleaning %s failed", job.pk)
+        reason = f"The cleaning stopped on an unexpected error ({type(error).__name__}). Nothing was made."
+        _end(job, CleaningState.FAILED, f"{reason} The worker's log has the details.")
+
+
+def _end(job: CleaningJob, state: CleaningState, error: str = "") -> None:
+    try:
+        queue.finish(job, state, error=error)
+    except LostClaim:
+        log.warning("cleaning %s was taken over by another worker", job.pk)
+
+
+def _make(job: CleaningJob) -> None:
+    parent, recipe = job.parent, read_stored(job.recipe)
+    if child := existing_child(parent, recipe):
+        queue.finish(job, CleaningState.SUCCEEDED, version=child)
+        return
+    if not parent.path.is_file():
+        raise BadRecipe(f"The sealed file of {parent} is not on this machine. Restore it from a backup first.")
+    made = plan(parent.path, recipe, material_of(parent), lambda stage: queue.heartbeat(job, stage=stage[:120]))
+    if made.changes_nothing:
+        raise BadRecipe(NOTHING_CHANGED)
+    if made.removed == len(made.last_step):
+        raise BadRecipe(NOTHING_LEFT)
+    _write(job, parent, made)
+
+
+def _write(job: CleaningJob, parent: DatasetVersion, made: Plan) -> None:
+    due = monotonic()
+
+    def done(rows: int) -> None:
+        nonlocal due
+        if monotonic() >= due:
+            queue.heartbeat(job, stage="writing rows", rows_done=rows)
+            due = monotonic() + SECONDS_BETWEEN_HEARTBEATS
+
+    with SealedWriter(parent.path.parent, PromptSplit(0), name=f"clean-{job.pk}") as writer:
+        write_child(parent.path, made, writer, done)
+        sealed = writer.finish()
+        queue.heartbeat(job, stage="writing what changed", rows_done=parent.rows)
+        diff = diffs.place(sealed.path, parent.sha256)
+        with partial(diff, f"clean-{job.pk}") as path:
+            diffs.write_plan(path, made)
+            with transaction.atomic():
+                child, new = child_of(parent, sealed, _origin(parent, made), job.recipe, job.created_by)
+                queue.finish(job, CleaningState.SUCCEEDED, version=child, rows_done=parent.rows)
+                if new:
+                    _carry_tags(parent, child, made)
+                    os.replace(path, diff)
+                    writer.publish(sealed)
+
+
+def _origin(parent: DatasetVersion, made: Plan) -> dict[str, Any]:
+    counts = {"rows_removed": made.removed, "rows_changed": made.changed}
+    return {"kind": "cleaning", "label": f"Cleaning of {parent}", "url": parent.get_absolute_url(), **counts}
+
+
+def _carry_tags(parent: DatasetVersion, child: DatasetVersion, made: Plan) -> None:
+    """Tags that people put on rows stay on them."""
+    places = child_rows(made)
+    tags = parent.pair_tags.values_list("row", "tag", "created_by")
+    kept = [(int(places[row]), tag, by) for row, tag, by in tags if row < len(places) and places[row] >= 0]
+    PairTag.objects.bulk_create(
+        (PairTag(version=child, row=row, tag=tag, created_by_id=by) for row, tag, by in kept), batch_size=1_000
+    )
+
+
+# --- Versions -----------------------------------------------------------------------------------------------------
+
+
+def child_of(
+    parent: DatasetVersion, sealed: Sealed, origin: dict[str, Any], recipe: dict[str, Any], user: User | None
+) -> tuple[DatasetVersion, bool]:
+    """The next version of the parent's dataset, or the child that already holds these rows, and whether it is new.
+
+    To be called in a transaction: two people who make the same at once get one version.
+    """
+    dataset = Dataset.objects.select_for_update().get(pk=parent.dataset_id)
+    twin = parent.children.filter(sha256=sealed.sha256, dataset=dataset).first()
+    if twin:
+        return twin, False
+    child = create_version(dataset, sealed, origin, user, parent)
+    child.recipe = recipe
+    child.report_settings = parent.report_settings
+    child.save(update_fields=["recipe", "report_settings"])
+    transaction.on_commit(lambda: call_workers("training.tasks.work_on_imports"))  # which makes its report
+    return child, True
+
+
+@contextmanager
+def partial(target: Path, name: str) -> Iterator[Path]:
+    """Where a file that will stand at `target` is written; nothing is left of it unless it was moved there."""
+    path = target.with_name(f".{name}-{uuid4().hex}.partial")
+    try:
+        yield path
+    finally:
+        path.unlink(missing_ok=True)
+
+
+def _remove_partials(job: CleaningJob) -> None:
+    """Clears what a killed attempt at the same job left."""
+    for path in job.parent.path.parent.glob(f".clean-{job.pk}-*"):
+        path.unlink(missing_ok=True)
+
+
+def _sentence(error: OSError) -> str:
+    if error.errno in {errno.ENOSPC, errno.EDQUOT}:
+        return "The disk is full. Nothing was made; make room and apply the recipe again."
+    return f"A file could not be read or written ({error.strerror or error}). Nothing was made."
