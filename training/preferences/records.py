@@ -60,6 +60,9 @@ class Problem(StrEnum):
     ENCODING = "invalid_utf8"
     SYNTAX = "not_json"
     NOT_AN_OBJECT = "not_an_object"
+    REPEATED = "repeated_name"
+    NESTED = "nested_too_deep"
+    CELLS = "cells"
     COLUMNS = "missing_columns"
     TYPE = "wrong_type"
     ROLES = "roles"
@@ -68,6 +71,9 @@ class Problem(StrEnum):
     WEIGHT = "weight"
     LABEL = "label"
     MARGIN = "margin"
+    TIE = "tie"
+    RATINGS = "ratings"
+    WINNER = "winner"
 
     @property
     def label(self) -> str:
@@ -79,6 +85,9 @@ PROBLEM_LABELS = {
     Problem.ENCODING: "Not valid UTF-8",
     Problem.SYNTAX: "Not JSON",
     Problem.NOT_AN_OBJECT: "Not a JSON object",
+    Problem.REPEATED: "A name stands twice",
+    Problem.NESTED: "Nested too deeply",
+    Problem.CELLS: "Cells do not fit the columns",
     Problem.COLUMNS: "Columns missing",
     Problem.TYPE: "Wrong type",
     Problem.ROLES: "Roles out of place",
@@ -87,6 +96,9 @@ PROBLEM_LABELS = {
     Problem.WEIGHT: "Weight unusable",
     Problem.LABEL: "Label unusable",
     Problem.MARGIN: "Margin unusable",
+    Problem.TIE: "No answer is preferred",
+    Problem.RATINGS: "Ratings unusable",
+    Problem.WINNER: "Winner unusable",
 }
 
 
