@@ -15,9 +15,11 @@ import numpy as np
 
 from training.preferences.checks.findings import Level, RowNumbers, counted, harms
 from training.preferences.checks.shingles import (
+    BANDS,
     Hashes,
     Numbers,
     ShingleSets,
+    SpilledSets,
     bands_of,
     mixed,
     sets_of,
@@ -45,7 +47,7 @@ FROM measures ORDER BY row
 """
 
 
-def near_duplicates(survey: Survey) -> None:
+def nearly_repeated_rows(survey: Survey) -> None:
     """Rows that nearly repeat others, and those of them that are on both sides of the split."""
     first = first_alike(survey)
     survey.score("duplicate_of", first)
@@ -57,20 +59,15 @@ def near_duplicates(survey: Survey) -> None:
 
 def first_alike(survey: Survey) -> RowNumbers:
     """For every row the first row of its group; -1 for a row that is like no other."""
-    with TemporaryFile(dir=survey.path.parent) as spilled:
-        starts, bands = [np.zeros(1, np.int64)], []
+    with TemporaryFile(dir=survey.path.parent) as file:
+        starts, bands = [np.zeros(1, np.int64)], [np.zeros((0, BANDS), np.uint32)]
         for texts in survey.texts():
             sets = row_sets(texts)
-            sets.shingles.tofile(spilled)
+            file.write(sets.shingles.tobytes())
             starts.append(sets.starts[1:] + starts[-1][-1])
             bands.append(bands_of(sets))
-        bounds = np.concatenate(starts)
-        if not bounds[-1]:
-            return np.full(survey.rows, -1)
-        spilled.flush()
-        # A million rows have a gigabyte of shingles, of which only candidates are looked at again.
-        shingles = np.memmap(spilled, np.int64, "r", shape=(int(bounds[-1]),))
-        return first_of_group(ShingleSets(shingles, bounds), np.concatenate(bands))
+        file.flush()
+        return first_of_group(SpilledSets(file, np.concatenate(starts)), np.concatenate(bands))
 
 
 def row_sets(texts: Texts) -> ShingleSets:
@@ -81,7 +78,7 @@ def row_sets(texts: Texts) -> ShingleSets:
     return sets_of(owners % count, mixed(shingles + parts), count)
 
 
-def first_of_group(sets: ShingleSets, bands: Keys) -> RowNumbers:
+def first_of_group(sets: ShingleSets | SpilledSets, bands: Keys) -> RowNumbers:
     """The groups of alike sets, named by their first member; -1 for a set that is like no other."""
     count = len(sets.sizes)
     labels = np.arange(count)
@@ -93,7 +90,7 @@ def first_of_group(sets: ShingleSets, bands: Keys) -> RowNumbers:
     return np.where(sizes[labels] > 1, labels, -1)
 
 
-def _candidates(sets: ShingleSets, bands: Keys) -> Iterator[tuple[Numbers, Numbers]]:
+def _candidates(sets: ShingleSets | SpilledSets, bands: Keys) -> Iterator[tuple[Numbers, Numbers]]:
     """Pairs of sets that may be alike: equal ones first, then, among different ones, those that share a band."""
     full = np.flatnonzero(sets.sizes)
     whole = np.zeros(len(full), np.uint64)
@@ -121,7 +118,7 @@ def _neighbours(rows: Numbers, keys: Keys) -> tuple[Numbers, Numbers]:
     return np.concatenate(one), np.concatenate(other)
 
 
-def _verified(sets: ShingleSets, pairs: Numbers) -> tuple[Numbers, Numbers]:
+def _verified(sets: ShingleSets | SpilledSets, pairs: Numbers) -> tuple[Numbers, Numbers]:
     """Those of the pairs, [2, pairs], whose exact similarity is SIMILAR or more."""
     kept = [pairs[:, :0]]
     for start in range(0, pairs.shape[1], PAIRS_AT_ONCE):

@@ -8,15 +8,17 @@ two sets of a thousand shingles are confused in one shingle once in a billion co
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 
 Hashes = np.ndarray[Any, np.dtype[np.uint64]]
 Numbers = np.ndarray[Any, np.dtype[np.int64]]
+Shares = np.ndarray[Any, np.dtype[np.float64]]
 
 SHINGLE_WORDS = 5
 SHINGLE_BITS = 50
@@ -57,6 +59,31 @@ class ShingleSets:
     @property
     def sizes(self) -> Numbers:
         return np.diff(self.starts)
+
+    def pick(self, rows: Numbers) -> ShingleSets:
+        """The sets with these numbers."""
+        starts = np.concatenate([[0], np.cumsum(self.sizes[rows])])
+        members = np.repeat(self.starts[rows] - starts[:-1], self.sizes[rows]) + np.arange(starts[-1])
+        return ShingleSets(self.shingles[members], starts)
+
+
+@dataclass(frozen=True, slots=True)
+class SpilledSets:
+    """Shingle sets whose shingles stand in a file one after the other: a million rows have a gigabyte of them."""
+
+    file: IO[bytes]
+    starts: Numbers
+
+    @property
+    def sizes(self) -> Numbers:
+        return np.diff(self.starts)
+
+    def pick(self, rows: Numbers) -> ShingleSets:
+        """The sets with these numbers, read from the file."""
+        width, descriptor = self.starts.itemsize, self.file.fileno()
+        bounds = zip((self.starts[rows] * width).tolist(), (self.sizes[rows] * width).tolist(), strict=True)
+        content = b"".join(os.pread(descriptor, size, start) for start, size in bounds)
+        return ShingleSets(np.frombuffer(content, np.int64), np.concatenate([[0], np.cumsum(self.sizes[rows])]))
 
 
 def words_of(texts: Sequence[str | None]) -> Words:
@@ -148,19 +175,17 @@ def _permutations() -> tuple[np.ndarray[Any, np.dtype[np.uint32]], np.ndarray[An
     return numbers[0] | np.uint32(1), numbers[1]
 
 
-def similarities(sets: ShingleSets, one: Numbers, other: Numbers) -> np.ndarray[Any, np.dtype[np.float64]]:
+def similarities(sets: ShingleSets | SpilledSets, one: Numbers, other: Numbers) -> Shares:
     """The exact Jaccard similarity |A ∩ B| / |A ∪ B| of sets one[i] and other[i]; 0 for two empty sets."""
     from scipy.sparse import csr_matrix
 
     rows, places = np.unique(np.concatenate([one, other]), return_inverse=True)
-    sizes = sets.sizes[rows]
-    starts = np.concatenate([[0], np.cumsum(sizes)])
-    members = np.repeat(sets.starts[rows] - starts[:-1], sizes) + np.arange(starts[-1])
+    picked = sets.pick(rows)
     shape = (len(rows), 1 << SHINGLE_BITS)
-    table = csr_matrix((np.ones(len(members), np.int32), sets.shingles[members], starts), shape)
+    table = csr_matrix((np.ones(len(picked.shingles), np.int32), picked.shingles, picked.starts), shape)
     table.has_canonical_format = True  # each set ascends without repeats, so products need no dense row
     first, second = places[: len(one)], places[len(one) :]
     common = np.asarray(table[first].multiply(table[second]).sum(axis=1)).ravel()
-    union = sizes[first] + sizes[second] - common
-    shares: np.ndarray[Any, np.dtype[np.float64]] = common / np.maximum(union, 1)
+    union = picked.sizes[first] + picked.sizes[second] - common
+    shares: Shares = common / np.maximum(union, 1)
     return shares
