@@ -52,8 +52,9 @@ class Harm:
 class Finding:
     """One rule's result. `rows` are the first of the `count` rows of the version it is about; `total` is of how many.
 
-    `share` is count / total with its 95 % interval; None where the finding is not about a share. `actions` name
-    cleaning actions (cleaning.recipes) that a page offers on its rows. `picture` is data for a chart or table.
+    `share` is count / total, or a rule's own estimate, with its 95 % interval; None where the finding is not about a
+    share. `actions` name cleaning actions (cleaning.recipes) that a page offers on its rows. `picture` is data for a
+    chart or table.
     """
 
     rule: str
@@ -109,10 +110,13 @@ class Findings:
         rows: Sequence[int] | RowNumbers = (),
         groups: Sequence[int] | RowNumbers | None = None,
         is_share: bool = True,
+        share: tuple[float, float, float] | None = None,
         picture: Mapping[str, Any] | None = None,
     ) -> None:
-        """`rows` are all rows that the finding is about, in order; `groups` as long as they are."""
-        share = (count / total, *wilson(count, total)) if is_share and total else None
+        """`rows` are all rows that the finding is about, in order; `groups` as long as they are. `share` is given where
+        it is estimated otherwise than by counting."""
+        if share is None and is_share and total:
+            share = (count / total, *wilson(count, total))
         numbers = np.asarray(rows, np.int64)
         if len(numbers):
             self.rows[rule] = FoundRows(numbers, None if groups is None else np.asarray(groups, np.int64))

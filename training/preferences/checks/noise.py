@@ -1,0 +1,172 @@
+"""Labels that contradict what all other prompts' pairs say, where those leave little doubt."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from training.preferences.checks.findings import Level, RowNumbers, counted, harms
+from training.preferences.intervals import wilson
+from training.preferences.survey import Survey
+
+if TYPE_CHECKING:
+    from training.preferences.noise.estimate import FlipRate
+    from training.preferences.noise.model import OutOfFold
+
+NOISY, TOO_NOISY = 0.1, 0.25
+"""Heuristic: rates from which a version needs attention, or is not fit to train on. Published preference data is said
+to hold 20 to 40 % wrong labels, and ten points more can cost 30 points of win rate (arXiv 2404.09824)."""
+SUSPICIOUS = 0.5
+"""Pairs are listed that are more likely wrong than right."""
+SAMPLE = 20_000
+"""Pairs that the model is fitted on; all pairs are judged by it."""
+BARS = 5
+SEED = 0
+
+# A label of one half prefers neither answer, so it cannot be wrong.
+JUDGED = "rejected IS NOT NULL AND label <> 0.5"
+SIGNS = """
+SELECT CASE WHEN NOT is_pair OR label = 0.5 THEN 0 WHEN label > 0.5 THEN 1 ELSE -1 END AS sign
+FROM measures ORDER BY row
+"""
+
+
+def labels_that_look_wrong(survey: Survey) -> None:
+    """Leave the score `noise`, P(the label is wrong | pair), and the share of wrong labels with its interval."""
+    from training.preferences.noise.estimate import FEWEST, flip_rate, probability_of_error
+
+    signs = survey.database.execute(SIGNS).fetchnumpy()["sign"].astype(np.float64)
+    judged = np.flatnonzero(signs)
+    scores = np.full(survey.rows, np.nan, np.float32)
+    if len(judged) >= FEWEST and (model := _fitted(survey, signs)):
+        margins, prompts = _judged(survey, model, signs)
+        found = flip_rate(margins[judged], prompts[judged])
+        if found.told:
+            scores[judged] = probability_of_error(margins[judged], found)
+            _add_rate(survey, found, scores, margins[judged])
+        else:
+            _add_doubt(survey, found, margins[judged])
+    survey.score("noise", scores)
+
+
+def _fitted(survey: Survey, signs: Any) -> OutOfFold | None:
+    """The models of a random sample; None where too few prompts keep no pair apart."""
+    from training.preferences.noise.features import clipped
+    from training.preferences.noise.model import OutOfFold
+
+    share = round(1_000_000 * SAMPLE / max(int(np.count_nonzero(signs)), 1))
+    batches = survey.texts(f"{JUDGED} AND hash(row + {SEED}) % 1000000 < {share}")
+    rows, columns = [], []
+    for texts in batches:
+        rows.append(texts.rows)
+        columns.append(clipped(texts.prompts, texts.chosen, _there(texts.rejected)))
+    prompts, chosen, rejected = ([text for column in part for text in column] for part in zip(*columns, strict=True))
+    try:
+        return OutOfFold.fit(prompts, chosen, rejected, signs[np.concatenate(rows)], SEED)
+    except ValueError:
+        return None
+
+
+def _judged(survey: Survey, model: OutOfFold, signs: Any) -> tuple[Any, Any]:
+    """Per row of the version: the log odds that its label is right (0 where it has none), and a number per prompt."""
+    margins, prompts = np.zeros(survey.rows), np.zeros(survey.rows, np.int64)
+    for rows, found, numbers in _batches(survey, model):
+        margins[rows], prompts[rows] = found * signs[rows], numbers
+    return margins, prompts
+
+
+def _batches(survey: Survey, model: OutOfFold) -> Iterator[tuple[RowNumbers, Any, Any]]:
+    from training.preferences.noise.model import prompt_hashes
+
+    for texts in survey.texts(JUDGED):
+        yield (
+            texts.rows,
+            model.log_odds(texts.prompts, texts.chosen, _there(texts.rejected)),
+            prompt_hashes(texts.prompts),
+        )
+
+
+def _there(rejected: list[str | None]) -> list[str]:
+    return [text or "" for text in rejected]
+
+
+def _add_rate(survey: Survey, found: FlipRate, scores: Any, margins: Any) -> None:
+    suspicious = np.flatnonzero(np.nan_to_num(scores) >= SUSPICIOUS)
+    rows = suspicious[np.argsort(-scores[suspicious], kind="stable")]
+    pairs = counted(len(rows), "pair is", "pairs are")
+    survey.found.add(
+        "label_noise",
+        f"About {found.rate:.0%} of the labels look wrong ({found.low:.0%} to {found.high:.0%}): they contradict what "
+        f"the pairs of other prompts say where those leave no doubt. {pairs} more likely wrong than right. The model "
+        f"behind it agrees with {found.accuracy:.0%} of the labels it has not seen.",
+        harms=harms(
+            _level(found.rate),
+            dpo="It pushes up what is worse, hardest on the pairs that the rest of the data contradicts.",
+            cpo="The floor stops the push on a pair that is satisfied; a wrong label is not, and keeps pushing.",
+            rlhf="The reward model learns smaller gaps, and scores least well where the wrong labels gather.",
+        ),
+        action=_advice(found.rate),
+        actions=("drop", "soften", "flip"),
+        count=len(rows),
+        total=found.pairs,
+        share=(found.rate, found.low, found.high),
+        rows=rows,
+        picture=_picture(margins, found, scores),
+    )
+
+
+def _level(rate: float) -> Level:
+    if rate >= TOO_NOISY:
+        return Level.ERROR
+    return Level.WARNING if rate >= NOISY else Level.INFO
+
+
+def _advice(rate: float) -> str:
+    if rate < NOISY:
+        return "Look at the most suspicious pairs; below 10 % nothing else is needed (a rule of thumb)."
+    return (
+        f"Leave out the pairs that are more likely wrong than right, or have them rated again; or soften all labels to "
+        f"{1 - rate:.2f}; or train with conservative or robust DPO and a label smoothing of {rate:.2f}. "
+        f"A rule of thumb: attention from {NOISY:.0%} on, no training from {TOO_NOISY:.0%} on."
+    )
+
+
+def _add_doubt(survey: Survey, found: FlipRate, margins: Any) -> None:
+    """The model knows too little: no number is named, and no pair accused."""
+    why = "Whether labels are wrong cannot be told from the pairs alone, so nothing is said against them."
+    survey.found.add(
+        "label_noise",
+        f"How many labels are wrong cannot be told: anything from {found.low:.0%} to {found.high:.0%} would look like "
+        f"this. The model agrees with {found.accuracy:.0%} of the labels it has not seen and is nowhere sure enough.",
+        harms=harms(Level.INFO, dpo=why, cpo=why, rlhf=why),
+        action="Have a sample of the pairs judged by a second person: agreement measures noise directly.",
+        count=0,
+        total=found.pairs,
+        is_share=False,
+        picture=_picture(margins, found, None),
+    )
+
+
+def _picture(margins: Any, found: FlipRate, scores: Any) -> dict[str, Any]:
+    """How often labels are contradicted, from where the model is surest to where it is least: the share levels off at
+    the rate. With the estimate, and a histogram of the scores in twenty bins, for readers of the JSON."""
+    order = np.argsort(-np.abs(margins), kind="stable")
+    names = ("surest fifth", "second fifth", "third fifth", "fourth fifth", "least sure fifth")
+    bars = []
+    for name, part in zip(names, np.array_split(margins[order], BARS), strict=True):
+        against = int((part <= 0).sum())
+        low, high = wilson(against, len(part))
+        bars.append({"label": name, "share": against / len(part), "low": low, "high": high, "count": len(part)})
+    counts = [] if scores is None else np.histogram(scores[np.isfinite(scores)], 20, (0, 1))[0].tolist()
+    return {
+        "kind": "bars",
+        "of": "labels contradicted where the model is",
+        "bars": bars,
+        "reference": found.rate if found.told else None,
+        "rate": found.rate if found.told else None,
+        "interval": [found.low, found.high],
+        "accuracy": found.accuracy,
+        "scores": counts,
+    }
