@@ -1,5 +1,14 @@
 """URLs of datasets, their reports, runs, inspections and policies."""
 
-from .views import datasets, inspections, policies, reports, runs
+from .views import coverage, datasets, imports, inspections, pairs, policies, reports, runs
 
-urlpatterns = [*datasets.urls, *reports.urls, *runs.urls, *inspections.urls, *policies.urls]
+urlpatterns = [
+    *imports.urls,  # before datasets: `new` is no dataset's name
+    *datasets.urls,
+    *reports.urls,
+    *pairs.urls,
+    *coverage.urls,
+    *runs.urls,
+    *inspections.urls,
+    *policies.urls,
+]
