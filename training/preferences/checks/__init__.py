@@ -14,6 +14,7 @@ from training.preferences.checks.coverage import topics_of_the_prompts
 from training.preferences.checks.cycles import preferences_in_a_circle
 from training.preferences.checks.duplicates import repeated_rows
 from training.preferences.checks.languages import languages_of_prompts
+from training.preferences.checks.leaks import evaluation_prompts_in_the_data
 from training.preferences.checks.lengths import longer_answers_win
 from training.preferences.checks.near_duplicates import nearly_repeated_rows
 from training.preferences.checks.noise import labels_that_look_wrong
@@ -33,6 +34,7 @@ RULES: tuple[Rule, ...] = (
     nearly_repeated_rows,
     answers_that_differ_only_in_space,
     rows_without_a_rejected_answer,
+    evaluation_prompts_in_the_data,
     nothing_held_out,
     topics_of_the_prompts,
     longer_answers_win,
