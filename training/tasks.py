@@ -8,6 +8,7 @@ from typing import Any
 from celery import shared_task
 from celery.signals import worker_shutting_down
 
+from alignapp.celery import call_workers
 from training.runs import supervision
 
 _stopping = threading.Event()
@@ -41,6 +42,15 @@ def work_on_imports() -> None:
     from training.preferences import importing
 
     importing.work()
+    call_workers("training.tasks.index_rows")
+
+
+@shared_task
+def index_rows() -> None:
+    """Make the indexes by which rows are browsed, where somebody waits for one or a large version is new."""
+    from training.preferences.browsing import making
+
+    making.make_missing()
 
 
 @shared_task

@@ -16,7 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.training.preferences.pairs import pair
-from training.preferences.browsing import building, layout, rows_by_number
+from training.preferences.browsing import building, layout, rows_by_number, selecting
 from training.preferences.browsing.index import opened
 from training.preferences.browsing.scores import Scores
 from training.preferences.browsing.selecting import Browser, UnknownCondition
@@ -161,7 +161,7 @@ def test_rows_are_sorted_with_those_without_a_value_last(
 
 def test_pages_of_any_order_together_hold_every_row_once(browser: Browser) -> None:
     selection = browser.select(Filter())
-    pages = [selection.page(start, 3, "label", descending=True).tolist() for start in (0, 3, 6)]
+    pages = [selection.page(start, 3, "label", descending=True).rows.tolist() for start in (0, 3, 6)]
     assert pages == [[0, 2, 3], [1], []]
 
 
@@ -195,6 +195,22 @@ def test_searches_agree_with_reading_every_text(tmp_path: Path, monkeypatch: pyt
             phrase = " ".join(draw.choices("abcdefghij", k=size))
             expected = [n for n, text in enumerate(texts) if f" {phrase} " in f" {text} "]
             assert found(browser, text=f'"{phrase}"') == expected
+
+
+def test_pages_of_a_common_long_phrase_hold_every_row_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every third of 90 rows holds the words in this order, all others in two halves; 20 texts are read at a time."""
+    monkeypatch.setattr(selecting, "READ_AT_MOST", 20)
+    texts = ("one two three" if n % 3 == 0 else "two three, one two" for n in range(90))
+    selection = browser_of(tmp_path, (pair(f"p{n}", text, "x") for n, text in enumerate(texts))).select(
+        Filter(text='"one two three"')
+    )
+    assert not selection.is_exact
+    rows, start = [], 0
+    while start < len(selection):
+        page = selection.page(start, 5)
+        rows += page.rows.tolist()
+        start = page.end
+    assert rows == selection.read().rows.tolist() == list(range(0, 90, 3))
 
 
 def test_an_unfinished_index_is_seen_and_an_abandoned_one_removed(tmp_path: Path) -> None:

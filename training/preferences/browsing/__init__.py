@@ -19,8 +19,6 @@ from training.preferences.browsing.index import RowNumbers, opened
 from training.preferences.browsing.scores import Scores
 from training.preferences.browsing.selecting import Browser, UnknownCondition
 from training.preferences.filters import Filter
-from training.preferences.report import place
-from training.preferences.survey import ReportSettings
 
 if TYPE_CHECKING:
     from training.models import DatasetVersion
@@ -55,15 +53,16 @@ def open_browser(version: DatasetVersion) -> Browser | None:
 
 def browser(version: DatasetVersion) -> Browser:
     """The browser of a version, whose index is made if it is missing. Raises OSError when it cannot be written."""
+    from training.preferences import reporting  # the rest of this package needs no Django
+
     index = opened(version.path)
     if index is None:
         ensure(version.path)
         index = opened(version.path)
     if index is None:
         raise OSError(f"The index of {version} cannot be read.")
-    settings = ReportSettings.model_validate(version.report_settings or {})
 
     def tagged(tag: str) -> Iterable[int]:
         return np.array(version.pair_tags.filter(tag=tag).values_list("row", flat=True), np.int64)
 
-    return Browser(index, Scores(place(version.path, settings)), tagged)
+    return Browser(index, Scores(reporting.place_of(version)), tagged)

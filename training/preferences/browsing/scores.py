@@ -109,9 +109,9 @@ def _columns(path: Path, made: int) -> dict[str, bool]:
 @lru_cache(maxsize=12)
 def _numbers(path: Path, name: str, made: int) -> Array:
     read: Array = _column(path, name).to_numpy()
-    values = read.astype(np.float64 if read.dtype.itemsize == 8 else np.float32)
+    values: Array = read.astype(np.float64 if read.dtype.itemsize == 8 else np.float32)
     if name in NONE_IS_NEGATIVE:
-        values[values < 0] = np.nan
+        values[np.less(values, 0)] = np.nan
     return values
 
 

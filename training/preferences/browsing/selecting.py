@@ -19,7 +19,7 @@ from training.preferences.browsing.words import Phrase, phrases
 from training.preferences.filters import Bounds, Filter
 
 # Up to so many rows that may hold a long phrase are read before a page is shown.
-READ_AT_MOST = 200
+READ_AT_MOST = 400
 
 
 class UnknownCondition(ValueError):
@@ -107,6 +107,14 @@ class Browser:
         return mask
 
 
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Some rows in order; `end` is the place in the order after the last that was looked at."""
+
+    rows: RowNumbers
+    end: int
+
+
 @dataclass(frozen=True)
 class Selection:
     """The rows that meet a filter, ascending. Where phrases of three and more words are still to be read in the texts
@@ -130,11 +138,16 @@ class Selection:
         kept = self.rows[self.browser.index.really_holding(self.rows, self.unread)]
         return Selection(self.browser, kept, [])
 
-    def page(self, start: int, size: int, sort: str = "row", *, descending: bool = False) -> RowNumbers:
-        """Rows `start` to `start + size` in the order; equal ones by number, those without a value last. Of an inexact
-        selection those of them that really hold the phrases."""
-        found = self._window(start, min(start + size, len(self.rows)), sort, descending)
-        return found[self.browser.index.really_holding(found, self.unread)] if self.unread else found
+    def page(self, start: int, size: int, sort: str = "row", *, descending: bool = False) -> Page:
+        """`size` rows from the `start`-th on; equal ones by number, those without a value last. Where phrases are
+        unread only rows that really hold them: it may be fewer, as READ_AT_MOST texts are read."""
+        reach = size if self.is_exact else max(size, READ_AT_MOST)
+        found = self._window(start, min(start + reach, len(self.rows)), sort, descending)
+        if self.is_exact:
+            return Page(found, start + len(found))
+        held = np.flatnonzero(self.browser.index.really_holding(found, self.unread))
+        end = held[size - 1] + 1 if len(held) >= size else len(found)
+        return Page(found[held[:size]], start + int(end))
 
     def _window(self, start: int, stop: int, sort: str, descending: bool) -> RowNumbers:
         if start >= stop:

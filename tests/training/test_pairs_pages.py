@@ -1,0 +1,321 @@
+"""Pages about rows: what a listing shows and says, one row, tags, downloads, and addresses of any kind."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+from bs4 import BeautifulSoup
+from django.conf import settings
+from django.test import Client
+from django.urls import reverse
+from hypothesis import HealthCheck, given
+from hypothesis import settings as hypothesis_settings
+from hypothesis import strategies as st
+
+from alignapp.accounts.models import Role, User
+from tests.factories import make_user
+from tests.training.preferences.pairs import pair
+from training.models import DatasetVersion, PairTag
+from training.preferences import browsing, importing, tags
+from training.preferences.browsing import building, layout, making
+from training.preferences.filters import Bounds, Filter
+from training.preferences.records import Pair
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture(autouse=True)
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setattr(settings, "HOME", tmp_path)
+    monkeypatch.setattr(making, "call_workers", lambda task: None)
+    return tmp_path
+
+
+@pytest.fixture
+def rita(client: Client) -> User:
+    """A researcher, logged in."""
+    rita = make_user("rita")
+    client.force_login(rita)
+    return rita
+
+
+def sealed(pairs: list[Pair] | None = None, **more: Any) -> DatasetVersion:
+    default = [pair(f"Q{n}?", f"The answer {n}.", f"No answer {n}.", annotator=f"a{n % 2}") for n in range(60)]
+    return importing.seal(importing.dataset_named("Islands"), pairs or default, {}, held_out_share=0.2, **more)
+
+
+def address(version: DatasetVersion, query: str = "", name: str = "dataset-pairs", *more: Any) -> str:
+    return reverse(name, args=[version.dataset.slug, version.number, *more]) + (f"?{query}" if query else "")
+
+
+def soup(response: Any) -> BeautifulSoup:
+    return BeautifulSoup(response.content, "html.parser")
+
+
+def text_of(response: Any) -> str:
+    return " ".join(soup(response).get_text(" ").split())
+
+
+def listed(response: Any) -> list[int]:
+    return [int(str(row["data-row"])) for row in soup(response).select("[data-row]")]
+
+
+def content_of(response: Any) -> bytes:
+    async def collect() -> bytes:
+        return b"".join([chunk async for chunk in response.streaming_content])
+
+    return asyncio.run(collect())
+
+
+# --- Listing ------------------------------------------------------------------------------------------------------
+
+
+def test_rows_are_listed_page_by_page(client: Client, rita: User) -> None:
+    version = sealed()
+    assert "1 to 25 of 60" in text_of(client.get(address(version)))
+    assert listed(client.get(address(version, "page=3"))) == list(range(50, 60))
+
+
+def test_a_page_after_the_last_is_the_last(client: Client, rita: User) -> None:
+    assert listed(client.get(address(sealed(), "page=99"))) == list(range(50, 60))
+
+
+def test_a_search_lists_the_rows_and_shows_a_chip_that_leads_back(client: Client, rita: User) -> None:
+    page = client.get(address(sealed(), "q=answer+7&annotator=a1"))
+    assert listed(page) == [7]
+    assert [chip["href"] for chip in soup(page).select(".chips a.chip")] == ["?annotator=a1", "?q=answer+7"]
+
+
+def test_the_order_is_in_the_address_and_on_the_column(client: Client, rita: User) -> None:
+    version = sealed([pair("a", "xxx", "y"), pair("b", "x", "yyy"), pair("c", "xx", "zz")])
+    page = client.get(address(version, "sort=length_difference&order=down"))
+    assert listed(page) == [0, 2, 1]
+    head = soup(page).select_one("th[aria-sort=descending] a")
+    assert head is not None
+    assert parse_qs(urlsplit(str(head["href"])).query) == {"sort": ["length_difference"]}
+
+
+def test_the_filter_is_handed_on_as_one_parameter(client: Client, rita: User) -> None:
+    chosen = Filter(annotator="a0", bounds=(Bounds(score="label", low=0.5),))
+    page = client.get(address(sealed(), f"filter={chosen.model_dump_json()}"))
+    assert listed(page)[:3] == [0, 2, 4]
+
+
+def test_text_of_rows_and_searches_cannot_become_markup(client: Client, rita: User) -> None:
+    version = sealed([pair("<img src=x>", "<b>", "<i>", tags=("<u>",)), pair("b")])
+    page = client.get(address(version, "q=<script>alert(1)</script>")).content
+    page += client.get(address(version)).content + client.get(address(version, "", "dataset-pair", 0)).content
+    for hostile in (b"<img src=x", b"<script>alert", b"<b>", b"<i>", b"<u>"):
+        assert hostile not in page
+
+
+@pytest.mark.parametrize(
+    "query,sentence",
+    [
+        ("score=noise&low=abc", "“abc” is not a number"),
+        ("score=unheard&low=1", "no score called “unheard”"),
+        ("finding=unheard", "no finding called “unheard”"),
+        ("sort=unheard", "cannot be sorted by “unheard”"),
+        ("group=x", "“x” is not the number of a group"),
+        ("rows=1,x", "Rows are named by their numbers"),
+        ("filter={", "could not be read"),
+        ("q=!!!", "No row of this version meets all conditions"),
+        ("language=xx", "No row of this version meets all conditions"),
+    ],
+)
+def test_what_an_address_asks_wrongly_is_answered_with_a_sentence(
+    client: Client, rita: User, query: str, sentence: str
+) -> None:
+    response = client.get(address(sealed(), query))
+    assert response.status_code in (200, 404)
+    assert sentence in text_of(response)
+
+
+NAMES = ["q", "split", "finding", "group", "tag", "annotator", "source", "language", "cluster", "score", "low", "high"]
+NAMES += ["rows", "sort", "order", "page", "after", "filter"]
+
+
+@given(st.lists(st.tuples(st.sampled_from(NAMES), st.text(max_size=12) | st.integers().map(str)), max_size=5))
+@hypothesis_settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_no_address_breaks_the_page(client: Client, rita: User, parameters: list[tuple[str, str]]) -> None:
+    version = DatasetVersion.objects.first() or sealed()
+    data: dict[str, list[str]] = {}
+    for name, value in parameters:
+        data.setdefault(name, []).append(value)
+    assert client.get(address(version), data).status_code in (200, 404)
+
+
+def test_head_is_answered_and_a_missing_row_or_version_is_not_found(client: Client, rita: User) -> None:
+    version = sealed()
+    assert client.head(address(version)).status_code == 200
+    assert client.get(address(version, "", "dataset-pair", 60)).status_code == 404
+    assert client.get(address(version, "", "dataset-pair", 2**70)).status_code == 404
+    assert client.get(reverse("dataset-pairs", args=["islands", 9])).status_code == 404
+
+
+def test_a_listing_takes_few_queries(client: Client, rita: User, django_assert_max_num_queries: Any) -> None:
+    version = sealed()
+    client.get(address(version))
+    with django_assert_max_num_queries(9):
+        client.get(address(version, "q=answer&sort=label&tag=x"))
+
+
+def test_annotators_see_no_rows(client: Client) -> None:
+    client.force_login(make_user("ann", Role.ANNOTATOR))
+    version = sealed()
+    for name in ("dataset-pairs", "dataset-pairs-download", "dataset-pairs-live"):
+        assert client.get(address(version, "", name)).status_code == 403
+    assert client.post(address(version, "", "dataset-pair-tags", 0), {"tag": "x"}).status_code == 403
+
+
+# --- One row ------------------------------------------------------------------------------------------------------
+
+
+def test_a_row_marks_the_words_that_differ(client: Client, rita: User) -> None:
+    version = sealed([pair("a", "It is a large red house.", "It is a small red house."), pair("b")])
+    page = soup(client.get(address(version, "part=1", "dataset-pair", 0)))
+    assert [mark.get_text() for mark in page.select("ins, del")] == ["large", "small"]
+    assert page.find("html") is None
+
+
+def test_answers_without_common_words_are_shown_unmarked(client: Client, rita: User) -> None:
+    version = sealed([pair("a", "One two three.", "Something else entirely"), pair("b")])
+    page = client.get(address(version, "", "dataset-pair", 0))
+    assert "share too few words" in text_of(page)
+    assert not soup(page).select("ins, del")
+
+
+def test_a_row_leads_to_its_finding_and_its_group(client: Client, rita: User) -> None:
+    version = sealed([*[pair(f"Q{n}?") for n in range(20)], pair("Q3?")])
+    page = soup(client.get(address(version, "", "dataset-pair", 20)))
+    links = [str(link["href"]) for link in page.select("a[href*='finding=']")]
+    assert any("finding=repeats" in link for link in links)
+
+
+# --- Tags ---------------------------------------------------------------------------------------------------------
+
+
+def test_a_tag_is_put_on_a_row_and_taken_off(client: Client, rita: User) -> None:
+    version = sealed()
+    at = address(version, "", "dataset-pair-tags", 3)
+    assert client.post(at, {"tag": "  look   again "}).status_code == 302
+    assert PairTag.objects.get().tag == "look again"
+    assert listed(client.get(address(version, "tag=look+again"))) == [3]
+    client.post(at, {"remove": "look again"})
+    assert not PairTag.objects.exists()
+
+
+def test_a_tag_twice_is_one_tag(client: Client, rita: User) -> None:
+    version = sealed()
+    for _ in range(2):
+        client.post(address(version, "", "dataset-pair-tags", 3), {"tag": "x"})
+    assert PairTag.objects.count() == 1
+
+
+@pytest.mark.parametrize("tag,sentence", [("  ", "at least one letter"), ("x" * 41, "at most 40 characters")])
+def test_a_bad_tag_is_refused_with_a_sentence(client: Client, rita: User, tag: str, sentence: str) -> None:
+    at = address(sealed(), "", "dataset-pair-tags", 3)
+    answer = client.post(at, {"tag": tag}, headers={"HX-Request": "true"})
+    assert sentence in text_of(answer)
+    assert not PairTag.objects.exists()
+
+
+def test_tags_of_the_source_stand_apart_and_cannot_be_taken_off(client: Client, rita: User) -> None:
+    version = sealed([pair("a", tags=("theirs",)), pair("b")])
+    client.post(address(version, "", "dataset-pair-tags", 0), {"tag": "mine"})
+    page = soup(client.get(address(version, "part=1", "dataset-pair", 0)))
+    assert [str(field["value"]) for field in page.select("[name=remove]")] == ["mine"]
+    assert "Of the source: theirs" in page.get_text()
+
+
+def test_all_rows_of_a_filter_are_tagged_at_once(client: Client, rita: User) -> None:
+    version = sealed()
+    client.post(address(version, "annotator=a1", "dataset-pairs-tags"), {"tag": "second", "do": "add"})
+    assert sorted(PairTag.objects.values_list("row", flat=True)) == list(range(1, 60, 2))
+    client.post(address(version, "q=answer+1", "dataset-pairs-tags"), {"tag": "second", "do": "remove"})
+    assert PairTag.objects.count() == 29
+
+
+def test_more_rows_than_the_limit_are_not_tagged(client: Client, rita: User, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tags, "ROWS_TAGGED_AT_ONCE", 10)
+    answer = client.post(address(sealed(), "", "dataset-pairs-tags"), {"tag": "x", "do": "add"}, follow=True)
+    assert "At most 10 rows are tagged at once, and these are 60." in text_of(answer)
+    assert not PairTag.objects.exists()
+
+
+def test_nothing_is_tagged_or_downloaded_by_an_address_that_is_not_understood(client: Client, rita: User) -> None:
+    version = sealed()
+    at = address(version, "score=label&low=abc", "dataset-pairs-tags")
+    assert client.post(at, {"tag": "x", "do": "add"}).status_code == 404
+    assert client.get(address(version, "score=label&low=abc", "dataset-pairs-download")).status_code == 404
+    assert not PairTag.objects.exists()
+
+
+# --- Downloads and selections -------------------------------------------------------------------------------------
+
+
+def test_the_rows_of_a_listing_are_downloaded_in_its_order(client: Client, rita: User) -> None:
+    version = sealed()
+    answer = client.get(address(version, "q=answer+1&order=down", "dataset-pairs-download"))
+    rows = [json.loads(line) for line in content_of(answer).splitlines()]
+    assert [row["prompt"][0]["content"] for row in rows] == ["Q1?"]
+    whole = content_of(client.get(address(version, "order=down", "dataset-pairs-download"))).splitlines()
+    assert json.loads(whole[0])["prompt"][0]["content"] == "Q59?"
+    assert len(whole) == 60
+
+
+def test_rows_are_selected_by_their_tags_for_other_code() -> None:
+    version = sealed()
+    tags.put(version, [5, 7], "x", None)
+    assert browsing.select_rows(version, Filter(tag="x", annotator="a1")).tolist() == [5, 7]
+
+
+# --- The index ----------------------------------------------------------------------------------------------------
+
+
+def test_a_large_version_waits_for_its_index_and_is_then_listed(
+    client: Client, rita: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(browsing, "ROWS_AT_ONCE", 10)
+    version = sealed()
+    assert "An index of the rows is being made" in text_of(client.get(address(version)))
+    assert "data-live-done" not in client.get(address(version, "", "dataset-pairs-live")).content.decode()
+    making.make_missing()
+    assert "data-live-done" in client.get(address(version, "", "dataset-pairs-live")).content.decode()
+    assert len(listed(client.get(address(version)))) == 25
+    assert not list(version.path.parent.glob(".*"))
+
+
+def test_how_far_an_index_is_stands_on_the_page(client: Client, rita: User, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(browsing, "ROWS_AT_ONCE", 10)
+    version = sealed()
+    with layout.IndexWriter(version.path, 60) as writer:
+        writer.say(24)
+        assert "24 of 60 rows" in text_of(client.get(address(version)))
+
+
+def test_an_index_that_cannot_be_made_says_why_and_is_tried_again_when_asked(
+    client: Client, rita: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(browsing, "ROWS_AT_ONCE", 10)
+    version = sealed()
+    client.get(address(version))
+    with monkeypatch.context() as broken:
+        broken.setattr(making, "build", lambda path: (_ for _ in ()).throw(OSError(28, "full")))
+        making.make_missing()
+    assert "The disk is full" in text_of(client.get(address(version)))
+    making.make_missing()  # Not by itself.
+    assert "The disk is full" in text_of(client.get(address(version)))
+    client.post(address(version, "", "dataset-pairs-index"))
+    making.make_missing()
+    assert len(listed(client.get(address(version)))) == 25
+
+
+def test_without_room_a_small_version_says_so_too(client: Client, rita: User, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(building, "ROOM_PER_BYTE", 10**12)
+    assert "Make room" in text_of(client.get(address(sealed())))

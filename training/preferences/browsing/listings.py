@@ -1,0 +1,191 @@
+"""What a page of rows shows, and its address: the address holds all of it, and anything may stand in one."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlencode
+
+from pydantic import ValidationError
+
+from training.preferences.filters import Bounds, Filter
+
+if TYPE_CHECKING:
+    from django.http import QueryDict
+
+SPLITS = ("train", "held_out")
+WORDS = ("tag", "annotator", "source", "language", "finding")
+NUMBERS = ("group", "cluster")
+ROWS_PER_PAGE = 25
+LONGEST_TEXT = 1_000
+LARGEST = 2**53
+
+
+@dataclass(frozen=True)
+class Listing:
+    """Which rows, in which order, which page (from 1); `complaints` say in sentences what was not understood."""
+
+    filter: Filter = field(default_factory=Filter)
+    sort: str = "row"
+    descending: bool = False
+    page: int = 1
+    after: int = 0
+    """Where a page begins that has no number, as rows before it may not all have been shown (selecting.Page.end)."""
+    complaints: tuple[str, ...] = ()
+
+    @property
+    def start(self) -> int:
+        return self.after or (self.page - 1) * ROWS_PER_PAGE
+
+    @property
+    def query(self) -> str:
+        """What follows the ? in the address; empty for the first page of all rows."""
+        return urlencode(_parameters(self))
+
+    @property
+    def filter_json(self) -> str:
+        """The filter alone, for pages that take it as one parameter; what is not set is left out."""
+        return self.filter.model_dump_json(exclude_defaults=True)
+
+    @property
+    def is_filtered(self) -> bool:
+        return self.filter != Filter()
+
+    def on_page(self, page: int) -> Listing:
+        return replace(self, page=page, after=0)
+
+    def on_page_after(self, place: int) -> Listing:
+        return replace(self, page=1, after=place)
+
+    def sorted_by(self, sort: str, *, descending: bool) -> Listing:
+        return replace(self, sort=sort, descending=descending, page=1, after=0)
+
+    def changed(self, **conditions: Any) -> Listing:
+        """The same with other conditions, from the first page on."""
+        return replace(self, filter=self.filter.model_copy(update=conditions), page=1, after=0)
+
+    def conditions(self) -> list[tuple[str, Any, Listing]]:
+        """Every condition that is set: its name, its value, and the listing without it."""
+        chosen = self.filter
+        found = [("text", chosen.text, self.changed(text=""))] if chosen.text else []
+        found += [("split", chosen.split, self.changed(split=""))] if chosen.split else []
+        for name in WORDS:
+            if value := getattr(chosen, name):
+                without = {name: "", "group": None} if name == "finding" else {name: ""}
+                found.append((name, value, self.changed(**without)))
+        found += [(n, getattr(chosen, n), self.changed(**{n: None})) for n in NUMBERS if getattr(chosen, n) is not None]
+        for place, bounds in enumerate(chosen.bounds):
+            others = (*chosen.bounds[:place], *chosen.bounds[place + 1 :])
+            found.append(("bounds", bounds, self.changed(bounds=others)))
+        found += [("rows", chosen.rows, self.changed(rows=()))] if chosen.rows else []
+        return found
+
+
+def _parameters(listing: Listing) -> list[tuple[str, Any]]:
+    chosen = listing.filter
+    named = [("q", chosen.text), ("split", chosen.split), *((name, getattr(chosen, name)) for name in WORDS)]
+    found: list[tuple[str, Any]] = [(name, value) for name, value in named if value]
+    found += [(name, getattr(chosen, name)) for name in NUMBERS if getattr(chosen, name) is not None]
+    for bounds in chosen.bounds:
+        found += [("score", bounds.score), ("low", _shown(bounds.low)), ("high", _shown(bounds.high))]
+    found += [("rows", ",".join(map(str, chosen.rows)))] if chosen.rows else []
+    found += [("sort", listing.sort)] if listing.sort != "row" or listing.descending else []
+    found += [("order", "down")] if listing.descending else []
+    found += [("after", listing.after)] if listing.after else []
+    return [*found, ("page", listing.page)] if listing.page > 1 else found
+
+
+def _shown(bound: float | None) -> str:
+    return "" if bound is None else f"{bound:.9g}"
+
+
+def listing_of(parameters: QueryDict, sorts: Sequence[str] = ()) -> Listing:
+    """The listing that an address asks for. What cannot be understood is left out, with a complaint.
+
+    `filter` (JSON, as Listing.filter_json) stands for all conditions, where it is given.
+    """
+    complaints: list[str] = []
+    sort = str(parameters.get("sort", "") or "row")
+    if sort != "row" and sorts and sort not in sorts:
+        complaints.append(f"Rows cannot be sorted by “{_short(sort)}”; they are in the order of the version.")
+        sort = "row"
+    page, after = (_number(parameters.get(name, "")) for name in ("page", "after"))
+    return Listing(
+        filter=_filter(parameters, complaints),
+        sort=sort,
+        descending=parameters.get("order", "") == "down",
+        page=int(page) if page is not None and 1 <= page < LARGEST else 1,
+        after=int(after) if after is not None and 0 < after < LARGEST else 0,
+        complaints=tuple(complaints),
+    )
+
+
+def _filter(parameters: QueryDict, complaints: list[str]) -> Filter:
+    if text := parameters.get("filter", ""):
+        try:
+            return Filter.model_validate(json.loads(text))
+        except (ValidationError, ValueError, RecursionError):
+            complaints.append("The filter in the address could not be read, so all rows are listed.")
+            return Filter()
+    split = parameters.get("split", "")
+    return Filter(
+        text=str(parameters.get("q", ""))[:LONGEST_TEXT],
+        split=split if split in SPLITS else "",
+        **_words(parameters),
+        **_whole_numbers(parameters, complaints),
+        bounds=_bounds(parameters, complaints),
+        rows=_rows(parameters, complaints),
+    )
+
+
+def _words(parameters: QueryDict) -> Mapping[str, Any]:
+    return {name: str(parameters.get(name, "")).strip()[:LONGEST_TEXT] for name in WORDS}
+
+
+def _whole_numbers(parameters: QueryDict, complaints: list[str]) -> Mapping[str, Any]:
+    found: dict[str, int] = {}
+    for name in NUMBERS:
+        text = str(parameters.get(name, "")).strip()
+        number = _number(text)
+        if number is not None and number == int(number) and abs(number) < LARGEST:
+            found[name] = int(number)
+        elif text:
+            complaints.append(f"“{_short(text)}” is not the number of a {name}; it was left out.")
+    return found
+
+
+def _bounds(parameters: QueryDict, complaints: list[str]) -> tuple[Bounds, ...]:
+    columns = [parameters.getlist(name) for name in ("score", "low", "high")]
+    found = []
+    for place, score in enumerate(columns[0]):
+        low, high = (str(column[place]).strip() if place < len(column) else "" for column in columns[1:])
+        numbers = [_number(text) for text in (low, high)]
+        wrong = [text for text, number in zip((low, high), numbers, strict=True) if text and number is None]
+        if wrong:
+            complaints.append(f"“{_short(wrong[0])}” is not a number, so the bounds of {_short(score)} were left out.")
+        elif score and (low or high):
+            found.append(Bounds(score=score, low=numbers[0], high=numbers[1]))
+    return tuple(found)
+
+
+def _rows(parameters: QueryDict, complaints: list[str]) -> tuple[int, ...]:
+    parts = [part.strip() for part in str(parameters.get("rows", "")).split(",") if part.strip()]
+    numbers = [int(part) for part in parts if part.isascii() and part.isdigit() and len(part) < 16]
+    if len(numbers) < len(parts):
+        complaints.append("Rows are named by their numbers, with commas between them; others were left out.")
+    return tuple(dict.fromkeys(numbers))
+
+
+def _number(text: Any) -> float | None:
+    try:
+        number = float(str(text).replace(",", "."))
+    except ValueError:
+        return None
+    return number if math.isfinite(number) else None
+
+
+def _short(text: Any) -> str:
+    return str(text)[:60]

@@ -1,0 +1,109 @@
+"""Rows as a page shows them: texts with the scores, tags and findings that belong to them, and names for people."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from training.preferences import tags
+from training.preferences.browsing.selecting import Browser
+from training.preferences.filters import Bounds
+from training.preferences.store import Row
+
+if TYPE_CHECKING:
+    from training.models import DatasetVersion
+
+LABELS = {
+    "row": "Row",
+    "noise": "P(label is wrong)",
+    "style": "P(chosen) by style alone",
+    "leak": "Overlap with an evaluation",
+    "duplicate_of": "Copy of row",
+    "cluster": "Prompt cluster",
+    "tokens": "Tokens",
+    "prompt_length": "Prompt, characters",
+    "chosen_length": "Chosen, characters",
+    "rejected_length": "Rejected, characters",
+    "length_difference": "Chosen minus rejected, characters",
+    "weight": "Weight",
+    "label": "Label",
+    "margin": "Margin",
+}
+SHORT = {
+    "noise": "Noise",
+    "style": "Style",
+    "leak": "Leak",
+    "duplicate_of": "Copy of",
+    "length_difference": "Longer by",
+}
+USUAL = ("noise", "length_difference")
+SHOWN_SCORES = 3
+# Places on the map of prompts are no order.
+NOT_SORTED_BY = ("map_x", "map_y")
+
+
+def label_of(score: str) -> str:
+    return LABELS.get(score, score.replace("_", " ").capitalize())
+
+
+def short_label_of(score: str) -> str:
+    return SHORT.get(score) or label_of(score).split(",")[0]
+
+
+@dataclass(frozen=True, slots=True)
+class Value:
+    """One score of one row; empty text where it has none."""
+
+    name: str
+    label: str
+    number: float
+
+    @property
+    def text(self) -> str:
+        if math.isnan(self.number):
+            return ""
+        return f"{int(self.number):,}" if self.number == int(self.number) else f"{self.number:.3f}"
+
+    @property
+    def exact(self) -> str:
+        return f"{self.number:.9g}"
+
+
+@dataclass(frozen=True, slots=True)
+class ShownRow:
+    """A row with what is known about it; `findings` are rules with the row's group in them."""
+
+    row: Row
+    values: tuple[Value, ...]
+    tags: list[str]
+    findings: list[tuple[str, int | None]]
+
+
+def shown_scores(sort: str, bounds: Sequence[Bounds], known: Sequence[str]) -> tuple[str, ...]:
+    """The scores that a table of rows shows: what it is sorted and bounded by, and the usual ones."""
+    wanted = [sort, *(bound.score for bound in bounds), *USUAL]
+    return tuple(name for name in dict.fromkeys(wanted) if name in known)[:SHOWN_SCORES]
+
+
+def shown(browser: Browser, version: DatasetVersion, numbers: Sequence[int], scores: Sequence[str]) -> list[ShownRow]:
+    """Rows with these numbers, in this order."""
+    rows = browser.index.rows_by_number(numbers)
+    columns = {name: browser.values(name) for name in scores}
+    own_tags = tags.of_rows(version, [row.number for row in rows])
+    findings = browser.scores.findings_of(row.number for row in rows)
+    return [
+        ShownRow(
+            row,
+            tuple(Value(name, label_of(name), float(column[row.number])) for name, column in columns.items()),
+            own_tags.get(row.number, []),
+            findings[row.number],
+        )
+        for row in rows
+    ]
+
+
+def sorts(browser: Browser) -> list[tuple[str, str]]:
+    """What rows can be sorted and bounded by, with its label."""
+    return [(name, label_of(name)) for name in browser.sorts if name not in NOT_SORTED_BY]
