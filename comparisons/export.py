@@ -15,6 +15,7 @@ from django.urls import reverse
 from alignapp.accounts.models import User
 from training.models import Dataset, DatasetVersion
 from training.preferences import trl
+from training.preferences.cleaning.joining import join
 from training.preferences.importing import seal
 from training.preferences.records import Message, Pair, RowProblem, check
 
@@ -293,8 +294,6 @@ def make_dataset_version(study: Study, rule: Rule, dataset: Dataset, user: User 
 
 def join_version(study: Study, rule: Rule, parent: DatasetVersion, user: User | None) -> DatasetVersion:
     """A child of `parent` with its rows and the pairs of the study."""
-    from training.preferences.cleaning.joining import join
-
     return join(parent, pairs(study, rule), _origin(study, rule), user=user)
 
 

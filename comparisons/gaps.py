@@ -12,7 +12,8 @@ from typing import Any
 
 from alignapp.accounts.models import User
 from training.models import DatasetVersion
-from training.preferences import store
+from training.preferences.browsing import UnknownCondition, rows_by_number, select_rows
+from training.preferences.coverage import reading
 from training.preferences.filters import Filter
 from training.preferences.records import Conversation
 
@@ -51,8 +52,6 @@ class Gap:
 
 def cluster_gap(version: DatasetVersion, cluster: int) -> Gap:
     """The prompts of a cluster of the coverage map, the target's before the version's own; raises NoGap."""
-    from training.preferences.coverage import reading
-
     found = reading.cluster(version, cluster)
     if found is None:
         raise NoGap("The report on this version knows no such topic. Make the report again, then come back.")
@@ -62,7 +61,10 @@ def cluster_gap(version: DatasetVersion, cluster: int) -> Gap:
 
 def rows_gap(version: DatasetVersion, wanted: Filter, topic: str) -> Gap:
     """The prompts of a slice of rows, such as those of a finding; raises NoGap when it is empty."""
-    return _gap(version, topic, _prompts_of_rows(version, wanted))
+    try:
+        return _gap(version, topic, _prompts_of_rows(version, wanted))
+    except UnknownCondition as unknown:
+        raise NoGap(str(unknown)) from unknown
 
 
 def _gap(version: DatasetVersion, topic: str, prompts: list[Conversation]) -> Gap:
@@ -73,10 +75,8 @@ def _gap(version: DatasetVersion, topic: str, prompts: list[Conversation]) -> Ga
 
 
 def _prompts_of_rows(version: DatasetVersion, wanted: Filter) -> list[Conversation]:
-    from training.preferences.filters import select_rows
-
     numbers = select_rows(version, wanted)[:MOST_PROMPTS].tolist()
-    return [row.pair.prompt for row in store.rows(version.path, numbers)]
+    return [row.pair.prompt for row in rows_by_number(version.path, numbers)]
 
 
 def rate(gap: Gap, user: User, study: Mapping[str, Any]) -> Study:

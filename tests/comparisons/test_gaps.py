@@ -1,0 +1,110 @@
+"""From a finding on a version to a study on its prompts, and back: the pairs join the version."""
+
+from __future__ import annotations
+
+import pytest
+from django.urls import reverse
+
+from comparisons import export, gaps
+from comparisons.models import PromptCollection, Study, StudyState
+from tests.comparisons.rating_factories import judge_all, make_rater, make_study, prefer
+from tests.factories import make_user
+from tests.training.preferences.pairs import pair
+from training.models import DatasetVersion
+from training.preferences import reporting, store
+from training.preferences.filters import Filter
+from training.preferences.importing import dataset_named, seal
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture(autouse=True)
+def home(settings, tmp_path):
+    settings.HOME = tmp_path
+
+
+def version_with_a_contradiction() -> DatasetVersion:
+    """Ten pairs on ten prompts, and one that says the opposite of the first; with its report."""
+    pairs = [pair(f"Prompt {n}?", "good", "evil") for n in range(10)]
+    origin = {"kind": "test", "label": "test"}
+    version = seal(dataset_named("Islands"), [*pairs, pair("Prompt 0?", "evil", "good")], origin)
+    reporting.make_missing()
+    version.refresh_from_db()
+    return version
+
+
+def asked(version: DatasetVersion, page: str) -> str:
+    return f"{reverse(page)}?version={version.pk}&finding=contradictions"
+
+
+def test_the_prompts_of_a_finding_are_its_gap_each_once():
+    gap = gaps.rows_gap(version_with_a_contradiction(), Filter(finding="contradictions"), "contradictions")
+    assert [prompt[-1].content for prompt in gap.prompts] == ["Prompt 0?"]
+
+
+def test_an_empty_slice_is_no_gap():
+    with pytest.raises(gaps.NoGap, match="No prompt"):
+        gaps.rows_gap(version_with_a_contradiction(), Filter(text="nowhere"), "nothing")
+
+
+def test_a_page_for_a_gap_that_is_not_there_goes_back_with_a_sentence(client):
+    version = version_with_a_contradiction()
+    client.force_login(make_user())
+    answer = client.get(f"{reverse('gap-study')}?version={version.pk}&cluster=99", follow=True)
+    assert answer.redirect_chain[-1][0] == version.get_absolute_url()
+    assert "knows no such topic" in answer.content.decode()
+
+
+@pytest.mark.parametrize("query", ["", "?version=x", "?version=999999&cluster=0"])
+def test_an_address_without_a_gap_is_not_found(client, query):
+    client.force_login(make_user())
+    assert client.get(reverse("gap-study") + query).status_code == 404
+
+
+def test_a_collection_for_a_gap_shows_its_prompts_as_examples(client):
+    version = version_with_a_contradiction()
+    client.force_login(make_user())
+    page = client.get(asked(version, "gap-collection")).content.decode()
+    assert "Prompt 0?" in page
+    sent = {"name": "More like it", "guideline": "Write some.", "wanted": 5}
+    client.post(asked(version, "gap-collection"), sent)
+    made = PromptCollection.objects.get()
+    assert (made.examples, made.fills) == (["Prompt 0?"], version)
+
+
+def judged_gap_study(version: DatasetVersion) -> Study:
+    """A closed study of four items on a suite that fills a gap of the version."""
+    study = make_study(items=4)
+    study.suite.fills = version
+    study.suite.save()
+    judge_all(study, make_rater(), prefer(study.contenders.order_by("pk")[0].policy))
+    study.state = StudyState.CLOSED
+    study.save()
+    return study
+
+
+def test_the_pairs_of_a_gap_study_join_the_version_as_its_child():
+    version = version_with_a_contradiction()
+    child = export.join_version(judged_gap_study(version), export.Rule(), version, None)
+    assert (child.parent, child.rows) == (version, 11 + 4)
+    parents, childs = (list(store.read_pairs(v.path)) for v in (version, child))
+    assert [p.chosen for p in childs[:11]] == [p.chosen for p in parents]
+
+
+def test_the_form_offers_to_join_where_the_study_fills_a_gap(client):
+    version = version_with_a_contradiction()
+    study = judged_gap_study(version)
+    client.force_login(make_user())
+    address = reverse("study-make-dataset", args=[study.slug])
+    assert f"Join {version}" in client.get(address).content.decode()
+    client.post(address, {"minimum": 1, "ties": "ignore", "disagreement": "majority", "join": "on", "dataset": ""})
+    assert version.children.get().rows == 15
+
+
+def test_without_joining_a_dataset_must_be_named(client):
+    study = judged_gap_study(version_with_a_contradiction())
+    client.force_login(make_user())
+    sent = {"minimum": 1, "ties": "ignore", "disagreement": "majority", "dataset": ""}
+    answer = client.post(reverse("study-make-dataset", args=[study.slug]), sent)
+    assert answer.status_code == 422
+    assert "Name a dataset" in answer.content.decode()
