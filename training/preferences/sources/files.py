@@ -15,6 +15,10 @@ if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
 
 HEAD = 64 * 1024
+PARQUET = b"PAR1"
+# Of this start at least this share is no control character, in any text.
+BYTES_LOOKED_AT, LEAST_TEXT = 4096, 0.9
+CONTROLS = bytes(code for code in range(32) if code not in b"\t\n\r\f")
 BYTES_BETWEEN_LOOKS = 64 * MIB
 UTF8_MARK = b"\xef\xbb\xbf"
 ENDINGS_OF_PACKINGS = (".gz", ".bz2", ".xz", ".zst", ".zip")
@@ -116,7 +120,8 @@ def _refuse_foreign(head: bytes) -> None:
             raise UnreadableFile(f"This is {description}.")
     if head[257:262] == b"ustar":
         raise UnreadableFile("This is a tar archive. Unpack it and import the files inside one by one.")
-    if head[:400:2].count(0) > 100 or head[1:400:2].count(0) > 100:
+    start = head[:BYTES_LOOKED_AT]
+    if not start.startswith(PARQUET) and len(start.translate(None, CONTROLS)) < LEAST_TEXT * len(start):
         raise UnreadableFile("The file is not text, or text in UTF-16 without a byte order mark. Save it as UTF-8.")
 
 

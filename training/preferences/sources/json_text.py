@@ -35,7 +35,7 @@ WORDS = (
     ("unexpected end of hex escape", r"half of a character (\uD800 to \uDFFF) has no other half"),
     ("invalid unicode", "these bytes are no text"),
 )
-NOT_JSON_WORDS = {b"NaN": "null", b"Infinity": "null", b"-Infinity": "null", b"None": "null", b"True": "true"}
+NOT_JSON_WORDS = {b"NaN": "null", b"Infinity": "null", b"None": "null", b"True": "true"}
 NOT_JSON_WORDS |= {b"False": "false", b"undefined": "null"}
 
 
@@ -123,12 +123,12 @@ def _offset(text: bytes, line: int, column: int) -> int:
 
 
 def _words(text: bytes, byte: int, message: str) -> str:
+    word = re.match(rb"\w{1,40}", text[max(byte - 1, 0) :].removeprefix(b"-"))
+    if word and (instead := NOT_JSON_WORDS.get(word[0])):
+        return f"{word[0].decode()} is not a JSON value; write {instead}"
     for beginning, said in WORDS:
         if message.startswith(beginning):
             return said
-    word = re.match(rb"-?\w{1,40}", text[max(byte - 1, 0) :])
-    if word and (instead := NOT_JSON_WORDS.get(word[0])):
-        return f"{word[0].decode()} is not a JSON value; write {instead}"
     shown = printable(text[max(byte - 1, 0) : byte + 11])
     return f"a value was expected (a text in double quotes, a number, a list, …), found {shown!r}"
 

@@ -9,10 +9,10 @@ from typing import Any
 
 from pydantic_core import from_json
 
-from training.preferences.sources.files import UTF8_MARK, OpenedFile, open_file
+from training.preferences.sources.files import PARQUET, UTF8_MARK, OpenedFile, open_file
 from training.preferences.sources.json_arrays import JsonArray, JsonColumns, is_columns
 from training.preferences.sources.json_lines import JsonLines
-from training.preferences.sources.parquet import MAGIC, opened_parquet
+from training.preferences.sources.parquet import opened_parquet
 from training.preferences.sources.rows import Limits, Source
 from training.preferences.sources.tables import Table, delimiter_of
 
@@ -29,7 +29,7 @@ def open_source(path: Path, *, name: str = "", limits: Limits = DEFAULT) -> Iter
     """
     opened = open_file(path, name, limits)
     with opened.file:
-        if opened.head.startswith(MAGIC):
+        if opened.head.startswith(PARQUET):
             with opened_parquet(opened) as source:
                 yield source
         else:
@@ -59,7 +59,8 @@ def _json(opened: OpenedFile, text: bytes) -> Source:
     first, _, rest = text.partition(b"\n")
     if not _begins_document(text):
         one = text[:1] == b"[" or _begins_document(first)
-        lines = opened.name.endswith(NAMES_OF_LINES) or _parsed(first) is not None or _holds_objects(rest)
+        lines = opened.name.endswith(NAMES_OF_LINES) or _parsed(first) is not None
+        lines = lines or (first.strip() not in (b"[", b"{") and _holds_objects(rest))
         return JsonLines(opened) if lines or not one else JsonArray(opened)
     if text[:1] == b"[":
         return JsonArray(opened)
@@ -73,9 +74,13 @@ def _json(opened: OpenedFile, text: bytes) -> Source:
 
 def _begins_document(text: bytes) -> bool:
     """Whether the text can be the start of one JSON document."""
-    whole = text.decode(errors="ignore").encode()  # the head may end within a character
     try:
-        from_json(whole)
+        text.decode()
+    except UnicodeDecodeError as error:
+        if error.reason == "unexpected end of data":  # the head ends within a character
+            text = text[: error.start]
+    try:
+        from_json(text)
     except ValueError as error:
         return str(error).startswith("EOF")
     return True

@@ -16,7 +16,6 @@ from training.preferences.sources.rows import MIB, Limits, SourceRow, Unreadable
 if TYPE_CHECKING:
     import pyarrow.parquet as pq
 
-MAGIC = b"PAR1"
 PAGE_BUFFER = MIB
 
 

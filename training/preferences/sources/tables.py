@@ -8,6 +8,7 @@ not UTF-8, or too many bytes is refused, and the next line is read.
 from __future__ import annotations
 
 import csv
+import re
 from collections.abc import Iterator
 from typing import Any, BinaryIO
 
@@ -19,6 +20,7 @@ from training.preferences.sources.rows import MIB, SourceRow, UnreadableFile, no
 
 DELIMITERS = (",", "\t", ";", "|")
 QUOTE = b'"'
+ESCAPED_QUOTE = re.compile(rb'\\"(?![,;|\s])')
 
 
 def header_of(head: bytes, delimiter: str) -> list[str]:
@@ -36,6 +38,11 @@ def delimiter_of(head: bytes) -> str:
     found = {delimiter: len(header_of(head, delimiter)) for delimiter in DELIMITERS}
     best = max(DELIMITERS, key=lambda delimiter: found[delimiter])
     return best if found[best] > 1 else ""
+
+
+def escapes_quotes(head: bytes) -> bool:
+    """Whether quotes within cells have a backslash before them, as databases write them, instead of being doubled."""
+    return len(ESCAPED_QUOTE.findall(head)) > ESCAPED_QUOTE.sub(b"", head).count(QUOTE * 2)
 
 
 class Lines:
@@ -108,7 +115,7 @@ class Table(TextSource):
         # The parser's limit holds for the whole process and is there against endless cells; `Lines` sees to that.
         csv.field_size_limit(max(csv.field_size_limit(), self.limit))
         self.lines = Lines(self.stream, self.limit)
-        backslash = b'\\"' in opened.head and b'""' not in opened.head
+        backslash = escapes_quotes(opened.head)
         self.dialect: dict[str, Any] = {
             "delimiter": delimiter,
             "strict": True,
