@@ -17,6 +17,7 @@ from alignapp.accounts.models import User
 from training.config import Makes, Method, TrainingConfig, parse_config
 from training.forms.settings import TRUE_WORDS, VersionChoice, initial_of, setting_field
 from training.launching import config_fields
+from training.launching.data_verdict import DataVerdict, data_verdict
 from training.launching.estimates import NoShape
 from training.launching.presets import preset
 from training.launching.throughput import Forecast, MissingModel, forecast
@@ -59,7 +60,7 @@ class RewardModelChoice(forms.ModelChoiceField):  # type: ignore[type-arg]
 
 
 class LaunchForm(forms.Form):
-    """Name, base, data and every setting of one method. After `is_valid`, `config` and `forecast` are set."""
+    """Name, base, data and every setting of one method. `is_valid` sets `config`, `forecast` and `data_verdict`."""
 
     use_required_attribute = False
     ticket = forms.UUIDField(required=False, initial=uuid4, widget=forms.HiddenInput)
@@ -87,6 +88,14 @@ class LaunchForm(forms.Form):
         },
     )
 
+    override_reason = forms.CharField(
+        required=False,
+        max_length=2000,
+        label="Why launch it all the same",
+        help_text="Kept with the run and shown on its page.",
+        widget=forms.Textarea(attrs={"rows": 2}),
+    )
+
     def __init__(self, method: Method, data: Mapping[str, Any] | None = None, **options: Any) -> None:
         super().__init__(data, **options)
         self.method = method
@@ -100,6 +109,7 @@ class LaunchForm(forms.Form):
         for setting in self.all_settings:
             self.fields[setting.path].initial = initial_of(setting)
         self.config: TrainingConfig | None = None
+        self.data_verdict: DataVerdict | None = None
         self.forecast: Forecast | None = None
         self.forecast_problem = ""
 
@@ -110,6 +120,7 @@ class LaunchForm(forms.Form):
         self._parse(cleaned)
         self._check_rank()
         self._check_data(cleaned.get("dataset_version"))
+        self._check_verdict(cleaned.get("dataset_version"))
         self._check_weights(cleaned.get("base"))
         self._check_reward_model(cleaned.get("base"), cleaned.get("reward_model"))
         self._check_size(cleaned.get("base"), cleaned.get("dataset_version"))
@@ -163,6 +174,13 @@ class LaunchForm(forms.Form):
                 f"be filled. Lower it to {version.train_rows:,} or less.",
             )
 
+    def _check_verdict(self, version: DatasetVersion | None) -> None:
+        """A version that the report forbids needs a reason; the field for it appears with the verdict."""
+        self.data_verdict = found = data_verdict(self.method, version)
+        if found and found.forbids and not self.cleaned_data.get("override_reason"):
+            needed = "The report says do not train on this data. Say why the run is to be launched all the same."
+            self.add_error("override_reason", forms.ValidationError(needed, code="required"))
+
     def _check_weights(self, base: Policy | None) -> None:
         from_scratch = getattr(self.config, "from_scratch", False)
         if base and self.config and base.kind == PolicyKind.UNTRAINED and not from_scratch:
@@ -206,7 +224,13 @@ class LaunchForm(forms.Form):
             name=self.cleaned_data["name"] or free_name(self.method, version),
             user=user,
             run_id=self._run_id(self.config),
+            override_reason=self._kept_reason(),
         )
+
+    def _kept_reason(self) -> str:
+        """What was typed, where the verdict asks for it; it may be left over from another choice of data."""
+        found = self.data_verdict
+        return str(self.cleaned_data["override_reason"]) if found and found.forbids else ""
 
     def _run_id(self, config: TrainingConfig) -> UUID | None:
         """The same for the same launch sent twice; another when something was changed since."""

@@ -159,6 +159,19 @@ def make_missing() -> None:
             _make(version)
 
 
+def make_now(version: DatasetVersion) -> Report:
+    """The report, made in this process if it is missing; raises Unreportable with the reason when it cannot be."""
+    if not version.path.is_file():
+        raise Unreportable(f"The sealed file of {version} is not on this machine. Restore it, or import it again.")
+    if stored_report(version) is None:
+        version.report_error = ""
+        _make(version)
+    report = report_of(version)
+    if report is None:
+        raise Unreportable(version.report_error)
+    return report
+
+
 def _claim(version: DatasetVersion) -> bool:
     """Take a report that nobody makes, or whose worker died; False when it is taken, or has to be given up."""
     before, now = version.report_heartbeat_at, timezone.now()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from training.config import Method, RunConfig
+from training.launching.data_verdict import data_verdict
 from training.models import DatasetVersion, Policy, PolicyKind
 
 
@@ -17,9 +18,11 @@ def check(
     base: Policy,
     reward_model: Policy | None,
     inspected: Policy | None,
+    override_reason: str = "",
 ) -> None:
     """Raise Refused for the first thing that does not fit."""
     _check_data(method, version)
+    _check_verdict(method, version, override_reason)
     _check_base(config, base)
     check_reward_model(method, config, base, reward_model)
     _check_inspected(method, base, inspected)
@@ -31,6 +34,12 @@ def _check_data(method: Method, version: DatasetVersion) -> None:
             f"{version} holds demonstrations without rejected answers, and {method.label} needs pairs. Choose another "
             "version."
         )
+
+
+def _check_verdict(method: Method, version: DatasetVersion, override_reason: str) -> None:
+    found = data_verdict(method, version)
+    if found and found.forbids and not override_reason.strip():
+        raise Refused(f"{found.sentence} Clean the data, or say why this run is to be launched all the same.")
 
 
 def _check_base(config: RunConfig, base: Policy) -> None:

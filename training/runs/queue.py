@@ -40,13 +40,15 @@ def create(
     run_id: UUID | None = None,
     reward_model: Policy | None = None,
     inspected: Policy | None = None,
+    override_reason: str = "",
 ) -> Run:
     """Queue a run with its configuration frozen; raises Refused when data, base or reward model do not fit the method.
 
+    `override_reason` says why, where the report on the data says do not train; else it is not kept.
     An inspection looks at `inspected`, a policy or reward model trained from `base`, or `base` itself.
     Whoever may send the same launch twice names `run_id`: the second time the run there is comes back.
     """
-    admission.check(Method(method), config, dataset_version, base, reward_model, inspected)
+    admission.check(Method(method), config, dataset_version, base, reward_model, inspected, override_reason)
     values = {
         "name": name,
         "method": method,
@@ -56,6 +58,7 @@ def create(
         "reward_model": reward_model,
         "inspected": inspected,
         "priority": priority,
+        "override_reason": override_reason,
         "created_by": user,
     }
     with transaction.atomic():

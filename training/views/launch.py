@@ -51,6 +51,16 @@ def run_estimate(request: HttpRequest, method: str) -> HttpResponse:
     return _form_page(request, form, trial=form)
 
 
+@researcher_required
+@require_POST
+def run_data_verdict(request: HttpRequest, method: str) -> HttpResponse:
+    """What the report says of the version that the form holds now: a fragment for htmx."""
+    form = LaunchForm(_method_or_404(method), request.POST)
+    form.is_valid()
+    form.errors.pop("override_reason", None)  # nobody was asked for it yet
+    return render(request, "training/runs/_data_verdict.html", {"form": form, "trial": form})
+
+
 def _method_or_404(name: str) -> Method:
     if name not in {method.value for method in GUIDES}:
         raise Http404(f"There is no method called {name}.")
@@ -78,6 +88,7 @@ def _form_page(
         "kept": _kept(request),
         "left_out": f"{form.method.label} has no setting called {', '.join(unknown)}." if unknown else "",
         "estimate_url": reverse("run-estimate", args=[form.method]),
+        "verdict_url": reverse("run-data-verdict", args=[form.method]),
     }
     return render(request, "training/runs/new.html", context, status=status)
 
@@ -94,4 +105,5 @@ urls = [
     path("runs/new/", run_methods, name="run-methods"),
     path("runs/new/<slug:method>/", run_new, name="run-new"),
     path("runs/new/<slug:method>/estimate/", run_estimate, name="run-estimate"),
+    path("runs/new/<slug:method>/data/", run_data_verdict, name="run-data-verdict"),
 ]

@@ -17,19 +17,9 @@ from training.forms.reports import ReportSettingsForm
 from training.models import DatasetVersion
 from training.preferences import pictures, prompt_sets, reporting, store
 from training.preferences.checks.findings import Family, Finding
+from training.preferences.cleaning.recipes import ACTIONS
 from training.preferences.report import Report
 from training.views.datasets import DOWNLOADS, SPLITS, version_or_404
-
-# What a cleaning action is called on its button.
-ACTION_WORDS = {
-    "drop": "Drop",
-    "flip": "Turn round",
-    "soften": "Soften the label",
-    "weight": "Weight",
-    "merge": "Merge",
-    "split_conflicts": "Split the conflicts",
-    "resplit": "Split anew",
-}
 
 
 @require_GET
@@ -109,8 +99,9 @@ def _actions(version: DatasetVersion, finding: Finding) -> list[tuple[str, str]]
     except NoReverseMatch:
         return []
     return [
-        (ACTION_WORDS.get(action, action.replace("_", " ").capitalize()), f"{address}?{urlencode(asked)}")
+        (ACTIONS[action], f"{address}?{urlencode(asked)}")
         for action in finding.actions
+        if action in ACTIONS
         for asked in [{"rule": finding.rule, "action": action}]
     ]
 

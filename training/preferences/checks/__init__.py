@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from training.preferences.checks.answers import answers_that_differ_only_in_space, rows_without_a_rejected_answer
+from training.preferences.checks.artefacts import traits_of_better_answers
 from training.preferences.checks.contradictions import pairs_labelled_both_ways
 from training.preferences.checks.coverage import topics_of_the_prompts
 from training.preferences.checks.cycles import preferences_in_a_circle
@@ -22,6 +23,7 @@ from training.preferences.checks.personal_data import personal_data
 from training.preferences.checks.position import shown_first_wins
 from training.preferences.checks.raters import raters
 from training.preferences.checks.splits import nothing_held_out
+from training.preferences.checks.style import style_tells_the_better_answer
 from training.preferences.checks.tokens import token_lengths
 from training.preferences.survey import Survey
 
@@ -38,6 +40,8 @@ RULES: tuple[Rule, ...] = (
     nothing_held_out,
     topics_of_the_prompts,
     longer_answers_win,
+    style_tells_the_better_answer,
+    traits_of_better_answers,
     shown_first_wins,
     labels_that_look_wrong,
     raters,

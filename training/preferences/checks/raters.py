@@ -16,7 +16,7 @@ from training.preferences.checks.position import corrected
 from training.preferences.intervals import wilson
 from training.preferences.survey import Survey
 
-NOISY, TOO_NOISY = 0.1, 0.3
+NOISY, TOO_NOISY = 0.1, 0.25
 """Heuristic: flip rates from which a version needs attention, or is not fit for offline losses. Published preference
 data holds 20 to 40 % noise, and ten points more can cost 30 points of win rate (arXiv 2404.09824)."""
 
