@@ -17,12 +17,12 @@ def report(pairs, tmp_path, share=0.1) -> Report:
 
 
 def balanced(count: int) -> list:
-    """Pairs without any fault: half of the chosen answers are one letter longer."""
-    return [pair(f"prompt {n}", "good" + "!" * (n % 2), "evil" + "!" * (1 - n % 2)) for n in range(count)]
+    """Pairs without any fault: half of the chosen answers are one letter longer, no word goes with one side."""
+    return [pair(f"prompt {n}", f"a{n}" + "!" * (n % 2), f"b{n}" + "!" * (1 - n % 2)) for n in range(count)]
 
 
 def test_sound_pairs_give_no_warning(tmp_path):
-    assert [finding.level for finding in report(balanced(100), tmp_path).findings] == [Level.INFO]
+    assert {finding.level for finding in report(balanced(100), tmp_path).findings} == {Level.INFO}
 
 
 def test_repeated_rows_are_found_but_not_their_first(tmp_path):
