@@ -151,6 +151,8 @@ STORAGES = {
 }
 WHITENOISE_USE_FINDERS = DEBUG
 UPLOAD_LIMIT_BYTES = environment.integer("UPLOAD_LIMIT_MIB", 4096, minimum=1) * 1024 * 1024
+# Folders of this machine that researchers may import from, besides ALIGNAPP_HOME/imports.
+IMPORT_ROOTS = [Path(folder).resolve() for folder in environment.words("IMPORT_ROOTS")]
 FILE_UPLOAD_TEMP_DIR = HOME / "uploads"
 FILE_UPLOAD_TEMP_DIR.mkdir(exist_ok=True)
 
@@ -177,6 +179,7 @@ CELERY_BEAT_SCHEDULE = {
     "look for runs": {"task": "training.tasks.work_on_runs", "schedule": 10, "options": {"expires": 10}},
     "reap lost runs": {"task": "training.tasks.reap_lost_runs", "schedule": 5, "options": {"expires": 5}},
     "look for imports": {"task": "training.tasks.work_on_imports", "schedule": 10, "options": {"expires": 10}},
+    "look for cleanings": {"task": "training.tasks.work_on_cleanings", "schedule": 10, "options": {"expires": 10}},
     "look for studies": {"task": "comparisons.tasks.work_on_studies", "schedule": 10, "options": {"expires": 10}},
     "return leases": {"task": "comparisons.tasks.return_expired_leases", "schedule": 30, "options": {"expires": 30}},
 }

@@ -47,7 +47,7 @@ def test_json_lines_hold_text_or_conversations():
     "line, reason",
     [
         (b"What?", "The row is not JSON"),
-        (b"[1]", "The row must be a JSON object, found a list."),
+        (b"[1]", "The row must be a JSON object, found [1]."),
         (b'{"text": "What?"}', "The row has no 'prompt' or 'messages'; it has 'text'."),
         (b'{"prompt": 3}', "prompt must be text or a list of messages, found the number 3."),
         (b'{"prompt": " "}', "prompt is empty."),

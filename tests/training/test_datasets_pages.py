@@ -10,14 +10,14 @@ from pathlib import Path
 import pytest
 from bs4 import BeautifulSoup
 from django.conf import settings
-from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 from django.urls import reverse
 
 from alignapp.accounts.models import Role, User
 from tests.factories import make_user, make_version
+from tests.training.import_material import uploaded_and_imported
 from tests.training.preferences.pairs import assistant, pair, source_line, user
-from training.models import Dataset, DatasetVersion, ImportJob, ImportState
+from training.models import Dataset, DatasetVersion, ImportJob
 from training.preferences import importing
 from training.preferences.records import Message, Pair
 
@@ -37,19 +37,6 @@ def rita(client: Client) -> User:
     rita = make_user("rita")
     client.force_login(rita)
     return rita
-
-
-def upload(client: Client, content: bytes, **fields: object):
-    data = {"file": SimpleUploadedFile("pairs.jsonl", content), "name": "Islands", "held_out": "10"} | fields
-    return client.post(reverse("dataset-new"), data)
-
-
-def uploaded_and_imported(client: Client, content: bytes) -> ImportJob:
-    """What a person and a worker do, one after the other."""
-    response = upload(client, content)
-    assert response.status_code == 302, text_of(response)
-    importing.work()
-    return ImportJob.objects.latest("created_at")
 
 
 def sealed(pairs: list[Pair] | None = None, **more) -> DatasetVersion:
@@ -126,13 +113,12 @@ def test_a_name_that_a_failed_import_left_behind_is_no_dataset(client, rita):
     assert "No datasets yet" in shown
     assert "pairs.jsonl Islands Failed" in shown
     again = client.get(reverse("dataset-new") + f"?dataset={job.dataset.pk}")
-    assert again.context["form"]["name"].value() == "Islands"
-    assert again.context["form"]["dataset"].value() is None
+    assert again.context["form"]["into"].value() == "Islands"
 
 
 @pytest.mark.parametrize("asked", ["9" * 30, "-1", "x", ""])
 def test_a_link_to_a_dataset_that_is_not_there_opens_the_empty_form(client, rita, asked):
-    assert client.get(reverse("dataset-new"), {"dataset": asked}).context["form"]["dataset"].value() is None
+    assert client.get(reverse("dataset-new"), {"dataset": asked}).context["form"]["into"].value() == ""
 
 
 def test_the_list_asks_the_database_equally_often_for_many_datasets(client, rita, django_assert_max_num_queries):
@@ -142,138 +128,6 @@ def test_the_list_asks_the_database_equally_often_for_many_datasets(client, rita
         make_version(dataset=Dataset.objects.first())
     with django_assert_max_num_queries(7):
         client.get(reverse("datasets"))
-
-
-# --- Uploading ----------------------------------------------------------------------------------------------------
-
-
-def test_an_uploaded_file_becomes_a_version_with_its_page(client, rita):
-    job = uploaded_and_imported(client, many(20) + b"not json\n")
-    assert job.version is not None
-    assert job.version.created_by == rita
-    page = text_of(client.get(job.version.get_absolute_url()))
-    assert "From the file pairs.jsonl" in page
-    assert "21 = 20 accepted + 1 not usable + 0 blank" in page
-    assert job.version.sha256 in page
-
-
-def test_a_second_file_becomes_the_next_version_of_the_dataset(client, rita):
-    first = uploaded_and_imported(client, many(5))
-    upload(client, many(6), name="", dataset=first.dataset.pk)
-    importing.work()
-    assert list(first.dataset.versions.values_list("number", "rows")) == [(2, 6), (1, 5)]
-
-
-@pytest.mark.parametrize(
-    "content, said",
-    [
-        (b"", "The file is empty: it holds 0 bytes."),
-        (b"\x1f\x8b\x08\x00", "This is a gzip archive."),
-        (b"PAR1\x00\x00", "This is a Parquet file."),
-    ],
-)
-def test_a_file_that_cannot_be_read_is_refused_at_once(client, rita, home, content, said):
-    response = upload(client, content)
-    assert response.status_code == 422
-    assert said in text_of(response)
-    assert not ImportJob.objects.exists()
-    assert not Dataset.objects.exists()
-    assert [path for path in home.rglob("*") if path.is_file()] == []
-
-
-@pytest.mark.parametrize(
-    "content, said",
-    [
-        (b"hello\n", "Its one row cannot be used. Nothing was imported. Not JSON: 1."),
-        (b'{"question": "a"}\n', "Columns missing: 1."),
-        (many(1).replace(b"Aro.", b"Teku."), "Chosen and rejected are the same: 1."),
-        (b'{"prompt": "caf\xe9"}\n', "Not valid UTF-8: 1."),
-        (b'{"prompt": "' + b"x" * (5 * 1024 * 1024), "Line too long: 1."),
-        (b"\n\n", "The file holds no rows"),
-    ],
-)
-def test_a_file_without_usable_rows_ends_with_a_sentence_and_its_rows_for_download(client, rita, content, said):
-    job = uploaded_and_imported(client, content)
-    assert job.state == ImportState.FAILED
-    assert said in text_of(client.get(job.get_absolute_url()))
-    assert not DatasetVersion.objects.exists()
-    download = client.get(reverse("dataset-import-rejects", args=[job.pk]))
-    assert download.status_code == (200 if job.rejected else 404)
-    assert not download.streaming or len(content_of(download).splitlines()) == job.rejected
-
-
-def test_a_file_above_the_limit_is_refused_with_both_sizes(client, rita, monkeypatch):
-    monkeypatch.setattr(settings, "UPLOAD_LIMIT_BYTES", 100)
-    response = upload(client, many(5))
-    assert response.status_code == 422
-    assert "at most 100 bytes can be uploaded" in text_of(response).replace("\xa0", " ")
-
-
-@pytest.mark.parametrize(
-    "fields, said",
-    [
-        ({"name": ""}, "Name the new dataset, or choose one"),
-        ({"held_out": "60"}, "less than or equal to 50"),
-        ({"file": ""}, "Choose a file."),
-    ],
-)
-def test_a_form_that_is_not_complete_says_what_is_missing(client, rita, fields, said):
-    response = upload(client, many(1), **fields)
-    assert response.status_code == 422
-    assert said in text_of(response)
-
-
-def test_a_name_that_is_taken_points_to_the_list(client, rita):
-    sealed()
-    response = upload(client, many(1), name="islands")
-    assert "There is a dataset of this name." in text_of(response)
-
-
-def test_a_name_whose_import_failed_can_be_used_again(client, rita):
-    uploaded_and_imported(client, b"bad\n")
-    assert uploaded_and_imported(client, many(3)).state == ImportState.SUCCEEDED
-    assert Dataset.objects.count() == 1
-
-
-# --- The import page ----------------------------------------------------------------------------------------------
-
-
-def test_the_import_page_polls_until_the_import_has_ended(client, rita):
-    response = upload(client, many(3))
-    job = ImportJob.objects.get()
-    live = reverse("dataset-import-live", args=[job.pk])
-    assert live in client.get(response.url).content.decode()
-    assert "waiting for a worker" in text_of(client.get(live))
-    assert b"data-live-done" not in client.get(live).content
-    importing.work()
-    assert b"data-live-done" in client.get(live).content
-    assert live not in client.get(response.url).content.decode()
-
-
-def test_a_waiting_import_can_be_cancelled_on_its_page(client, rita, home):
-    upload(client, many(3))
-    job = ImportJob.objects.get()
-    client.post(reverse("dataset-import-cancel", args=[job.pk]))
-    importing.work()
-    assert "Nothing of the file was kept" in text_of(client.get(job.get_absolute_url()))
-    assert not any((home / "uploads").iterdir())
-
-
-def test_the_unusable_rows_are_downloaded_with_line_reason_and_text(client, rita):
-    job = uploaded_and_imported(client, many(3) + b"not json\n")
-    response = client.get(reverse("dataset-import-rejects", args=[job.pk]))
-    row = json.loads(content_of(response))
-    assert (row["line"], row["text"]) == (4, "not json")
-    assert response["Content-Disposition"] == 'attachment; filename="islands-unusable-rows.jsonl"'
-
-
-def test_the_text_of_a_row_cannot_become_markup(client, rita):
-    job = uploaded_and_imported(client, b"<script>alert(1)</script>\n" + source_line("<img src=x>"))
-    assert job.version is not None
-    for address in (job.get_absolute_url(), job.version.get_absolute_url()):
-        page = client.get(address).content
-        assert b"<script>alert" not in page
-        assert b"<img src=x" not in page
 
 
 # --- The version page ---------------------------------------------------------------------------------------------
@@ -450,15 +304,9 @@ def test_a_download_that_does_not_exist_is_not_found(client, rita, query):
 
 def test_what_was_downloaded_can_be_imported_again(client, rita):
     sealed()
-    job = uploaded_and_imported_as(client, downloaded(client, form="jsonl"), "Again")
+    job = uploaded_and_imported(client, downloaded(client, form="jsonl"), name="Again")
     assert job.version is not None
     assert job.version.rows == 60
-
-
-def uploaded_and_imported_as(client: Client, content: bytes, name: str) -> ImportJob:
-    upload(client, content, name=name)
-    importing.work()
-    return ImportJob.objects.latest("created_at")
 
 
 def test_a_download_is_made_while_it_is_sent():

@@ -16,7 +16,9 @@ from django.utils import timezone
 from training.models import ImportJob, ImportState
 
 STALE_AFTER = timedelta(seconds=60)
-UNFINISHED = (ImportState.QUEUED, ImportState.RUNNING)
+UNFINISHED = (ImportState.DRAFT, ImportState.QUEUED, ImportState.RUNNING)
+REPEATABLE = (ImportState.FAILED, ImportState.CANCELLED)
+AFRESH: dict[str, Any] = {"bytes_read": 0, "accepted": 0, "rejected": 0, "pairs": 0}
 
 
 class LostClaim(Exception):
@@ -30,9 +32,17 @@ class CancelRequested(Exception):
 def claim(import_id: UUID | None = None) -> ImportJob | None:
     """Takes the oldest job that waits or was abandoned (or the one named), or returns None."""
     while job := _waiting(import_id).order_by("created_at").first():
-        fresh = {"state": ImportState.RUNNING, "heartbeat_at": timezone.now()}
-        fresh |= {"bytes_read": 0, "accepted": 0, "rejected": 0}
-        if _change(job, job.state, **fresh):
+        if _change(job, job.state, state=ImportState.RUNNING, heartbeat_at=_later_than(job.heartbeat_at), **AFRESH):
+            return job
+    return None
+
+
+def claim_draft() -> ImportJob | None:
+    """Takes the oldest draft whose rows nobody has looked at yet, or returns None; its state stays."""
+    unseen = ImportJob.objects.filter(state=ImportState.DRAFT, mapping={})
+    stale = Q(heartbeat_at=None) | Q(heartbeat_at__lt=timezone.now() - STALE_AFTER)
+    while job := unseen.filter(stale).order_by("created_at").first():
+        if _change(job, ImportState.DRAFT, heartbeat_at=_later_than(job.heartbeat_at)):
             return job
     return None
 
@@ -44,26 +54,46 @@ def _waiting(import_id: UUID | None) -> QuerySet[ImportJob]:
 
 
 def heartbeat(job: ImportJob, **progress: Any) -> None:
-    """Renews the claim and stores progress; raises LostClaim or CancelRequested."""
-    if not _change(job, ImportState.RUNNING, heartbeat_at=_later_than(job.heartbeat_at), **progress):
+    """Renews the claim and stores progress; raises LostClaim (a cancelled draft is lost) or CancelRequested."""
+    if not _change(job, job.state, heartbeat_at=_later_than(job.heartbeat_at), **progress):
         raise LostClaim
     if ImportJob.objects.filter(pk=job.pk, cancel_requested=True).exists():
         raise CancelRequested
 
 
-def finish(job: ImportJob, state: ImportState, **result: Any) -> None:
-    """Ends a held job; raises LostClaim."""
-    if not _change(job, ImportState.RUNNING, state=state, finished_at=timezone.now(), **result):
+def finish(job: ImportJob, state: ImportState, *, before: ImportState = ImportState.RUNNING, **result: Any) -> None:
+    """Ends a held job, or (`before`) a draft that cannot be looked at; raises LostClaim."""
+    if not _change(job, before, state=state, finished_at=timezone.now(), **result):
         raise LostClaim
 
 
+def recognised(job: ImportJob, **seen: Any) -> None:
+    """Stores what a held draft's first rows have shown; raises LostClaim."""
+    if not _change(job, ImportState.DRAFT, **seen):
+        raise LostClaim
+
+
+def confirm(job: ImportJob, **settled: Any) -> bool:
+    """Sends a draft into the queue; False when it is no draft any more."""
+    drafts = ImportJob.objects.filter(pk=job.pk, state=ImportState.DRAFT)
+    return bool(drafts.update(state=ImportState.QUEUED, heartbeat_at=None, **settled))
+
+
 def cancel(job: ImportJob) -> bool:
-    """Ends a waiting job at once, or asks the worker of a running one to stop; False when it has ended."""
-    job.refresh_from_db()
-    if _change(job, ImportState.QUEUED, state=ImportState.CANCELLED, finished_at=timezone.now()):
+    """Ends a waiting job or draft at once, or asks the worker of a running one to stop; False when it has ended."""
+    waiting = ImportJob.objects.filter(pk=job.pk, state__in=(ImportState.DRAFT, ImportState.QUEUED))
+    if waiting.update(state=ImportState.CANCELLED, finished_at=timezone.now()):
         return True
     running = ImportJob.objects.filter(pk=job.pk, state=ImportState.RUNNING)
     return bool(running.update(cancel_requested=True))
+
+
+def repeat(job: ImportJob, *, look: bool) -> bool:
+    """Makes a draft of a job that failed or was cancelled; `look`: a worker looks at its rows first."""
+    ended = ImportJob.objects.filter(pk=job.pk, state__in=REPEATABLE)
+    again = {"error": "", "cancel_requested": False, "heartbeat_at": None, "finished_at": None, **AFRESH}
+    again |= {"mapping": {}} if look else {}
+    return bool(ended.update(state=ImportState.DRAFT, **again))
 
 
 def _change(job: ImportJob, state_before: str, **changes: Any) -> bool:

@@ -1,48 +1,47 @@
-"""From a file, or from pairs another part of the program made, to a sealed DatasetVersion.
+"""From a source to a sealed DatasetVersion.
 
 A version's row and its file appear together or not at all. What could not be used is listed in
-`rejects/<import id>.jsonl`; an import that ends in whatever way leaves no other file behind.
+`rejects/<import id>.jsonl`; an import that ends in whatever way leaves no other file behind, except that the upload of
+one that gave no version is kept for another start (drafts.py says how long).
 """
 
 from __future__ import annotations
 
 import errno
 import logging
-import shutil
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from itertools import chain
 from pathlib import Path
 from time import monotonic
 from typing import Any
 from uuid import UUID
 
-from django.conf import settings
-from django.core.files.uploadedfile import TemporaryUploadedFile, UploadedFile
 from django.db import transaction
-from django.db.models import Max
 from django.utils import timezone
-from django.utils.text import slugify
 
 from alignapp.accounts.models import User
-from alignapp.celery import call_workers
-from training.models import Dataset, DatasetVersion, ImportJob, ImportState
-from training.preferences import import_queue, reporting
-from training.preferences.formats import JsonLines, UnreadableFile, hint, refuse_foreign
+from training.models import Dataset, DatasetVersion, ImportJob, ImportSource, ImportState
+from training.preferences import drafts, import_queue, reporting
+from training.preferences.formats import Mapping, converter, recognise
+from training.preferences.formats.recognition import refused as refusal_of
 from training.preferences.import_queue import CancelRequested, LostClaim
-from training.preferences.records import Pair, Problem, check
+from training.preferences.reading import HubAddress, opened, sample
+from training.preferences.records import Problem, Refusal, RowProblem
 from training.preferences.refused import RefusedRows
-from training.preferences.sealing import Sealed, SealedWriter
+from training.preferences.sealing import SealedWriter
+from training.preferences.sources import Source, SourceRow, UnreadableFile
 from training.preferences.splits import DEFAULT_SHARE, PromptSplit
+from training.preferences.versions import create_version, dataset_named, folder, seal
+
+__all__ = ["Tally", "dataset_named", "import_file", "run_import", "seal", "work"]
 
 log = logging.getLogger(__name__)
 
 SECONDS_BETWEEN_HEARTBEATS = 1.0
-# A file of which so many rows, from the first on, cannot be used is not what its sender thinks it is.
+# A source of which so many rows, from the first on, cannot be used is not what its sender thinks it is.
 HOPELESS_AFTER = 100_000
-READ_BUFFER = 1024 * 1024
-# Words that stand where a slug stands in the addresses of datasets.
-RESERVED_SLUGS = {"new", "imports"}
 
 
 class ImportFailed(Exception):
@@ -51,20 +50,24 @@ class ImportFailed(Exception):
 
 @dataclass
 class Tally:
-    """What became of the rows: lines = blank + accepted + refused."""
+    """What became of the rows: rows = accepted + refused, lines = blank + rows."""
 
-    lines: int = 0
     blank: int = 0
     accepted: int = 0
+    pairs: int = 0
     problems: Counter[Problem] = field(default_factory=Counter)
 
     @property
     def refused(self) -> int:
         return self.problems.total()
 
+    @property
+    def rows(self) -> int:
+        return self.accepted + self.refused
+
     def as_origin(self) -> dict[str, Any]:
         return {
-            "lines": self.lines,
+            "lines": self.rows + self.blank,
             "blank": self.blank,
             "accepted": self.accepted,
             "rejected": self.refused,
@@ -72,120 +75,27 @@ class Tally:
         }
 
 
-# --- Datasets and versions ----------------------------------------------------------------------------------------
-
-
-def dataset_named(name: str, user: User | None = None) -> Dataset:
-    """The dataset of this name, made if there is none."""
-    name = name.strip()
-    with transaction.atomic():
-        existing = Dataset.objects.filter(name__iexact=name).first()
-        return existing or Dataset.objects.create(name=name, slug=_free_slug(name), created_by=user)
-
-
-def _free_slug(name: str) -> str:
-    stem = slugify(name)[:40].strip("-") or "dataset"
-    slug, number = stem, 1
-    while slug in RESERVED_SLUGS or Dataset.objects.filter(slug=slug).exists():
-        number += 1
-        slug = f"{stem}-{number}"
-    return slug
-
-
-def seal(
-    dataset: Dataset,
-    pairs: Iterable[Pair],
-    origin: dict[str, Any],
-    *,
-    user: User | None = None,
-    parent: DatasetVersion | None = None,
-    held_out_share: float = DEFAULT_SHARE,
-) -> DatasetVersion:
-    """A new version of the dataset from pairs, streamed; raises RowProblem for a pair no method could use.
-
-    `origin` says where the rows come from, for the version's page: `kind` (a word), `label` (for people),
-    `url` (optional, of the page about the source), and any further facts. Raises NothingToSeal for no pairs.
-    """
-    with SealedWriter(_folder("datasets"), PromptSplit(held_out_share)) as writer:
-        for pair in pairs:
-            check(pair)
-            writer.add(pair)
-        sealed = writer.finish()
-        with transaction.atomic():
-            version = _create_version(dataset, sealed, origin, user, parent)
-            writer.publish(sealed)
-    return version
-
-
-def _create_version(
-    dataset: Dataset, sealed: Sealed, origin: dict[str, Any], user: User | None, parent: DatasetVersion | None = None
-) -> DatasetVersion:
-    Dataset.objects.select_for_update().get(pk=dataset.pk)  # Two imports at once take different numbers.
-    latest = dataset.versions.aggregate(latest=Max("number"))["latest"] or 0
-    return DatasetVersion.objects.create(
-        dataset=dataset,
-        number=latest + 1,
-        kind=sealed.kind,
-        sha256=sealed.sha256,
-        size_bytes=sealed.size,
-        rows=sealed.rows,
-        train_rows=sealed.train_rows,
-        held_out_rows=sealed.held_out_rows,
-        origin=origin,
-        parent=parent,
-        created_by=user,
-    )
-
-
-# --- Imports ------------------------------------------------------------------------------------------------------
-
-
-def queue_upload(upload: UploadedFile[Any], dataset: Dataset, held_out_share: float, user: User | None) -> ImportJob:
-    """Keeps an uploaded file until a worker has imported it."""
-    job = ImportJob(
-        dataset=dataset,
-        filename=(upload.name or "upload.jsonl")[:255],
-        held_out_share=held_out_share,
-        bytes_total=upload.size or 0,
-        created_by=user,
-    )
-    path = _folder("uploads") / f"{job.pk}.jsonl"
-    job.upload = str(path.relative_to(settings.HOME))
-    try:
-        with transaction.atomic():
-            job.save()
-            _keep(upload, path)
-    except BaseException:
-        path.unlink(missing_ok=True)
-        raise
-    transaction.on_commit(lambda: call_workers("training.tasks.work_on_imports"))
-    return job
-
-
-def _keep(upload: UploadedFile[Any], path: Path) -> None:
-    if isinstance(upload, TemporaryUploadedFile):
-        shutil.move(upload.temporary_file_path(), path)
-        return
-    with path.open("wb") as file:
-        for chunk in upload.chunks():
-            file.write(chunk)
-
-
 def import_file(
     path: Path,
     dataset: Dataset,
     *,
+    mapping: Mapping | None = None,
     held_out_share: float = DEFAULT_SHARE,
     user: User | None = None,
     on_progress: Callable[[ImportJob], None] | None = None,
 ) -> ImportJob:
-    """Imports a file of this machine now, in this process; the file stays where it is."""
+    """Imports a file or folder of this machine now, in this process; it stays where it is.
+
+    Without a mapping the format is recognised from the first rows.
+    """
     job = ImportJob.objects.create(
         dataset=dataset,
         filename=path.name[:255],
-        upload=str(path.resolve()),
+        source=ImportSource.PLACE,
+        upload=str(HubAddress(name=str(path.resolve()))),
+        mapping=mapping.model_dump(mode="json") if mapping else {},
         held_out_share=held_out_share,
-        bytes_total=path.stat().st_size,
+        bytes_total=path.stat().st_size if path.is_file() else 0,
         created_by=user,
         state=ImportState.RUNNING,
         heartbeat_at=timezone.now(),
@@ -199,19 +109,13 @@ def import_file(
     return job
 
 
-def cancel(job: ImportJob) -> bool:
-    """Ends a waiting import at once, or has the worker of a running one stop; False when it has ended already."""
-    asked = import_queue.cancel(job)
-    job.refresh_from_db()
-    if job.state == ImportState.CANCELLED:
-        _remove_upload(job)
-    return asked
-
-
 def work() -> None:
-    """Runs waiting imports, one after the other, then makes the reports that are missing."""
+    """Looks at new sources, runs waiting imports, one after the other, then makes the reports that are missing."""
+    while job := import_queue.claim_draft():
+        drafts.look_in_worker(job)
     while job := import_queue.claim():
         _run(job)
+    drafts.sweep()
     reporting.make_missing()
 
 
@@ -228,20 +132,21 @@ def _run(job: ImportJob, on_progress: Callable[[ImportJob], None] | None = None)
         _import(job, on_progress)
     except LostClaim:
         log.warning("import %s was taken over by another worker", job.pk)
-        return
     except CancelRequested:
         _end(job, ImportState.CANCELLED)
     except ImportFailed as failure:
         _end(job, ImportState.FAILED, str(failure))
+    except UnreadableFile as error:
+        _end(job, ImportState.FAILED, f"{error} Nothing was imported.")
     except OSError as error:
         log.exception("import %s failed", job.pk)
-        _end(job, ImportState.FAILED, _sentence(error))
+        _end(job, ImportState.FAILED, sentence(error))
     except Exception as error:
         log.exception("import %s failed", job.pk)
         reason = f"The import stopped on an unexpected error ({type(error).__name__}). Nothing was imported."
         _end(job, ImportState.FAILED, f"{reason} The worker's log has the details.")
     else:
-        _remove_upload(job)
+        drafts.remove_files(job)
 
 
 def _end(job: ImportJob, state: ImportState, error: str = "") -> None:
@@ -249,79 +154,109 @@ def _end(job: ImportJob, state: ImportState, error: str = "") -> None:
         import_queue.finish(job, state, error=error)
     except LostClaim:
         log.warning("import %s was taken over by another worker", job.pk)
-    else:
-        _remove_upload(job)
 
 
 def _import(job: ImportJob, on_progress: Callable[[ImportJob], None] | None) -> DatasetVersion:
-    """Reads the job's file into a version; raises ImportFailed when no row can be used."""
-    split = PromptSplit(job.held_out_share)
+    """Reads the job's source into a version; raises ImportFailed when no row can be used."""
     with (
-        (Path(settings.HOME) / job.upload).open("rb", buffering=READ_BUFFER) as stream,
-        SealedWriter(_folder("datasets"), split, name=f"import-{job.pk}") as writer,
+        opened(job) as source,
+        SealedWriter(folder("datasets"), PromptSplit(job.held_out_share), name=f"import-{job.pk}") as writer,
         RefusedRows(job.rejects_path) as refused,
     ):
-        head = stream.read(1024)
-        stream.seek(0)
-        _refuse_foreign(head)
-        tally = _read(job, JsonLines(stream), writer, refused, on_progress)
+        rows = iter(source)
+        mapping, rows = (Mapping.model_validate(job.mapping), rows) if job.mapping else _recognised(rows)
+        reading = _Reading(job, source, mapping, writer, refused, on_progress)
+        tally = reading.read(rows)
         if not tally.accepted:
             refused.publish()
-            raise ImportFailed(_nothing_usable(tally, head))
+            raise ImportFailed(_nothing_usable(tally, mapping))
         sealed = writer.finish()
-        origin = {"kind": "upload", "label": job.filename, "import": str(job.pk), **tally.as_origin()}
         with transaction.atomic():
-            version = _create_version(job.dataset, sealed, origin, job.created_by)
-            import_queue.finish(job, ImportState.SUCCEEDED, version=version, **_progress(tally, job.bytes_total))
+            version = create_version(job.dataset, sealed, _origin(job, mapping, tally), job.created_by)
+            result = reading.progress() | {"mapping": mapping.model_dump(mode="json")}
+            import_queue.finish(job, ImportState.SUCCEEDED, version=version, **result)
             refused.publish()
             writer.publish(sealed)
     return version
 
 
-def _read(
-    job: ImportJob,
-    rows: JsonLines,
-    writer: SealedWriter,
-    refused: RefusedRows,
-    on_progress: Callable[[ImportJob], None] | None,
-) -> Tally:
-    """Sends every row where it belongs and says about once a second how far it has come."""
-    tally = Tally()
-    due = monotonic() + SECONDS_BETWEEN_HEARTBEATS
-    for row in rows:
-        if isinstance(row, Pair):
-            writer.add(row)
-            tally.accepted += 1
-        else:
-            refused.add(row)
-            tally.problems[row.problem] += 1
-        if monotonic() >= due:
-            import_queue.heartbeat(job, **_progress(tally, rows.bytes))
-            due = monotonic() + SECONDS_BETWEEN_HEARTBEATS
-            if on_progress:
-                on_progress(job)
-        if not tally.accepted and tally.refused >= HOPELESS_AFTER:
-            break
-    tally.lines, tally.blank = rows.lines, rows.blank
-    import_queue.heartbeat(job, **_progress(tally, rows.bytes))
-    return tally
+def _recognised(rows: Iterator[SourceRow | Refusal]) -> tuple[Mapping, Iterator[SourceRow | Refusal]]:
+    """The best mapping for the first rows, and all rows."""
+    first = list(sample(rows))
+    [best, *_] = recognise(row.value for row in first if isinstance(row, SourceRow))
+    return best.mapping, chain(first, rows)
 
 
-def _progress(tally: Tally, bytes_read: int) -> dict[str, int]:
-    return {"bytes_read": bytes_read, "accepted": tally.accepted, "rejected": tally.refused}
+def _origin(job: ImportJob, mapping: Mapping, tally: Tally) -> dict[str, Any]:
+    """What the version's page says about where its rows came from."""
+    origin: dict[str, Any] = {"kind": "upload", "label": job.filename, "import": str(job.pk), **tally.as_origin()}
+    origin["format"] = mapping.format.label
+    if mapping.rule:
+        origin |= {"rule": mapping.rule, "pairs": tally.pairs}
+    return origin
 
 
-def _refuse_foreign(head: bytes) -> None:
-    try:
-        refuse_foreign(head)
-    except UnreadableFile as error:
-        raise ImportFailed(f"{error} Nothing was imported.") from error
+@dataclass
+class _Reading:
+    """One pass over a source: sends every row where it belongs and says about once a second how far it has come."""
+
+    job: ImportJob
+    source: Source
+    mapping: Mapping
+    writer: SealedWriter
+    refused: RefusedRows
+    on_progress: Callable[[ImportJob], None] | None
+    tally: Tally = field(default_factory=Tally)
+
+    def read(self, rows: Iterator[SourceRow | Refusal]) -> Tally:
+        tally, read, add = self.tally, converter(self.mapping), self.writer.add
+        due = monotonic() + SECONDS_BETWEEN_HEARTBEATS
+        for row in rows:
+            if isinstance(row, Refusal):
+                self._refuse(row)
+            else:
+                try:
+                    pairs = read(row.value, row.line)
+                except RowProblem as problem:
+                    self._refuse(refusal_of(row.line, row.value, problem))
+                else:
+                    for pair in pairs:
+                        add(pair)
+                    tally.accepted += 1
+                    tally.pairs += len(pairs)
+            if monotonic() >= due:
+                self._say()
+                due = monotonic() + SECONDS_BETWEEN_HEARTBEATS
+            if not tally.accepted and tally.refused >= HOPELESS_AFTER:
+                break
+        tally.blank = self.source.blank
+        self._say()
+        return tally
+
+    def progress(self) -> dict[str, int]:
+        """The job's fields that say how far it has come."""
+        return {
+            "bytes_read": self.source.bytes,
+            "bytes_total": self.source.bytes_total or self.job.bytes_total,
+            "accepted": self.tally.accepted,
+            "rejected": self.tally.refused,
+            "pairs": self.tally.pairs,
+        }
+
+    def _refuse(self, refusal: Refusal) -> None:
+        self.refused.add(refusal)
+        self.tally.problems[refusal.problem] += 1
+
+    def _say(self) -> None:
+        import_queue.heartbeat(self.job, **self.progress())
+        if self.on_progress:
+            self.on_progress(self.job)
 
 
-def _nothing_usable(tally: Tally, head: bytes) -> str:
-    """Why a file gave no version, in sentences."""
+def _nothing_usable(tally: Tally, mapping: Mapping) -> str:
+    """Why a source gave no version, in sentences."""
     if not tally.refused:
-        return f"The file holds no rows: its {tally.lines:,} lines are blank." if tally.lines else "The file is empty."
+        return f"The file holds no rows: its {tally.blank:,} lines are blank." if tally.blank else "The file is empty."
     if tally.refused >= HOPELESS_AFTER:
         said = f"None of the first {tally.refused:,} rows can be used, so reading stopped there."
     else:
@@ -329,33 +264,21 @@ def _nothing_usable(tally: Tally, head: bytes) -> str:
             f"None of the {tally.refused:,} rows can be used." if tally.refused > 1 else "Its one row cannot be used."
         )
     causes = "; ".join(f"{problem.label}: {count:,}" for problem, count in tally.problems.most_common(3))
-    return f"{said} Nothing was imported. {causes}. {hint(head)}".strip()
+    return f"{said} Nothing was imported. {causes}. They were read as “{mapping.format.label}”."
 
 
-def _sentence(error: OSError) -> str:
+def sentence(error: OSError) -> str:
+    """What a failing disk or file means for an import."""
     match error.errno:
         case errno.ENOENT:
-            return "The uploaded file is no longer there. Nothing was imported; upload it again."
+            return "The file is no longer there. Nothing was imported; upload or name it again."
         case errno.ENOSPC | errno.EDQUOT:
-            return "The disk is full. Nothing was imported; make room and upload the file again."
+            return "The disk is full. Nothing was imported; make room and start again."
     return f"The file could not be read or written ({error.strerror or error}). Nothing was imported."
 
 
 def _remove_partials(job: ImportJob) -> None:
     """Clears what a killed attempt at the same import left."""
-    left = [*_folder("datasets").glob(f".import-{job.pk}-*"), *_folder("rejects").glob(f".{job.pk}-*")]
+    left = [*folder("datasets").glob(f".import-{job.pk}-*"), *folder("rejects").glob(f".{job.pk}-*")]
     for path in left:
         path.unlink(missing_ok=True)
-
-
-def _remove_upload(job: ImportJob) -> None:
-    """The file was kept for this import; a file imported in place belongs to somebody else."""
-    path = Path(settings.HOME) / job.upload
-    if path.parent == _folder("uploads"):
-        path.unlink(missing_ok=True)
-
-
-def _folder(name: str) -> Path:
-    folder = Path(settings.HOME) / name
-    folder.mkdir(parents=True, exist_ok=True)
-    return folder

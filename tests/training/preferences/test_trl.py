@@ -43,7 +43,7 @@ def test_several_turns_have_no_plain_form():
 @pytest.mark.parametrize("form", [plain, conversational])
 @pytest.mark.parametrize(
     "original",
-    [pair("p", "a", "b", weight=0.5, label=0.75, margin=1.0, extra={"source": "x"}), pair("p", "a", None)],
+    [pair("p", "a", "b", weight=0.5, label=0.75, margin=1.0, source="x", extra={"topic": "y"}), pair("p", "a", None)],
     ids=["pair", "demonstration"],
 )
 def test_what_is_written_reads_back_as_it_was(form, original):

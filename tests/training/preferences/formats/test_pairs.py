@@ -1,32 +1,24 @@
-"""Reading JSON Lines: what is understood, what is refused and why, and that nothing disappears."""
+"""Pairs and demonstrations in TRL's forms: what is understood, what is refused and why."""
 
 from __future__ import annotations
 
-import io
 import json
-import tracemalloc
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from tests.training.preferences.pairs import assistant, pair, source_line, user
-from training.preferences.formats import JsonLines, UnreadableFile, hint, read_line, refuse_foreign
+from training.preferences.formats import read_line
 from training.preferences.records import Message, Pair, Problem, Refusal
 
 
-def read(content: bytes, **settings) -> list[Pair | Refusal]:
-    return list(JsonLines(io.BytesIO(content), **settings))
-
-
 def the_pair(line: bytes) -> Pair:
-    [result] = read(line)
+    result = read_line(line.strip(), 1)
     assert isinstance(result, Pair), result
     return result
 
 
-def the_refusal(line: bytes, **settings) -> Refusal:
-    [result] = read(line, **settings)
+def the_refusal(line: bytes) -> Refusal:
+    result = read_line(line.strip(), 1)
     assert isinstance(result, Refusal), result
     return result
 
@@ -38,9 +30,9 @@ def test_plain_text_becomes_single_turns():
     assert the_pair(source_line()) == pair(line=1)
 
 
-def test_conversational_and_plain_rows_may_be_mixed():
+def test_conversations_and_plain_text_are_the_same_pair():
     line = source_line([user("Capital of Pelund?")], [assistant("Aro.")], [assistant("Teku.")])
-    assert read(source_line() + line) == [pair(line=1), pair(line=2)]
+    assert the_pair(source_line()) == the_pair(line)
 
 
 def test_a_prompt_repeated_in_the_answers_is_taken_off():
@@ -72,8 +64,33 @@ def test_a_prompt_with_one_answer_is_a_demonstration(answer):
 
 
 def test_other_columns_are_kept():
-    result = the_pair(source_line(source="forum", tags=["a", {"b": None}], score=0.25))
-    assert result.extra == {"source": "forum", "tags": ["a", {"b": None}], "score": 0.25}
+    result = the_pair(source_line(topic="forum", notes=["a", {"b": None}], score=0.25))
+    assert result.extra == {"topic": "forum", "notes": ["a", {"b": None}], "score": 0.25}
+
+
+def test_columns_that_describe_a_row_are_understood():
+    result = the_pair(
+        source_line(annotator=7, source="forum", position="left", timestamp=1_700_000_000, tags="maps, islands")
+    )
+    assert (result.annotator, result.source, result.position) == ("7", "forum", 1)
+    assert (result.at, result.tags) == ("2023-11-14T22:13:20+00:00", ("maps", "islands"))
+    assert result.extra == {}
+
+
+def test_a_description_that_does_not_fit_is_kept_as_it_is_and_the_row_is_used():
+    odd = {"annotator": ["x"], "position": 17, "timestamp": "yesterday", "tags": [{"b": None}]}
+    result = the_pair(source_line(**odd))
+    assert result.extra == odd
+    assert (result.annotator, result.position, result.at, result.tags) == ("", 0, "", ())
+
+
+@pytest.mark.parametrize("time", ["2024-05-01T10:00:00Z", "2024-05-01"])
+def test_a_time_in_iso_8601_stays_as_it_is_written(time):
+    assert the_pair(source_line(timestamp=time)).at == time
+
+
+def test_a_time_in_milliseconds_is_told_from_one_in_seconds():
+    assert the_pair(source_line(timestamp=1_700_000_000_000)).at == "2023-11-14T22:13:20+00:00"
 
 
 def test_what_a_message_holds_beside_role_and_content_is_kept():
@@ -98,19 +115,6 @@ def test_without_columns_the_label_is_certain_and_the_margin_unknown():
 def test_an_empty_system_message_is_a_choice_and_not_a_mistake():
     line = source_line([{"role": "system", "content": ""}, user("Capital of Pelund?")])
     assert len(the_pair(line).prompt) == 2
-
-
-def test_byte_order_mark_windows_line_ends_and_a_missing_last_line_end_do_no_harm():
-    line = source_line().rstrip()
-    assert read(b"\xef\xbb\xbf" + line + b"\r\n" + line) == [pair(line=1), pair(line=2)]
-
-
-def test_blank_lines_are_counted_but_are_no_rows():
-    """Line 1 blank, line 2 a pair, line 3 spaces, line 4 a pair: 4 lines = 2 blank + 2 rows."""
-    reader = JsonLines(io.BytesIO(b"\n" + source_line() + b"  \t\r\n" + source_line()))
-    rows = list(reader)
-    assert [row.line for row in rows] == [2, 4]
-    assert (reader.lines, reader.blank) == (4, 2)
 
 
 # --- What is refused ----------------------------------------------------------------------------------------------
@@ -159,135 +163,10 @@ def test_a_row_that_cannot_be_used_is_refused_with_its_reason(row, problem, said
     assert said in refusal.reason
 
 
-@pytest.mark.parametrize(
-    "line, problem, said",
-    [
-        (b"hello", Problem.SYNTAX, "not JSON"),
-        (b'{"prompt": "p", "chosen": "a", "rej', Problem.SYNTAX, "cut off"),
-        (b'{"prompt": NaN}', Problem.SYNTAX, "not JSON"),
-        (b'"\\ud800"', Problem.SYNTAX, "not JSON"),
-        (b"[" * 100_000, Problem.SYNTAX, "recursion"),
-        (b"[1, 2]", Problem.NOT_AN_OBJECT, "found a list"),
-        (b"null", Problem.NOT_AN_OBJECT, "found null"),
-        (b'{"prompt": "caf\xe9"}', Problem.ENCODING, "Byte 16 of the row (0xe9) is not valid UTF-8"),
-        (b'{"prompt":"p","chosen":"a","rejected":"b","score":1e999}', Problem.TYPE, "range of a double"),
-    ],
-)
-def test_a_line_that_is_no_json_object_is_refused_with_its_reason(line, problem, said):
-    refusal = the_refusal(line)
-    assert refusal.problem == problem
-    assert said in refusal.reason
-
-
 def test_a_refusal_shows_the_text_of_its_row_with_bytes_that_are_no_text_escaped():
     assert the_refusal(b'{"prompt": "caf\xe9"}\n').text == '{"prompt": "caf\\xe9"}'
 
 
-def test_a_line_as_long_as_the_limit_is_read_and_one_byte_more_is_refused():
-    line = source_line()
-    assert isinstance(read(line, limit=len(line) - 1)[0], Pair)
-    assert the_refusal(line, limit=len(line) - 2).problem == Problem.TOO_LONG
-
-
-def test_the_line_after_a_long_one_is_read():
-    reader = JsonLines(io.BytesIO(b"x" * 5000 + b"\n" + source_line()), limit=1000)
-    refusal, after = list(reader)
-    assert isinstance(refusal, Refusal)
-    assert "5,001 bytes" in refusal.reason
-    assert after == pair(line=2)
-    assert reader.bytes == 5001 + len(source_line())
-
-
-class EndlessLine(io.RawIOBase):
-    """A stream of one line of `size` bytes that exists nowhere as a whole."""
-
-    def __init__(self, size: int) -> None:
-        self.left = size
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer) -> int:
-        count = min(len(buffer), self.left)
-        buffer[:count] = b"x" * count
-        self.left -= count
-        return count
-
-
-def test_a_line_of_one_gigabyte_is_refused_without_being_held_in_memory():
-    tracemalloc.start()
-    try:
-        [refusal] = JsonLines(io.BufferedReader(EndlessLine(10**9), 1024 * 1024))
-        _, peak = tracemalloc.get_traced_memory()
-    finally:
-        tracemalloc.stop()
-    assert isinstance(refusal, Refusal)
-    assert "1,000,000,000 bytes" in refusal.reason
-    assert len(refusal.text) < 1000
-    assert peak < 32 * 1024 * 1024
-
-
-# --- Files as a whole ---------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    "head, said",
-    [(b"\x1f\x8b\x08", "gzip"), (b"PK\x03\x04", "zip"), (b"PAR1", "Parquet"), ("{}".encode("utf-16"), "UTF-16")],
-)
-def test_a_file_of_another_kind_is_named(head, said):
-    with pytest.raises(UnreadableFile, match=said):
-        refuse_foreign(head)
-
-
-def test_json_lines_are_not_taken_for_another_kind():
-    refuse_foreign(b"\xef\xbb\xbf" + source_line())
-
-
-def test_a_json_array_and_indented_json_are_recognised():
-    assert "JSON array" in hint(b'\n[{"prompt": 1}]')
-    assert "indented" in hint(b'{\n  "prompt": 1')
-    assert hint(source_line()) == ""
-
-
-# --- Nothing disappears -------------------------------------------------------------------------------------------
-
-JSON = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(),
-    lambda children: st.lists(children, max_size=4) | st.dictionaries(st.text(), children, max_size=4),
-    max_leaves=8,
-)
-MESSAGES = st.lists(
-    st.fixed_dictionaries({"role": st.sampled_from(["user", "assistant", "system", "tool"]), "content": st.text()}),
-    max_size=4,
-)
-ROWS = st.dictionaries(
-    st.sampled_from(["prompt", "chosen", "rejected", "completion", "weight", "label", "margin", "other", "Rejected"]),
-    JSON | MESSAGES | st.text(),
-).map(lambda row: json.dumps(row).encode())
-LINES = st.lists(st.binary() | ROWS | st.sampled_from([b"", b" ", b"\xef\xbb\xbf", source_line().rstrip()]))
-
-
-@settings(max_examples=150, deadline=None)
-@given(lines=LINES, end=st.sampled_from([b"", b"\n", b"\r\n"]), limit=st.sampled_from([8, 64, 4 * 1024 * 1024]))
-def test_every_line_is_accepted_refused_or_blank(lines, end, limit):
-    """accepted + refused + blank = lines, each line at most once, for any bytes whatever."""
-    content = b"\n".join(lines) + end
-    reader = JsonLines(io.BytesIO(content), limit=limit)
-    numbers = [row.line for row in reader]
-    assert numbers == sorted(set(numbers))
-    assert (
-        len(numbers) + reader.blank
-        == reader.lines
-        == content.count(b"\n") + (not content.endswith(b"\n") and content != b"")
-    )
-    assert reader.bytes == len(content)
-
-
-@settings(max_examples=150, deadline=None)
-@given(row=ROWS)
-def test_a_row_is_usable_or_refused_with_a_sentence(row):
-    result = read_line(row, 7)
-    assert result.line == 7
-    if isinstance(result, Refusal):
-        assert result.reason.endswith(".")
-        assert result.text == row.decode()
+def test_a_number_that_cannot_be_written_again_is_refused():
+    refusal = the_refusal(b'{"prompt":"p","chosen":"a","rejected":"b","score":1e999}')
+    assert "range of a double" in refusal.reason

@@ -1,0 +1,91 @@
+"""Datasets and their sealed versions, whose row and file appear together or not at all."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+from django.db import transaction
+from django.db.models import Max
+from django.utils.text import slugify
+
+from alignapp.accounts.models import User
+from training.models import Dataset, DatasetVersion
+from training.preferences.records import Pair, check
+from training.preferences.sealing import Sealed, SealedWriter
+from training.preferences.splits import DEFAULT_SHARE, PromptSplit
+
+# Words that stand where a slug stands in the addresses of datasets.
+RESERVED_SLUGS = {"new", "imports"}
+
+
+def dataset_named(name: str, user: User | None = None) -> Dataset:
+    """The dataset of this name, made if there is none."""
+    name = name.strip()
+    with transaction.atomic():
+        existing = Dataset.objects.filter(name__iexact=name).first()
+        return existing or Dataset.objects.create(name=name, slug=_free_slug(name), created_by=user)
+
+
+def _free_slug(name: str) -> str:
+    stem = slugify(name)[:40].strip("-") or "dataset"
+    slug, number = stem, 1
+    while slug in RESERVED_SLUGS or Dataset.objects.filter(slug=slug).exists():
+        number += 1
+        slug = f"{stem}-{number}"
+    return slug
+
+
+def seal(
+    dataset: Dataset,
+    pairs: Iterable[Pair],
+    origin: dict[str, Any],
+    *,
+    user: User | None = None,
+    parent: DatasetVersion | None = None,
+    held_out_share: float = DEFAULT_SHARE,
+) -> DatasetVersion:
+    """A new version of the dataset from pairs, streamed; raises RowProblem for a pair no method could use.
+
+    `origin` says where the rows come from, for the version's page: `kind` (a word), `label` (for people),
+    `url` (optional, of the page about the source), and any further facts. Raises NothingToSeal for no pairs.
+    """
+    with SealedWriter(folder("datasets"), PromptSplit(held_out_share)) as writer:
+        for pair in pairs:
+            check(pair)
+            writer.add(pair)
+        sealed = writer.finish()
+        with transaction.atomic():
+            version = create_version(dataset, sealed, origin, user, parent)
+            writer.publish(sealed)
+    return version
+
+
+def create_version(
+    dataset: Dataset, sealed: Sealed, origin: dict[str, Any], user: User | None, parent: DatasetVersion | None = None
+) -> DatasetVersion:
+    """The row of a sealed file, under the dataset's next number; to be called in the transaction that publishes it."""
+    Dataset.objects.select_for_update().get(pk=dataset.pk)  # Two imports at once take different numbers.
+    latest = dataset.versions.aggregate(latest=Max("number"))["latest"] or 0
+    return DatasetVersion.objects.create(
+        dataset=dataset,
+        number=latest + 1,
+        kind=sealed.kind,
+        sha256=sealed.sha256,
+        size_bytes=sealed.size,
+        rows=sealed.rows,
+        train_rows=sealed.train_rows,
+        held_out_rows=sealed.held_out_rows,
+        origin=origin,
+        parent=parent,
+        created_by=user,
+    )
+
+
+def folder(name: str) -> Path:
+    """A folder below ALIGNAPP_HOME, made if it is not there."""
+    path = Path(settings.HOME) / name
+    path.mkdir(parents=True, exist_ok=True)
+    return path
