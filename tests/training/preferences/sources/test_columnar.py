@@ -118,8 +118,8 @@ def saved(tmp_path, monkeypatch) -> Path:
     return folder
 
 
-def rows_of(name: Path | str, **choice: str) -> list:
-    with open_hub(str(name), **choice) as source:
+def rows_of(name: Path | str, split: str = "") -> list:
+    with open_hub(str(name), split=split) as source:
         found = list(source)
         assert source.rows == len(found)
         assert source.bytes == source.bytes_total > 0

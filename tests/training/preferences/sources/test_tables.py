@@ -23,9 +23,9 @@ def path(tmp_path):
     return tmp_path / "rows.csv"
 
 
-def written(rows: list[list[str]], **dialect: str) -> bytes:
+def written(rows: list[list[str]], delimiter: str = ",") -> bytes:
     file = io.StringIO(newline="")
-    csv.writer(file, **dialect).writerows(rows)
+    csv.writer(file, delimiter=delimiter).writerows(rows)
     return file.getvalue().encode()
 
 
