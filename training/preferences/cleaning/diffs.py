@@ -114,3 +114,11 @@ class Differences(Sequence[Difference]):
         with store.connection() as database:
             found = [Difference(*record) for record in database.execute(query, values).fetchall()]
         return found if isinstance(key, slice) else found[0]
+
+
+def by_change(path: Path) -> dict[str, int]:
+    """How many rows were removed, changed and added."""
+    totals = dict.fromkeys(CHANGES, 0)
+    for (change, _), number in counts(path).items():
+        totals[change] += number
+    return totals

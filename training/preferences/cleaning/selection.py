@@ -114,7 +114,7 @@ def _found(chosen: Filter, material: Material) -> RowNumbers:
     if material.place is None or not material.place.exists:
         raise BadRecipe("The step is about a finding, and the report on this version is not made yet.")
     table = pq.read_table(material.place.rows, filters=[("rule", "==", chosen.finding)])
-    rows = table["row"].to_numpy().astype(np.int64)
+    rows: RowNumbers = table["row"].to_numpy().astype(np.int64)
     if chosen.group is not None:
         rows = rows[table["group"].to_numpy() == chosen.group]
     return rows
@@ -126,4 +126,5 @@ def _highest(rows: RowNumbers, wanted: Highest, parent: Parent) -> RowNumbers:
     rows, values = rows[known], values[known]
     # Equal scores: the earlier row first, so that the same recipe means the same rows.
     order = np.argsort(-values, kind="stable")[: wanted.count]
-    return np.sort(rows[order])
+    highest: RowNumbers = np.sort(rows[order])
+    return highest

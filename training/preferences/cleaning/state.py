@@ -54,21 +54,20 @@ class State:
 
     @property
     def alive(self) -> Flags:
-        return self.fate == Fate.KEPT
+        return np.asarray(self.fate == Fate.KEPT, bool)
 
     def copy(self) -> State:
-        arrays = (self.fate, self.into, self.flipped, self.label, self.weight, self.held_out)
-        return State(*(array.copy() for array in arrays))
+        return self.at(np.arange(len(self.fate)))
 
     def at(self, rows: RowNumbers) -> State:
-        """The same for some rows alone."""
-        arrays = (self.fate, self.into, self.flipped, self.label, self.weight, self.held_out)
-        return State(*(array[rows] for array in arrays))
+        """A copy for some rows alone."""
+        return State(**{name: array[rows] for name, array in vars(self).items()})
 
     def differs(self, other: State) -> Flags:
         """Rows that are there in both, but not the same."""
         changed = (self.flipped != other.flipped) | (self.label != other.label) | (self.weight != other.weight)
-        return self.alive & other.alive & (changed | (self.held_out != other.held_out))
+        differs: Flags = self.alive & other.alive & (changed | (self.held_out != other.held_out))
+        return differs
 
     def sizes(self) -> dict[str, int]:
         held_out = int((self.alive & self.held_out).sum())

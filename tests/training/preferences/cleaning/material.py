@@ -34,7 +34,7 @@ def reported(
     pq.write_table(pa.table({"row": list(range(rows)), **(scores or {})}), here.scores)
     pairs = [(rule, row, None) for rule, rows in (found or {}).items() for row in rows]
     schema = pa.schema([("rule", pa.string()), ("row", pa.int64()), ("group", pa.int64())])
-    columns = list(zip(*pairs, strict=True)) if pairs else [[], [], []]
+    columns = [[values[place] for values in pairs] for place in range(3)]
     pq.write_table(
         pa.table([pa.array(list(column), kind.type) for column, kind in zip(columns, schema, strict=True)], schema),
         here.rows,

@@ -61,6 +61,7 @@ def test_the_new_version_has_a_report_without_what_was_cleaned():
     parent = seal(dataset_named("Islands"), [pair(str(n % 6)) for n in range(12)], {})
     assert report_of(parent).finding("repeats").count == 6
     child = making.submit(parent, Recipe(steps=(Drop(rows=Filter(finding="repeats")),)), None).version
+    assert child is not None
     assert report_of(child).finding("repeats") is None
     assert child.rows == 6
 
@@ -82,7 +83,8 @@ def test_two_recipes_that_leave_the_same_rows_give_one_version():
 
 def test_a_recipe_that_changes_nothing_or_leaves_nothing_is_refused():
     parent = version()
-    for recipe, said in ((Recipe(steps=(Flip(), Flip())), "changes nothing"), (Recipe(steps=(Drop(),)), "leaves no row")):
+    recipes = {"changes nothing": Recipe(steps=(Flip(), Flip())), "leaves no row": Recipe(steps=(Drop(),))}
+    for said, recipe in recipes.items():
         job = making.submit(parent, recipe, None)
         assert (job.state, job.version) == (CleaningState.FAILED, None)
         assert said in job.error
@@ -108,7 +110,7 @@ def test_rows_can_be_chosen_by_a_tag_or_by_words():
 
 def test_a_large_version_waits_for_a_worker(monkeypatch, django_capture_on_commit_callbacks):
     monkeypatch.setattr(making, "ROWS_AT_ONCE", 5)
-    called = []
+    called: list[str] = []
     monkeypatch.setattr(making, "call_workers", called.append)
     with django_capture_on_commit_callbacks(execute=True):
         job = making.submit(version(), SOFTEN, None)
@@ -129,7 +131,7 @@ def test_a_waiting_cleaning_can_be_cancelled(monkeypatch):
 
 def test_a_cleaning_cancelled_while_it_writes_leaves_no_file(monkeypatch):
     parent = version()
-    write = making.write_child
+    write = applying.write_child
 
     def cancelled_midway(path, plan, writer, done):
         CleaningJob.objects.update(cancel_requested=True)
@@ -147,7 +149,7 @@ def test_a_full_disk_is_said_and_leaves_no_file(monkeypatch):
     def full(*_):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(making.diffs, "write_plan", full)
+    monkeypatch.setattr(diffs, "write_plan", full)
     job = making.submit(parent, SOFTEN, None)
     assert job.state == CleaningState.FAILED
     assert "disk is full" in job.error
@@ -221,20 +223,20 @@ def in_threads(work) -> list:
 
 @pytest.mark.django_db(transaction=True)
 def test_a_worker_killed_midway_leaves_nothing_and_the_next_one_makes_the_version(monkeypatch):
-    """The child process dies while it writes rows, as by the kernel's hand; a minute later the job is taken up again."""
+    """The child process dies while it writes rows, as by the kernel's hand; a minute later the job is taken up."""
     monkeypatch.setattr(making, "ROWS_AT_ONCE", 5)
     parent = version()
     job = making.submit(parent, SOFTEN, None)
     connection.close()
     process = os.fork()
     if not process:
-        applying_write = applying.write_child
+        write = applying.write_child
 
         def die(path, plan, writer, done):
-            applying_write(path, plan, writer, done)
+            write(path, plan, writer, done)
             os._exit(9)
 
-        making.write_child = die
+        monkeypatch.setattr(making, "write_child", die)
         making.work()
         os._exit(1)
     assert os.waitstatus_to_exitcode(os.waitpid(process, 0)[1]) == 9

@@ -5,6 +5,7 @@ from __future__ import annotations
 import tempfile
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -94,7 +95,7 @@ def test_no_recipe_loses_a_row_without_saying_so(rows, recipe, data):
 
 
 def test_all_columns_are_carried_over(tmp_path):
-    facts = {
+    facts: dict[str, Any] = {
         "annotator": "ann",
         "source": "web",
         "at": "2026-01-02",

@@ -1,0 +1,119 @@
+"""Rows before and after, for people to read side by side."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from training.preferences.browsing import rows_by_number
+from training.preferences.browsing.differences import Comparison, Turn, compared
+from training.preferences.cleaning.diffs import CHANGED, REMOVED, Difference, Differences
+from training.preferences.cleaning.planning import Effect, Plan, words
+from training.preferences.records import Pair
+from training.preferences.splits import HELD_OUT, TRAIN
+from training.preferences.store import Row
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """One row of a version and what became of it; `before` is None where it is new, `after` where it is gone.
+
+    `answers` hold ("Chosen" or "Rejected", turns before, turns after, with marks at words that moved).
+    """
+
+    change: str
+    what: str
+    before: Row | None
+    after: Row | None
+    answers: tuple[tuple[str, tuple[Turn, ...], tuple[Turn, ...]], ...]
+
+    @property
+    def row(self) -> Row:
+        """The row as it was, or, of a new one, as it is."""
+        found = self.before or self.after
+        assert found is not None, "a difference is about a row"
+        return found
+
+    @property
+    def text_moved(self) -> bool:
+        return bool(self.before and self.after and self.before.pair.chosen != self.after.pair.chosen)
+
+
+def shown(change: str, what: str, before: Row | None, after: Row | None) -> Shown:
+    one = before or after
+    assert one is not None, "a difference is about a row"
+    sides = [("Chosen", "chosen"), *([("Rejected", "rejected")] if one.pair.rejected is not None else [])]
+    answers = []
+    for label, side in sides:
+        marks = _compared(before, after, side)
+        answers.append((label, marks.chosen if before else (), marks.rejected if after else ()))
+    return Shown(change, what, before, after, tuple(answers))
+
+
+def _compared(before: Row | None, after: Row | None, side: str) -> Comparison:
+    there = [getattr(row.pair, side) for row in (before, after) if row]
+    return compared(there[0], there[-1])
+
+
+@dataclass(frozen=True, slots=True)
+class Examples(Sequence[Shown]):
+    """The rows that a step touches, as a preview shows them; reads only what is sliced."""
+
+    path: Path
+    plan: Plan
+    effect: Effect
+
+    def __len__(self) -> int:
+        return len(self.effect.rows)
+
+    def __getitem__(self, key: Any) -> Any:
+        part = key if isinstance(key, slice) else slice(key, key + 1)
+        numbers = self.effect.rows[part].tolist()
+        rows = {row.number: row for row in rows_by_number(self.path, numbers)}
+        first = part.indices(len(self))[0]
+        found = [self._shown(first + place, rows[number]) for place, number in enumerate(numbers)]
+        return found if isinstance(key, slice) else found[0]
+
+    def _shown(self, index: int, row: Row) -> Shown:
+        """The row before and after the step; earlier steps may have touched it already."""
+        old, new = self.effect.before, self.effect.after
+        what = words(old, new, index)
+        before = _standing(row, old, index)
+        if not new.alive[index]:
+            return shown(REMOVED, what, before, None)
+        return shown(CHANGED, what, before, _standing(row, new, index))
+
+
+def _standing(row: Row, state: Any, index: int) -> Row:
+    pair: Pair = row.pair
+    if state.flipped[index] and pair.rejected is not None:
+        turned = 3 - pair.position if pair.position else 0
+        pair = replace(pair, chosen=pair.rejected, rejected=pair.chosen, position=turned)
+    pair = replace(pair, label=float(state.label[index]), weight=float(state.weight[index]))
+    return Row(row.number, HELD_OUT if state.held_out[index] else TRAIN, pair)
+
+
+@dataclass(frozen=True, slots=True)
+class ShownDifferences(Sequence[Shown]):
+    """Rows of a stored diff with their texts; reads only what is sliced."""
+
+    parent: Path
+    child: Path
+    differences: Differences
+
+    def __len__(self) -> int:
+        return len(self.differences)
+
+    def __getitem__(self, key: Any) -> Any:
+        part: list[Difference] = self.differences[key if isinstance(key, slice) else slice(key, key + 1)]
+        before = _read(self.parent, [d.parent_row for d in part])
+        after = _read(self.child, [d.child_row for d in part])
+        found = [shown(d.change, d.what, before.get(d.parent_row), after.get(d.child_row)) for d in part]
+        return found if isinstance(key, slice) else found[0]
+
+
+def _read(path: Path, numbers: Sequence[int | None]) -> dict[int | None, Row]:
+    wanted = [number for number in numbers if number is not None]
+    return {row.number: row for row in rows_by_number(path, wanted)} if wanted else {}

@@ -1,0 +1,376 @@
+"""Pages of cleaning: building a recipe, what it would change, the job that applies it, saved recipes."""
+
+from __future__ import annotations
+
+from typing import Any, cast
+from urllib.parse import urlencode
+from uuid import UUID
+
+from django.contrib import messages
+from django.core.paginator import Paginator
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import path, reverse
+from django.views.decorators.http import require_GET, require_http_methods, require_POST
+from pydantic import ValidationError
+
+from alignapp.accounts.access import researcher_required, user_of
+from training.forms.cleaning import RecipeNameForm, StepForm
+from training.models import CleaningJob, CleaningState, DatasetVersion, SavedRecipe
+from training.preferences import reporting
+from training.preferences.cleaning import making, queue
+from training.preferences.cleaning.planning import Plan
+from training.preferences.cleaning.recipes import (
+    ACTIONS,
+    STEPS,
+    STEPS_AT_MOST,
+    AnyStep,
+    BadRecipe,
+    Recipe,
+    read_stored,
+    read_token,
+)
+from training.preferences.cleaning.showing import Examples
+from training.preferences.cleaning.wording import conditions, said
+from training.preferences.filters import Filter
+
+EXAMPLES_SHOWN = 2
+EXAMPLES_PER_PAGE = 10
+SECTION = {"section": "datasets"}
+
+
+def _version_or_404(slug: str, number: int) -> DatasetVersion:
+    versions = DatasetVersion.objects.select_related("dataset", "parent__dataset")
+    version = get_object_or_404(versions, dataset__slug=slug, number=number)
+    if not version.path.is_file():
+        raise Http404(f"The sealed file of {version} is not on this machine.")
+    return version
+
+
+def _clean_url(version: DatasetVersion, recipe: Recipe | None = None, **more: Any) -> str:
+    query = ({"recipe": recipe.token()} if recipe and recipe.steps else {}) | more
+    address = reverse("dataset-clean", args=[version.dataset.slug, version.number])
+    return f"{address}?{urlencode(query)}" if query else address
+
+
+# --- Building a recipe --------------------------------------------------------------------------------------------
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@researcher_required
+def dataset_clean(request: HttpRequest, slug: str, number: int) -> HttpResponse:
+    """A recipe in the making. `?rule=…&action=…` begins with that step, `?saved=…` with a saved recipe."""
+    version = _version_or_404(slug, number)
+    try:
+        if request.method == "POST":
+            return _post(request, version)
+        return _page(request, version, _asked(request))
+    except BadRecipe as error:
+        messages.error(request, str(error))
+        return redirect(_clean_url(version))
+
+
+def _asked(request: HttpRequest) -> Recipe:
+    """The recipe that an address asks for."""
+    asked = request.GET
+    if saved := asked.get("saved", ""):
+        found = SavedRecipe.objects.filter(pk=int(saved)).first() if saved.isdecimal() else None
+        if found is None:
+            raise BadRecipe("There is no such saved recipe any more.")
+        return read_stored(found.steps)
+    if asked.get("action") in STEPS:
+        return Recipe(steps=(_first_step(asked["action"], asked.get("rule", ""), asked.get("filter", "")),))
+    token = asked.get("recipe", "")
+    return read_token(token) if token else Recipe()
+
+
+def _first_step(action: str, rule: str, chosen: str) -> AnyStep:
+    """A step on the rows of a finding, or on those of a filter (JSON, as the browser of pairs has it)."""
+    return _step(action, _filter(chosen) if chosen else Filter(finding=rule))
+
+
+def _filter(text: str) -> Filter:
+    """Rows as JSON, as the browser of pairs has them; raises BadRecipe."""
+    try:
+        return Filter.model_validate_json(text) if text else Filter()
+    except ValidationError as error:
+        raise BadRecipe("The address names rows in a form that cannot be read.") from error
+
+
+def _step(action: str, rows: Filter) -> AnyStep:
+    """The action as it is by default, on some rows."""
+    step = STEPS[action]() if action == "resplit" else STEPS[action](rows=rows)
+    return cast(AnyStep, step)
+
+
+def _post(request: HttpRequest, version: DatasetVersion) -> HttpResponse:
+    """One button of the page: `do` is put, remove, up, apply or save; `at` the place of a step."""
+    sent = request.POST
+    recipe = read_token(sent["recipe"]) if sent.get("recipe") else Recipe()
+    at = int(sent["at"]) if sent.get("at", "").isdecimal() else len(recipe.steps)
+    match sent.get("do"):
+        case "put":
+            return _put(request, version, recipe, at)
+        case "remove":
+            return redirect(_clean_url(version, Recipe(steps=(*recipe.steps[:at], *recipe.steps[at + 1 :]))))
+        case "up" if 0 < at < len(recipe.steps):
+            steps = list(recipe.steps)
+            steps[at - 1], steps[at] = steps[at], steps[at - 1]
+            return redirect(_clean_url(version, Recipe(steps=tuple(steps))))
+        case "save":
+            return _save(request, version, recipe)
+        case "apply":
+            return _apply(request, version, recipe)
+    return redirect(_clean_url(version, recipe))
+
+
+def _put(request: HttpRequest, version: DatasetVersion, recipe: Recipe, at: int) -> HttpResponse:
+    """Adds a step, or puts it in the place of another."""
+    action = request.POST.get("action", "")
+    if action not in STEPS:
+        raise BadRecipe("There is no such action. Choose one of the list.")
+    kept = recipe.steps[at].rows if at < len(recipe.steps) else _filter(request.POST.get("filter", ""))
+    form = StepForm(action, reporting.stored_report(version), request.POST, kept)
+    if not form.is_valid() or form.step is None:
+        return _page(request, version, recipe, form=form, at=at)
+    if at >= STEPS_AT_MOST:
+        raise BadRecipe(f"A recipe has at most {STEPS_AT_MOST} steps. Apply these first, then clean the new version.")
+    return redirect(_clean_url(version, Recipe(steps=(*recipe.steps[:at], form.step, *recipe.steps[at + 1 :]))))
+
+
+def _save(request: HttpRequest, version: DatasetVersion, recipe: Recipe) -> HttpResponse:
+    if recipe.names_rows:
+        raise BadRecipe("A recipe that names rows by number means nothing on another version, so it is not saved.")
+    form = RecipeNameForm(request.POST, instance=SavedRecipe(steps=recipe.stored(), created_by=user_of(request)))
+    if not recipe.steps or not form.is_valid():
+        return _page(request, version, recipe, name_form=form)
+    saved = form.save()
+    messages.success(request, f"Saved as “{saved.name}”.")
+    return redirect(_clean_url(version, recipe))
+
+
+def _apply(request: HttpRequest, version: DatasetVersion, recipe: Recipe) -> HttpResponse:
+    if not recipe.steps:
+        raise BadRecipe("The recipe has no step yet. Add one first.")
+    job = making.submit(version, recipe, user_of(request))
+    if job.state == CleaningState.SUCCEEDED and job.version:
+        return redirect("dataset-diff", job.version.dataset.slug, job.version.number)
+    return redirect(job)
+
+
+def _page(
+    request: HttpRequest,
+    version: DatasetVersion,
+    recipe: Recipe,
+    *,
+    form: StepForm | None = None,
+    at: int | None = None,
+    name_form: RecipeNameForm | None = None,
+) -> HttpResponse:
+    report = reporting.report_of(version)
+    status = 422 if form or name_form else 200
+    if form is None:
+        form, at = _open_form(request, recipe, report)
+    steps = [(number, step, said(step)) for number, step in enumerate(recipe)]
+    context = SECTION | {
+        "version": version,
+        "report": report,
+        "recipe": recipe,
+        "token": recipe.token() if recipe.steps else "",
+        "steps": steps,
+        **_rows_from_elsewhere(request),
+        "actions": ACTIONS,
+        "form": form,
+        "at": at,
+        "name_form": name_form or RecipeNameForm(),
+        "saved": SavedRecipe.objects.all(),
+        "later": version.rows > making.ROWS_AT_ONCE,
+    }
+    if recipe.steps and not context["later"]:
+        context |= _preview(version, recipe)
+    return render(request, "training/datasets/clean.html", context, status=status)
+
+
+def _rows_from_elsewhere(request: HttpRequest) -> dict[str, str]:
+    """The rows that a link from the browser of pairs is about, until a step takes them."""
+    chosen = request.POST.get("filter", "") or request.GET.get("filter", "")
+    if not chosen or request.GET.get("action") in STEPS:
+        return {}
+    return {"filter": chosen, "filter_words": ", ".join(conditions(_filter(chosen)))}
+
+
+def _open_form(request: HttpRequest, recipe: Recipe, report: Any) -> tuple[StepForm | None, int | None]:
+    """`?edit=` opens a step, `?add=` an empty one; a step that a finding's button began is open."""
+    edit, add = request.GET.get("edit", ""), request.GET.get("add", "")
+    if edit.isdecimal() and int(edit) < len(recipe.steps):
+        return StepForm.of(recipe.steps[int(edit)], report), int(edit)
+    if add in STEPS:
+        return StepForm.of(_step(add, _filter(request.GET.get("filter", ""))), report), len(recipe.steps)
+    if request.GET.get("action") in STEPS and len(recipe.steps) == 1:
+        return StepForm.of(recipe.steps[0], report), 0
+    return None, None
+
+
+# --- What it would change -----------------------------------------------------------------------------------------
+
+
+def _preview(version: DatasetVersion, recipe: Recipe) -> dict[str, Any]:
+    """The preview's part of a context; `problem` where the recipe cannot be applied."""
+    try:
+        plan = making.preview(version, recipe)
+    except BadRecipe as error:
+        return {"problem": str(error)}
+    shown = [
+        {
+            "effect": effect,
+            "words": said(effect.step),
+            "examples": Examples(version.path, plan, effect)[:EXAMPLES_SHOWN],
+        }
+        for effect in plan.effects
+    ]
+    before, after = plan.before.sizes(), plan.after.sizes()
+    sizes = [(label, before[key], after[key], after[key] - before[key]) for key, label in SIZES.items()]
+    return {
+        "plan": plan,
+        "effects": shown,
+        "sizes": sizes,
+        "existing": making.existing_child(version, recipe),
+        "nothing": _nothing(plan),
+    }
+
+
+SIZES = {"rows": "Rows", "train": "To train on", "held_out": "Held out"}
+
+
+def _nothing(plan: Plan) -> str:
+    if plan.changes_nothing:
+        return making.NOTHING_CHANGED
+    return making.NOTHING_LEFT if plan.after.sizes()["rows"] == 0 else ""
+
+
+@require_GET
+@researcher_required
+def dataset_clean_preview(request: HttpRequest, slug: str, number: int) -> HttpResponse:
+    """The preview alone, which the page of a large version asks for once it stands."""
+    version = _version_or_404(slug, number)
+    try:
+        recipe = read_token(request.GET.get("recipe", ""))
+    except BadRecipe as error:
+        raise Http404(str(error)) from error
+    context = {"version": version, "token": recipe.token(), "recipe": recipe, **_preview(version, recipe)}
+    return render(request, "training/datasets/_preview.html", context)
+
+
+@require_GET
+@researcher_required
+def dataset_clean_examples(request: HttpRequest, slug: str, number: int) -> HttpResponse:
+    """All rows that one step (`?step=`, from 1) touches, before and after it."""
+    version = _version_or_404(slug, number)
+    try:
+        recipe = read_token(request.GET.get("recipe", ""))
+        plan = making.preview(version, recipe)
+        effect = plan.effects[int(request.GET.get("step", "1")) - 1]
+    except (BadRecipe, ValueError, IndexError) as error:
+        raise Http404("The recipe has no such step on this version.") from error
+    context = SECTION | {
+        "version": version,
+        "effect": effect,
+        "words": said(effect.step),
+        "back": _clean_url(version, recipe),
+        "page": Paginator(Examples(version.path, plan, effect), EXAMPLES_PER_PAGE).get_page(request.GET.get("page")),
+    }
+    return render(request, "training/datasets/recipe_rows.html", context)
+
+
+# --- Applying it --------------------------------------------------------------------------------------------------
+
+
+def _job_context(pk: UUID) -> dict[str, Any]:
+    job = get_object_or_404(CleaningJob.objects.select_related("parent__dataset", "version__dataset"), pk=pk)
+    percent = 100 * job.rows_done // job.parent.rows if job.parent.rows else 0
+    steps = []
+    try:
+        steps = [said(step) for step in read_stored(job.recipe)]
+        back = _clean_url(job.parent, read_stored(job.recipe))
+    except BadRecipe:
+        back = _clean_url(job.parent)
+    return SECTION | {"job": job, "percent": percent, "steps": steps, "back": back}
+
+
+@require_GET
+@researcher_required
+def dataset_cleaning(request: HttpRequest, pk: UUID) -> HttpResponse:
+    """A recipe being applied: how far it is, or how it ended."""
+    return render(request, "training/datasets/cleaning.html", _job_context(pk))
+
+
+@require_GET
+@researcher_required
+def dataset_cleaning_live(request: HttpRequest, pk: UUID) -> HttpResponse:
+    """The part of the page that changes; its answer says when nothing more will."""
+    return render(request, "training/datasets/cleaning.html#live", _job_context(pk))
+
+
+@require_POST
+@researcher_required
+def dataset_cleaning_cancel(request: HttpRequest, pk: UUID) -> HttpResponse:
+    job = get_object_or_404(CleaningJob, pk=pk)
+    if not queue.cancel(job):
+        messages.info(request, "The cleaning had ended before it could be cancelled.")
+    return redirect(job)
+
+
+# --- Saved recipes ------------------------------------------------------------------------------------------------
+
+
+@require_GET
+@researcher_required
+def recipes(request: HttpRequest) -> HttpResponse:
+    """Saved recipes with their steps, and a version to apply them to."""
+    return _recipes_page(request)
+
+
+def _recipes_page(request: HttpRequest, failed: RecipeNameForm | None = None) -> HttpResponse:
+    shown = []
+    for recipe in SavedRecipe.objects.select_related("created_by"):
+        try:
+            words = [said(step) for step in read_stored(recipe.steps)]
+        except BadRecipe as error:
+            words = [str(error)]
+        own = failed if failed and failed.instance.pk == recipe.pk else None
+        shown.append((recipe, words, own or RecipeNameForm(instance=recipe, auto_id=f"recipe-{recipe.pk}-%s")))
+    context = SECTION | {"recipes": shown}
+    return render(request, "training/datasets/recipe.html", context, status=422 if failed else 200)
+
+
+@require_POST
+@researcher_required
+def recipe_rename(request: HttpRequest, pk: int) -> HttpResponse:
+    saved = get_object_or_404(SavedRecipe, pk=pk)
+    form = RecipeNameForm(request.POST, instance=saved, auto_id=f"recipe-{pk}-%s")
+    if not form.is_valid():
+        return _recipes_page(request, form)
+    form.save()
+    return redirect("recipes")
+
+
+@require_POST
+@researcher_required
+def recipe_delete(request: HttpRequest, pk: int) -> HttpResponse:
+    """What was made with it stays, with its own copy of the steps."""
+    get_object_or_404(SavedRecipe, pk=pk).delete()
+    return redirect("recipes")
+
+
+_version = "datasets/<slug:slug>/v<int:number>/clean/"
+urls = [
+    path(_version, dataset_clean, name="dataset-clean"),
+    path(f"{_version}preview/", dataset_clean_preview, name="dataset-clean-preview"),
+    path(f"{_version}rows/", dataset_clean_examples, name="dataset-clean-rows"),
+    path("cleanings/<uuid:pk>/", dataset_cleaning, name="dataset-cleaning"),
+    path("cleanings/<uuid:pk>/live/", dataset_cleaning_live, name="dataset-cleaning-live"),
+    path("cleanings/<uuid:pk>/cancel/", dataset_cleaning_cancel, name="dataset-cleaning-cancel"),
+    path("recipes/", recipes, name="recipes"),
+    path("recipes/<int:pk>/rename/", recipe_rename, name="recipe-rename"),
+    path("recipes/<int:pk>/delete/", recipe_delete, name="recipe-delete"),
+]
