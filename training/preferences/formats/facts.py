@@ -14,6 +14,7 @@ from typing import Any
 from training.preferences.formats.messages import kind_of
 from training.preferences.formats.roles import FACTS
 from training.preferences.records import Problem, RowProblem
+from training.preferences.sources.rows import Cell
 
 # Optional columns that hold a number: the problem when they do not, and what is wanted.
 NUMBERS = {
@@ -43,6 +44,8 @@ class Facts:
         extra = {name: value for name, value in row.items() if name not in self.used}
         for column, field, is_number in self.readers:
             value = row.get(column)
+            if isinstance(value, Cell) and (is_number or not value):
+                value = value.number
             if value is None:
                 continue
             read = number(value, field, column) if is_number else DESCRIPTIONS[field](value)
@@ -71,6 +74,8 @@ def fits(value: object, field: str) -> bool:
     """Whether a value can be what the field means."""
     if field not in NUMBERS:
         return DESCRIPTIONS[field](value) is not None
+    if isinstance(value, Cell):
+        value = value.number
     if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
         return False
     return value >= 0 if field == "margin" else 0 < value <= (1 if field == "label" else math.inf)

@@ -60,6 +60,17 @@ class SourceRow:
     value: dict[str, Any]
 
 
+class Cell(str):
+    """A cell of a table that is empty or looks like a number; only its column's meaning says whether it is one."""
+
+    __slots__ = ()
+
+    @property
+    def number(self) -> float | None:
+        """The number written; None in an empty cell."""
+        return float(self) if self.strip() else None
+
+
 class Source(Protocol):
     """The rows of a file or data set: iterated once, in order, in bounded memory.
 

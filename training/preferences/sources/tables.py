@@ -1,8 +1,9 @@
 """Tables as text: CSV with its delimiter, quotes and line ends as they come, TSV among them.
 
-Cells are text, empty ones too; a cell that holds a JSON list or object is that value. Rows are read by the standard
-library's parser in strict mode; a row with a stray quote, another number of cells than the header, bytes that are
-not UTF-8, or too many bytes is refused, and the next line is read.
+Cells are text, empty ones too, and a number is one only where it is asked for (`Cell`); a cell that holds a JSON list
+or object is that value. Rows are read by the standard library's parser in strict mode; a row with a stray quote,
+another number of cells than the header, bytes that are not UTF-8, or too many bytes is refused, and the next line is
+read.
 """
 
 from __future__ import annotations
@@ -16,10 +17,11 @@ from pydantic_core import from_json
 
 from training.preferences.records import Problem, Refusal
 from training.preferences.sources.files import UTF8_MARK, OpenedFile, TextSource
-from training.preferences.sources.rows import MIB, SourceRow, UnreadableFile, not_utf8, printable, too_long
+from training.preferences.sources.rows import MIB, Cell, SourceRow, UnreadableFile, not_utf8, printable, too_long
 
 DELIMITERS = (",", "\t", ";", "|")
 QUOTE = b'"'
+NUMBER, LONGEST_NUMBER = re.compile(r"\s*|\s*[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?\s*", re.ASCII), 32
 ESCAPED_QUOTE = re.compile(rb'\\"(?![,;|\s])')
 
 
@@ -190,7 +192,9 @@ def _checked_names(cells: list[str]) -> list[str]:
 
 
 def cell_value(cell: str) -> Any:
-    """The JSON list or object that a cell holds, else its text."""
+    """The JSON list or object that a cell holds, else its text, as a Cell where it may be a number."""
+    if len(cell) <= LONGEST_NUMBER and NUMBER.fullmatch(cell):
+        return Cell(cell)
     if cell[:1] in ("[", "{") and cell.rstrip()[-1:] in ("]", "}"):
         try:
             return from_json(cell, allow_inf_nan=False)

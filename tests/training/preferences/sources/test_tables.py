@@ -11,7 +11,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.training.preferences.sources.files import read, refusals, values
-from training.preferences.records import Problem, Refusal
+from training.preferences.formats import interpret
+from training.preferences.records import Message, Problem, Refusal
 from training.preferences.sources import Limits, SourceRow, UnreadableFile, open_source
 
 quick = settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -106,6 +107,15 @@ def test_a_header_that_cannot_be_used_is_refused(path, header, said):
 def test_lists_and_objects_in_cells_are_read_as_json(path):
     content = written([["a", "b", "c"], ['[{"role": "user"}]', '{"x": 1}', "[sic] it is"]])
     assert values(read(path, content)) == [{"a": [{"role": "user"}], "b": {"x": 1}, "c": "[sic] it is"}]
+
+
+def test_a_number_in_a_cell_is_one_only_for_a_column_of_numbers(path):
+    """The prompt 42 stays text, the margin 0.5 is read; an empty cell is no margin and no annotator."""
+    found = read(path, b"prompt,chosen,rejected,margin,annotator\n42,43,44,0.5,7\n-1,.5,1e3,,\n")
+    first, second = (interpret(value, 1) for value in values(found))
+    assert (first.prompt[0].content, first.chosen[0].content, first.margin, first.annotator) == ("42", "43", 0.5, "7")
+    assert (second.rejected, second.margin, second.annotator) == ((Message("assistant", "1e3"),), None, "")
+    assert second.extra == {}
 
 
 def test_quotes_with_a_backslash_before_them_are_understood(path):
