@@ -18,6 +18,7 @@ pytestmark = [pytest.mark.e2e, pytest.mark.vllm, pytest.mark.xdist_group("stack"
 RESEARCHERS = [
     "/",
     "/datasets/",
+    "/datasets/new/",
     "/runs/",
     "/runs/new/",
     "/runs/new/dpo/",

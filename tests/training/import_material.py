@@ -13,9 +13,9 @@ from training.models import ImportJob
 from training.preferences import importing
 
 
-def upload(client: Client, content: bytes, name: str = "pairs.jsonl", **fields: object) -> Any:
+def upload(client: Client, content: bytes, **fields: str) -> Any:
     """The first page: the file is sent, and a draft is made of it."""
-    return client.post(reverse("dataset-new"), {"file": SimpleUploadedFile(name, content), **fields})
+    return client.post(reverse("dataset-new"), {"file": SimpleUploadedFile("pairs.jsonl", content), **fields})
 
 
 def as_shown(response: Any) -> dict[str, str]:

@@ -62,7 +62,7 @@ def sealed() -> DatasetVersion:
     return importing.seal(importing.dataset_named("Islands"), [pair(f"Q{n}?") for n in range(4)], {})
 
 
-def draft(client: Client, content: bytes, **fields: object) -> ImportJob:
+def draft(client: Client, content: bytes, **fields: str) -> ImportJob:
     response = upload(client, content, **fields)
     assert response.status_code == 302, text_of(response)
     return ImportJob.objects.latest("created_at")

@@ -18,6 +18,7 @@ from alignapp.accounts.models import User
 from training.models import Dataset, ImportJob
 from training.preferences import drafts
 from training.preferences.formats import ROLES, Format, Mapping, Pairing, Role, Ties
+from training.preferences.formats.roles import FACTS
 from training.preferences.reading import HubAddress
 from training.preferences.sources import UnreadableFile
 from training.preferences.splits import DEFAULT_SHARE
@@ -150,10 +151,10 @@ class ConfirmForm(forms.Form):
     )
 
     def __init__(
-        self, job: ImportJob, mapping: Mapping, columns: Iterable[str], keys: Iterable[str], *args: Any
+        self, job: ImportJob, mapping: Mapping, columns: Iterable[str], keys: Iterable[str], sent: Any = None
     ) -> None:
         """`columns` are those of the sample, `keys` those of its answers (several rated answers per prompt)."""
-        super().__init__(*args, initial=_initial(job, mapping))
+        super().__init__(sent, initial=_initial(job, mapping))
         self.format = mapping.format
         choices = {False: list(columns), True: list(keys)}
         for role in ROLES[mapping.format]:
@@ -223,8 +224,6 @@ RULES: dict[Format, tuple[str, ...]] = {Format.RATED: ("pairing", "gap"), Format
 
 
 def _facts(format: Format) -> tuple[Role, ...]:
-    from training.preferences.formats.roles import FACTS
-
     return tuple(role for role in ROLES[format] if role in FACTS)
 
 

@@ -173,7 +173,7 @@ def _import(job: ImportJob, on_progress: Callable[[ImportJob], None] | None) -> 
         sealed = writer.finish()
         with transaction.atomic():
             version = create_version(job.dataset, sealed, _origin(job, mapping, tally), job.created_by)
-            result = reading.progress() | {"mapping": mapping.model_dump(mode="json")}
+            result: dict[str, Any] = {**reading.progress(), "mapping": mapping.model_dump(mode="json")}
             import_queue.finish(job, ImportState.SUCCEEDED, version=version, **result)
             refused.publish()
             writer.publish(sealed)

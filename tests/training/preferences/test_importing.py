@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import errno
 import json
+import os
+import subprocess
+import sys
 import threading
+import time
 from datetime import timedelta
 from pathlib import Path
 
@@ -12,6 +16,7 @@ import pytest
 from django.conf import settings
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.core.management import CommandError, call_command
+from django.db import connection
 from django.utils import timezone
 from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
@@ -288,6 +293,47 @@ def test_a_worker_that_lost_its_claim_changes_nothing(home):
     assert not DatasetVersion.objects.exists()
 
 
+def address_of_test_database() -> str:
+    """DATABASE_URL of the database that this test writes to, for another process."""
+    of = connection.settings_dict
+    if connection.vendor == "sqlite":
+        return f"sqlite:///{of['NAME']}"
+    return f"postgresql://{of['USER']}@{of['HOST']}:{of['PORT']}/{of['NAME']}"
+
+
+WORKER = """
+import django, sys
+django.setup()
+from django.conf import settings
+from pathlib import Path
+settings.HOME = Path(sys.argv[1])
+from training.preferences import importing
+importing.SECONDS_BETWEEN_HEARTBEATS = 0.05
+importing.run_import(sys.argv[2])
+"""
+
+
+@pytest.mark.django_db(transaction=True)
+def test_an_import_whose_worker_process_is_killed_is_taken_up_again_by_itself(home):
+    """A real process with a real SIGKILL in the middle of the file; the next worker finds the job a minute later."""
+    job = queued(many(150_000))
+    environment = {**os.environ, "DATABASE_URL": address_of_test_database(), "PYTHONPATH": str(settings.BASE_DIR)}
+    with subprocess.Popen([sys.executable, "-c", WORKER, home, str(job.pk)], env=environment) as worker:
+        deadline = time.monotonic() + 60
+        while not ImportJob.objects.get(pk=job.pk).accepted and worker.poll() is None and time.monotonic() < deadline:
+            time.sleep(0.02)
+        worker.kill()
+    job.refresh_from_db()
+    assert (job.state, job.version) == (ImportState.RUNNING, None)
+    assert any(".partial" in name for name in files(home))
+    ImportJob.objects.filter(pk=job.pk).update(heartbeat_at=timezone.now() - timedelta(minutes=2))
+    importing.run_import(job.pk)
+    job.refresh_from_db()
+    assert job.version is not None
+    assert (job.state, job.accepted, job.version.rows) == (ImportState.SUCCEEDED, 150_000, 150_000)
+    assert files(home) == {f"datasets/{job.version.sha256}.parquet"}
+
+
 @pytest.mark.django_db(transaction=True)
 def test_two_workers_run_each_import_once():
     jobs = [queued(many(5)) for _ in range(4)]
@@ -298,6 +344,78 @@ def test_two_workers_run_each_import_once():
         worker.join()
     assert {ImportJob.objects.get(pk=job.pk).state for job in jobs} == {ImportState.SUCCEEDED}
     assert sorted(DatasetVersion.objects.values_list("number", flat=True)) == [1, 2, 3, 4]
+
+
+# --- Drafts and what is swept away --------------------------------------------------------------------------------
+
+
+def a_draft(content: bytes = b"") -> ImportJob:
+    return drafts.from_upload(SimpleUploadedFile("pairs.jsonl", content or many(3)), None)
+
+
+def test_a_draft_is_not_imported_before_it_is_confirmed():
+    job = a_draft()
+    importing.work()
+    job.refresh_from_db()
+    assert job.state == ImportState.DRAFT
+
+
+def test_a_draft_is_confirmed_once():
+    job = a_draft()
+    mapping = Mapping.model_validate(job.mapping)
+    assert [drafts.confirm(job, mapping, job.dataset, 0.1) for _ in range(2)] == [True, False]
+
+
+def test_a_cancelled_draft_starts_again_as_a_draft():
+    job = a_draft()
+    assert drafts.cancel(job)
+    assert drafts.start_again(job)
+    assert (job.state, bool(job.mapping)) == (ImportState.DRAFT, True)
+
+
+def test_an_import_from_the_command_line_starts_again_with_a_look_by_a_worker(tmp_path):
+    path = tmp_path / "mine.jsonl"
+    path.write_bytes(b"bad\n")
+    job = importing.import_file(path, importing.dataset_named("Mine"))
+    path.write_bytes(many(3))
+    assert drafts.start_again(job)
+    importing.work()
+    job.refresh_from_db()
+    assert (job.state, len(drafts.sample_of(job).rows)) == (ImportState.DRAFT, 3)
+
+
+def test_what_is_gone_cannot_start_again(home):
+    job = imported(b"bad\n")
+    (home / job.upload).unlink()
+    assert not drafts.start_again(job)
+
+
+def test_a_draft_left_alone_is_swept_after_a_week_with_its_files_and_its_empty_dataset(home):
+    job = a_draft()
+    drafts.sweep()
+    assert ImportJob.objects.exists()
+    ImportJob.objects.filter(pk=job.pk).update(created_at=timezone.now() - timedelta(days=8))
+    drafts.sweep()
+    assert not ImportJob.objects.exists()
+    assert not Dataset.objects.exists()
+    assert files(home) == set()
+
+
+def test_the_upload_of_a_failed_import_is_swept_after_a_week_and_the_list_of_its_rows_stays(home):
+    job = imported(b"bad\n")
+    ImportJob.objects.filter(pk=job.pk).update(finished_at=timezone.now() - timedelta(days=8))
+    drafts.sweep()
+    assert files(home) == {f"rejects/{job.pk}.jsonl"}
+
+
+def test_what_a_killed_web_process_left_is_swept_and_an_upload_that_waits_is_not(home):
+    waiting = queued(many(3))
+    (home / "uploads" / "tmp1.upload.jsonl").write_bytes(b"half")
+    long_ago = (timezone.now() - timedelta(days=8)).timestamp()
+    for path in (home / "uploads").iterdir():
+        os.utime(path, (long_ago, long_ago))
+    drafts.sweep()
+    assert files(home) == kept(waiting)
 
 
 # --- Pairs made by the program ------------------------------------------------------------------------------------
@@ -356,6 +474,22 @@ def test_the_command_imports_a_file_and_leaves_it_where_it_is(tmp_path, capsys):
     assert version.sha256 in output.out
     assert "could not be used: 1," in output.err
     assert path.exists()
+
+
+def test_the_command_recognises_a_format_and_takes_columns_and_rules(tmp_path, capsys):
+    """Ratings 1, 5, 3 and every two that differ by 2 or more: 5-1, 5-3, 3-1."""
+    path = tmp_path / "rated.jsonl"
+    path.write_text(json.dumps({"ask": "Capital?", "responses": ["a", "b", "c"], "ratings": [1, 5, 3]}) + "\n")
+    call_command("import_pairs", path, dataset="Mine", map=[("prompt", "ask")], pairing="gap", gap=2.0)
+    assert DatasetVersion.objects.get().rows == 3
+    assert "far enough apart: 2 or more" in capsys.readouterr().out
+
+
+def test_the_command_refuses_a_mapping_that_makes_no_sense(tmp_path):
+    path = tmp_path / "mine.jsonl"
+    path.write_bytes(many(2))
+    with pytest.raises(CommandError, match="cannot be both"):
+        call_command("import_pairs", path, dataset="Mine", map=[("rejected", "chosen")])
 
 
 def test_the_command_ends_with_the_reason_when_nothing_could_be_imported(tmp_path):

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from training.preferences.sources.files import UTF8_MARK as BOM
+from training.preferences.sources.files import UTF8_MARK
 from training.preferences.sources.packing import packing
 from training.preferences.sources.rows import UnreadableFile
+
+BOM = UTF8_MARK
 
 
 def refuse_foreign(head: bytes) -> None:

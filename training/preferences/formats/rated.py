@@ -57,6 +57,10 @@ class RatedReader:
             reason = f"A pair needs two answers with a text and a rating; the row has {len(rated)}."
             raise RowProblem(Problem.RATINGS, reason)
         fields, extra = self.facts.read(row)
+        # A rating or model of the row as a whole says nothing of single answers.
+        extra |= finite(
+            {name: row[name] for name in (self.scores, self.models) if not isinstance(row.get(name), list | None)}
+        )
         pairs = [
             Pair(
                 prompt=prompt,
@@ -120,10 +124,7 @@ class RatedReader:
     def _beside(self, row: Row[str, Any], column: str, length: int) -> list[Any]:
         """A column that holds one value for each answer, or nothing for each."""
         value = row.get(column)
-        if value is None:
-            return [None] * length
         if not isinstance(value, list):
-            # A model or a rating of the row as a whole says nothing of single answers.
             return [None] * length
         if len(value) != length:
             reason = f"{column} holds {len(value)} values for {length} answers."

@@ -61,9 +61,16 @@ def recognise(rows: Iterable[Row[str, Any]]) -> list[Recognition]:
     # A particular form that reads half of what the most general one reads is what was meant: ties are refused by it.
     most = max(way.usable for way in found)
     found.sort(key=lambda way: 2 * way.usable < most)
-    if not found[0].usable:
-        found.sort(key=lambda way: way.mapping.format is not Format.PAIRS)
+    if not most:
+        columns = {name for row in sample for name in row}
+        found.sort(key=lambda way: (not _has_required(way.mapping, columns), way.mapping.format is not Format.PAIRS))
     return found
+
+
+def _has_required(mapping: Mapping, columns: set[str]) -> bool:
+    """Whether the sample has the columns without which the format cannot be: ties alone are still battles."""
+    required = (role.name for role in ROLES[mapping.format] if role.required)
+    return all(mapping.columns.get(name) in columns for name in required)
 
 
 def proposed(format: Format, rows: Sequence[Row[str, Any]]) -> Mapping:
