@@ -82,7 +82,7 @@ class Laboratory:
         write_model_folder(architecture, (text for row in rows for text in row.values()))
         pairs = [Pair(_said("user", row["prompt"]), _said("assistant", row["chosen"]), None) for row in rows]
         config = SFTConfig.model_validate({**presets.BASE.model_dump(), "seed": self.seed})
-        return self.run("base", config, self._sealed(pairs), model=architecture).folder / "artifact"
+        return self.run("base", config, self.sealed(pairs), model=architecture).folder / "artifact"
 
     @cached_property
     def sampled(self) -> dict[Question, list[str]]:
@@ -93,9 +93,10 @@ class Laboratory:
     def pairs(self, *, error_rate: float, turned: Callable[[PairRow], bool] = lambda row: False) -> Sealed:
         """Pairs labelled by the true reward with this share of errors; those that are `turned` are turned round."""
         rows = preference_pairs(self.world, self.prompts, self.sampled, PairRule(error_rate=error_rate))
-        return self._sealed(_pair(row, turn=turned(row)) for row in rows)
+        return self.sealed(_pair(row, turn=turned(row)) for row in rows)
 
-    def _sealed(self, pairs: Iterable[Pair]) -> Sealed:
+    def sealed(self, pairs: Iterable[Pair]) -> Sealed:
+        """These pairs as a version of their own, a tenth of the prompts held out."""
         folder = self.folder / "data"
         folder.mkdir(parents=True, exist_ok=True)
         return seal_pairs(pairs, folder, PromptSplit(0.1))

@@ -64,13 +64,13 @@ def _fitted(survey: Survey, signs: Any) -> OutOfFold | None:
         columns.append(clipped(texts.prompts, texts.chosen, _there(texts.rejected)))
     prompts, chosen, rejected = ([text for column in part for text in column] for part in zip(*columns, strict=True))
     try:
-        return OutOfFold.fit(prompts, chosen, rejected, signs[np.concatenate(rows)], SEED)
+        return OutOfFold.fit(prompts, chosen, rejected, signs[np.concatenate(rows)])
     except ValueError:
         return None
 
 
 def _judged(survey: Survey, model: OutOfFold, signs: Any) -> tuple[Any, Any]:
-    """Per row of the version: the log odds that its label is right (0 where it has none), and a number per prompt."""
+    """Per row: how sure the model is that its label is right (0 where it has none), and a number for its prompt."""
     margins, prompts = np.zeros(survey.rows), np.zeros(survey.rows, np.int64)
     for rows, found, numbers in _batches(survey, model):
         margins[rows], prompts[rows] = found * signs[rows], numbers
@@ -83,7 +83,7 @@ def _batches(survey: Survey, model: OutOfFold) -> Iterator[tuple[RowNumbers, Any
     for texts in survey.texts(JUDGED):
         yield (
             texts.rows,
-            model.log_odds(texts.prompts, texts.chosen, _there(texts.rejected)),
+            model.margins(texts.prompts, texts.chosen, _there(texts.rejected)),
             prompt_hashes(texts.prompts),
         )
 

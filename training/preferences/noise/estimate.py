@@ -1,6 +1,6 @@
 """How many labels are wrong, and how likely each is, from the margins of an out-of-fold model.
 
-If every label is turned round with the same probability e, whatever the pair, a model's margin m (log odds in favour of
+If every label is turned round with the same probability e, whatever the pair, a model's margin m (its sureness of
 what the label says) meets a right or wrong label with
 
     P(label agrees) = e + (1 - 2 e) sigma(a m)

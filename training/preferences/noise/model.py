@@ -1,7 +1,9 @@
 """How sure a model of all other prompts' pairs is that a pair's label is right.
 
 Logistic regression on the antisymmetric features of features.py without intercept, that is, Bradley and Terry's model
-(1952) with a linear score. Folds are of prompts: a pair is judged by the model that saw no pair of its prompt.
+(1952) with a linear score. Folds are of prompts: a pair is judged by the model that saw no pair of its prompt. Its
+margin is the log odds divided by their posterior standard deviation (Laplace's approximation with a diagonal Hessian;
+MacKay 1992), so that what the model has hardly seen anything of does not count as sure.
 """
 
 from __future__ import annotations
@@ -17,12 +19,16 @@ from training.preferences.noise.features import CHARACTERS, Features, Texts
 if TYPE_CHECKING:
     from scipy.sparse import csr_matrix
 
-FOLDS = 5
+FOLDS = 10
 PENALTIES = (0.1, 0.4, 1.6, 6.4)
-"""Inverse strengths of the penalty that are tried; the least log-loss on a fold decides."""
+"""Inverse strengths of the penalty that are tried; the least log-loss on pairs that were left out decides."""
+JUDGED_FOR_PENALTY = 4_000
+"""As many folds are tried as it takes to judge so many pairs."""
 STEPS = 100
+TINY = 1e-9
 
 Floats = np.ndarray[Any, np.dtype[np.float64]]
+Singles = np.ndarray[Any, np.dtype[np.float32]]
 Folds = np.ndarray[Any, np.dtype[np.int64]]
 
 
@@ -40,49 +46,74 @@ def folds_of(prompts: Sequence[str]) -> Folds:
 
 
 @dataclass(frozen=True, slots=True)
+class Learnt:
+    """What one fit knows: coefficients and their posterior variances, both [columns] float32."""
+
+    coefficients: Singles
+    variances: Singles
+
+    def margins(self, rows: csr_matrix, squares: csr_matrix) -> Floats:
+        """[pairs]: log odds that the first answer is better, in standard deviations; `squares` are rows**2."""
+        spread = np.sqrt(squares @ self.variances + TINY)
+        found: Floats = ((rows @ self.coefficients) / spread).astype(np.float64)
+        return found
+
+
+@dataclass(frozen=True, slots=True)
 class OutOfFold:
-    """One model per fold, each fitted without it."""
+    """One fit per fold, each without it; `inverse_penalty` is the one chosen."""
 
     features: Features
-    coefficients: Floats
-    """[folds, columns]"""
+    learnt: tuple[Learnt, ...]
     inverse_penalty: float
 
     @classmethod
-    def fit(
-        cls, prompts: Sequence[str], chosen: Sequence[str], rejected: Sequence[str], right: Floats, seed: int = 0
-    ) -> OutOfFold:
-        """`right` is 1 where the label says that the chosen answer is the better one and -1 where it says the
-        opposite. Raises ValueError when all pairs lie in one fold."""
+    def fit(cls, prompts: Sequence[str], chosen: Sequence[str], rejected: Sequence[str], signs: Floats) -> OutOfFold:
+        """`signs` are 1 where the label says that the chosen answer is the better one, -1 where it says the opposite.
+        Raises ValueError when all pairs lie in one fold."""
         folds = folds_of(prompts)
         if len(set(folds.tolist())) < 2:
             raise ValueError("All pairs have the same prompt, or too few prompts to keep some apart.")
         texts = Texts.read(prompts, chosen, rejected)
         features = Features.fit(texts)
         rows = features.matrix(texts)
-        penalty = _best_penalty(rows, right, folds, seed)
-        learnt = [_coefficients(rows[folds != fold], right[folds != fold], penalty, seed) for fold in range(FOLDS)]
-        return cls(features, np.stack(learnt), penalty)
+        penalty = _best_penalty(rows, signs, folds)
+        learnt = tuple(_learn(rows[folds != fold], signs[folds != fold], penalty) for fold in range(FOLDS))
+        return cls(features, learnt, penalty)
 
-    def log_odds(self, prompts: Sequence[str], chosen: Sequence[str], rejected: Sequence[str]) -> Floats:
-        """[pairs]: log odds that the chosen answer is the better one, by the model that has not seen the prompt."""
+    def margins(self, prompts: Sequence[str], chosen: Sequence[str], rejected: Sequence[str]) -> Floats:
+        """[pairs]: how sure the model that has not seen the prompt is that the chosen answer is the better one."""
         rows = self.features.matrix(Texts.read(prompts, chosen, rejected))
-        every = rows @ self.coefficients.T.astype(np.float32)
-        found: Floats = every[np.arange(len(prompts)), folds_of(prompts)].astype(np.float64)
-        return found
+        squares = _squares(rows)
+        folds, margins = folds_of(prompts), np.zeros(len(prompts))
+        for fold, learnt in enumerate(self.learnt):
+            own = np.flatnonzero(folds == fold)
+            margins[own] = learnt.margins(rows[own], squares[own])
+        return margins
 
 
-def _best_penalty(rows: csr_matrix, right: Floats, folds: Folds, seed: int) -> float:
-    """Judged on the largest fold."""
-    kept = folds == np.bincount(folds).argmax()
-    losses = {}
-    for penalty in PENALTIES:
-        margins = right[kept] * (rows[kept] @ _coefficients(rows[~kept], right[~kept], penalty, seed))
-        losses[penalty] = np.logaddexp(0, -margins).mean()
+def _best_penalty(rows: csr_matrix, signs: Floats, folds: Folds) -> float:
+    """The least log-loss on the first folds that hold enough pairs."""
+    sizes = np.bincount(folds, minlength=FOLDS)
+    enough = int(np.searchsorted(np.cumsum(sizes), min(JUDGED_FOR_PENALTY, len(folds)))) + 1
+    losses = dict.fromkeys(PENALTIES, 0.0)
+    for fold in range(enough):
+        out = folds == fold
+        rest, rest_signs, kept, kept_signs = rows[~out], signs[~out], rows[out], signs[out]
+        for penalty in PENALTIES:
+            odds = kept @ _coefficients(rest, rest_signs, penalty)
+            losses[penalty] += float(np.logaddexp(0, -kept_signs * odds).sum())
     return min(losses, key=losses.__getitem__)
 
 
-def _coefficients(rows: csr_matrix, right: Floats, inverse_penalty: float, seed: int) -> Floats:
+def _learn(rows: csr_matrix, signs: Floats, inverse_penalty: float) -> Learnt:
+    coefficients = _coefficients(rows, signs, inverse_penalty)
+    right = 1 / (1 + np.exp(-(rows @ coefficients)))
+    curvature = _squares(rows).T @ (right * (1 - right)).astype(np.float32)
+    return Learnt(coefficients, (1 / (1 / inverse_penalty + curvature)).astype(np.float32))
+
+
+def _coefficients(rows: csr_matrix, signs: Floats, inverse_penalty: float) -> Singles:
     """[columns]. Half of the pairs are turned round: the same likelihood, and two classes, as the solver wants."""
     import warnings
 
@@ -90,11 +121,16 @@ def _coefficients(rows: csr_matrix, right: Floats, inverse_penalty: float, seed:
     from sklearn.exceptions import ConvergenceWarning
     from sklearn.linear_model import LogisticRegression
 
-    turned = np.where(np.arange(len(right)) % 2, 1, -1)
-    targets = right * turned
-    solver = LogisticRegression(C=inverse_penalty, fit_intercept=False, max_iter=STEPS, tol=1e-3, random_state=seed)
+    turned = np.where(np.arange(len(signs)) % 2, 1, -1).astype(np.float32)
+    solver = LogisticRegression(C=inverse_penalty, fit_intercept=False, max_iter=STEPS, tol=1e-3)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)  # stopping early is one more penalty
-        solver.fit((diags(turned.astype(np.float32)) @ rows).tocsr(), targets)
-    learnt: Floats = solver.coef_[0]
+        solver.fit((diags(turned) @ rows).tocsr(), signs * turned)
+    learnt: Singles = solver.coef_[0].astype(np.float32)
     return learnt
+
+
+def _squares(rows: csr_matrix) -> csr_matrix:
+    squares = rows.copy()
+    squares.data **= 2
+    return squares
