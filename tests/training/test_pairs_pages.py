@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from bs4 import BeautifulSoup
 from django.conf import settings
@@ -21,10 +23,11 @@ from alignapp.accounts.models import Role, User
 from tests.factories import make_user
 from tests.training.preferences.pairs import pair
 from training.models import DatasetVersion, PairTag
-from training.preferences import browsing, importing, tags
+from training.preferences import browsing, importing, reporting, tags
 from training.preferences.browsing import building, layout, making
 from training.preferences.filters import Bounds, Filter
 from training.preferences.records import Pair
+from training.preferences.survey import ReportSettings
 
 pytestmark = pytest.mark.django_db
 
@@ -125,7 +128,7 @@ def test_text_of_rows_and_searches_cannot_become_markup(client: Client, rita: Us
         ("rows=1,x", "Rows are named by their numbers"),
         ("filter={", "could not be read"),
         ("q=!!!", "No row of this version meets all conditions"),
-        ("language=xx", "No row of this version meets all conditions"),
+        ("language=xx", "says nothing about languages"),
     ],
 )
 def test_what_an_address_asks_wrongly_is_answered_with_a_sentence(
@@ -160,6 +163,8 @@ def test_head_is_answered_and_a_missing_row_or_version_is_not_found(client: Clie
 
 def test_a_listing_takes_few_queries(client: Client, rita: User, django_assert_max_num_queries: Any) -> None:
     version = sealed()
+    version.report_settings = ReportSettings().model_dump(mode="json")  # as every version has that has a report
+    version.save()
     client.get(address(version))
     with django_assert_max_num_queries(9):
         client.get(address(version, "q=answer&sort=label&tag=x"))
@@ -191,10 +196,13 @@ def test_answers_without_common_words_are_shown_unmarked(client: Client, rita: U
 
 
 def test_a_row_leads_to_its_finding_and_its_group(client: Client, rita: User) -> None:
-    version = sealed([*[pair(f"Q{n}?") for n in range(20)], pair("Q3?")])
+    version = sealed()
+    place = reporting.place_of(version)
+    columns = {"rule": ["repeats", "repeats"], "row": [3, 20], "group": [0, 7]}
+    pq.write_table(pa.table(columns), place.rows, use_dictionary=["rule"])
     page = soup(client.get(address(version, "", "dataset-pair", 20)))
-    links = [str(link["href"]) for link in page.select("a[href*='finding=']")]
-    assert any("finding=repeats" in link for link in links)
+    links = [urlsplit(str(link["href"])).query for link in page.select("a[href*='finding=']")]
+    assert links == ["finding=repeats", "finding=repeats&group=7"]
 
 
 # --- Tags ---------------------------------------------------------------------------------------------------------

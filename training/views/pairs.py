@@ -34,17 +34,17 @@ CONDITIONS = {"text": "Words", "split": "Split", "finding": "Finding", "tag": "T
 def dataset_pairs(request: HttpRequest, slug: str, number: int) -> HttpResponse:
     """The rows of a version that meet a filter, in any order; the address holds all of it (browsing.listings)."""
     version = version_with_file_or_404(slug, number)
-    report = reporting.report_of(version)
+    report = reporting.stored_report(version)
     browser, problem = _opened(version)
     if browser is None:
         making.ask_for(version.path)
-        context = {"version": version, "making": making.how_far(version.path), "problem": problem}
-        return render(request, "training/datasets/pairs_waiting.html", context)
+        waiting = {"version": version, "making": making.how_far(version.path), "problem": problem}
+        return render(request, "training/datasets/pairs_waiting.html", waiting)
     listing = listing_of(request.GET, browser.sorts)
     try:
         selection = browser.select(listing.filter)
     except browsing.UnknownCondition as unknown:
-        context = {"complaints": (*listing.complaints, str(unknown)), "shown": [], "unknown": True}
+        context: dict[str, Any] = {"complaints": (*listing.complaints, str(unknown)), "shown": [], "unknown": True}
     else:
         context = _page(version, browser, selection, listing)
     context |= _around(version, browser, listing, report)
@@ -69,7 +69,7 @@ def _page(version: DatasetVersion, browser: Browser, selection: Selection, listi
     following = listing.on_page(listing.page + 1) if selection.is_exact else listing.on_page_after(page.end)
     return {
         "complaints": listing.complaints,
-        "shown": presenting.shown(browser, version, page.rows, scores),
+        "shown": presenting.shown(browser, version, page.rows.tolist(), scores),
         "total": len(selection),
         "is_exact": selection.is_exact,
         "start": listing.start + 1,
@@ -203,7 +203,7 @@ def _pair_context(version: DatasetVersion, row: int) -> dict[str, Any]:
         raise Http404(f"{version} has no row {row}.")
     [opened] = found
     browser, _ = _opened(version)
-    report = reporting.report_of(version)
+    report = reporting.stored_report(version)
     own = tags.of_rows(version, [row]).get(row, [])
     shown = presenting.ShownRow(opened, (), own, [])
     if browser:

@@ -233,14 +233,18 @@ def _words(texts: list[Any]) -> tuple[list[bytes], Array, Array]:
     import pyarrow as pa
     import pyarrow.compute as pc
 
-    lists = pa.chunked_array([cut(part) for part in texts]).combine_chunks()
-    rows = pc.list_parent_indices(lists).to_numpy()
-    encoded = pc.utf8_slice_codeunits(pc.list_flatten(lists), 0, LONGEST_WORD).dictionary_encode()
+    numbered, rows, start = [], [], 0
+    for part in texts:
+        lists = cut(part)
+        rows.append((pc.list_parent_indices(lists).to_numpy() + start).astype(np.uint16))
+        numbered.append(pc.utf8_slice_codeunits(pc.list_flatten(lists), 0, LONGEST_WORD).dictionary_encode())
+        start += len(part)
+    encoded = pa.chunked_array(numbered).combine_chunks()
     order = pc.sort_indices(encoded.dictionary)
     words = [word.encode() for word in encoded.dictionary.take(order).to_pylist()]
-    numbers = np.empty(len(words), np.uint64)
-    numbers[order.to_numpy()] = np.arange(len(words), dtype=np.uint64)
-    return words, numbers[encoded.indices.to_numpy()], rows.astype(np.uint64)
+    numbers = np.empty(len(words), np.uint32)
+    numbers[order.to_numpy()] = np.arange(len(words), dtype=np.uint32)
+    return words, numbers[encoded.indices.to_numpy()], np.concatenate(rows)
 
 
 def _write_words(writer: IndexWriter, name: str, words: list[bytes]) -> None:
@@ -249,7 +253,7 @@ def _write_words(writer: IndexWriter, name: str, words: list[bytes]) -> None:
 
 
 def _write_rows_of_words(writer: IndexWriter, name: str, ids: Array, rows: Array, words: int) -> None:
-    keys = _distinct(ids << np.uint64(16) | rows)
+    keys = _distinct(_packed(ids, rows))
     writer.add(f"{name}.rows.ends", np.cumsum(np.bincount(keys >> np.uint64(16), minlength=words), dtype=np.uint32))
     writer.add(f"{name}.rows", (keys & np.uint64(0xFFFF)).astype(np.uint16))
 
@@ -257,7 +261,10 @@ def _write_rows_of_words(writer: IndexWriter, name: str, ids: Array, rows: Array
 def _write_neighbours(writer: IndexWriter, name: str, ids: Array, rows: Array, words: int) -> None:
     """For each word those that follow it somewhere, and for each such pair its rows."""
     same = rows[1:] == rows[:-1]
-    keys = _distinct((ids[:-1] << np.uint64(40) | ids[1:] << np.uint64(16) | rows[1:])[same])
+    keys = ids[:-1].astype(np.uint64)
+    keys <<= np.uint64(24)
+    keys |= ids[1:]
+    keys = _distinct(_packed(keys, rows[1:])[same])
     pairs = keys >> np.uint64(16)
     first = np.flatnonzero(np.concatenate([[True], pairs[1:] != pairs[:-1]])) if len(pairs) else np.zeros(0, np.int64)
     distinct = pairs[first]
@@ -266,6 +273,14 @@ def _write_neighbours(writer: IndexWriter, name: str, ids: Array, rows: Array, w
     writer.add(f"{name}.next", (distinct & np.uint64(0xFFFFFF)).astype(np.uint32))
     writer.add(f"{name}.next.rows.ends", np.append(first[1:], len(keys)).astype(np.uint32))
     writer.add(f"{name}.next.rows", (keys & np.uint64(0xFFFF)).astype(np.uint16))
+
+
+def _packed(ids: Array, rows: Array) -> Array:
+    """Numbers that sort by id, then by row."""
+    keys = ids.astype(np.uint64)
+    keys <<= np.uint64(16)
+    keys |= rows
+    return keys
 
 
 def _distinct(keys: Array) -> Array:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from difflib import SequenceMatcher
+from functools import cached_property
 
 from training.preferences.records import Conversation
 
@@ -40,6 +41,18 @@ class Comparison:
     note: str = ""
 
 
+@dataclass(frozen=True)
+class _Match:
+    """The words of a turn on both sides."""
+
+    one: list[str]
+    other: list[str]
+
+    @cached_property
+    def blocks(self) -> SequenceMatcher[str]:
+        return SequenceMatcher(None, self.one, self.other, autojunk=False)
+
+
 def compared(chosen: Conversation, rejected: Conversation) -> Comparison:
     """The differences of two answers, turn by turn."""
     one, other = ([_TOKEN.findall(turn.content) for turn in side] for side in (chosen, rejected))
@@ -47,7 +60,7 @@ def compared(chosen: Conversation, rejected: Conversation) -> Comparison:
         return _plain(chosen, rejected, "These answers are too long for their words to be compared.")
     longest = max(len(one), len(other))
     matches = [
-        SequenceMatcher(None, one[turn] if turn < len(one) else [], other[turn] if turn < len(other) else [], False)
+        _Match(one[turn] if turn < len(one) else [], other[turn] if turn < len(other) else [])
         for turn in range(longest)
     ]
     if _shared(matches) < LEAST_SHARED:
@@ -55,25 +68,25 @@ def compared(chosen: Conversation, rejected: Conversation) -> Comparison:
     return Comparison(_turns(chosen, matches, 0), _turns(rejected, matches, 1))
 
 
-def _shared(matches: list[SequenceMatcher[str]]) -> float:
+def _shared(matches: list[_Match]) -> float:
     """Share of the letters of both sides that stand in both, in the same order."""
     same = sum(
         len(token.strip())
         for match in matches
-        for start, _, size in match.get_matching_blocks()
-        for token in match.a[start : start + size]
+        for start, _, size in match.blocks.get_matching_blocks()
+        for token in match.one[start : start + size]
     )
-    total = sum(len(token.strip()) for match in matches for side in (match.a, match.b) for token in side)
+    total = sum(len(token.strip()) for match in matches for side in (match.one, match.other) for token in side)
     return 2 * same / total if total else 1.0
 
 
-def _turns(side: Conversation, matches: list[SequenceMatcher[str]], which: int) -> tuple[Turn, ...]:
+def _turns(side: Conversation, matches: list[_Match], which: int) -> tuple[Turn, ...]:
     turns = []
     for turn, match in zip(side, matches, strict=False):
         pieces: list[Piece] = []
-        for kind, *places in match.get_opcodes():
+        for kind, *places in match.blocks.get_opcodes():
             start, end = places[2 * which : 2 * which + 2]
-            text = "".join((match.a, match.b)[which][start:end])
+            text = "".join((match.one, match.other)[which][start:end])
             if text:
                 pieces.append(Piece(text, kind != "equal" and bool(text.strip())))
         turns.append(Turn(turn.role, tuple(pieces)))

@@ -70,7 +70,8 @@ class Listing:
     def conditions(self) -> list[tuple[str, Any, Listing]]:
         """Every condition that is set: its name, its value, and the listing without it."""
         chosen = self.filter
-        found = [("text", chosen.text, self.changed(text=""))] if chosen.text else []
+        found: list[tuple[str, Any, Listing]] = []
+        found += [("text", chosen.text, self.changed(text=""))] if chosen.text else []
         found += [("split", chosen.split, self.changed(split=""))] if chosen.split else []
         for name in WORDS:
             if value := getattr(chosen, name):

@@ -61,6 +61,10 @@ class Value:
     number: float
 
     @property
+    def short_label(self) -> str:
+        return short_label_of(self.name)
+
+    @property
     def text(self) -> str:
         if math.isnan(self.number):
             return ""
@@ -79,6 +83,12 @@ class ShownRow:
     values: tuple[Value, ...]
     tags: list[str]
     findings: list[tuple[str, int | None]]
+
+    @property
+    def remarks(self) -> str:
+        """Beside its texts: "held out · repeats, near duplicates"."""
+        rules = ", ".join(rule.replace("_", " ") for rule, _ in self.findings)
+        return " · ".join(part for part in ("held out" if self.row.split == "held_out" else "", rules) if part)
 
 
 def shown_scores(sort: str, bounds: Sequence[Bounds], known: Sequence[str]) -> tuple[str, ...]:
