@@ -72,8 +72,9 @@ def _sentence(coverage: Any, missed: list[int]) -> str:
     if not missed:
         return "No topic of the target's prompts lacks pairs. Target prompts in uncovered topics:"
     words = ", ".join(coverage.topics[missed[0]].words[:3]) or "without words"
-    few = counted(len(missed), "topic of the target has", "topics of the target have")
-    return f"{few} few or no pairs, the largest of them “{words}”. Target prompts in such topics:"
+    if len(missed) == 1:
+        return f"One topic of the target, “{words}”, has few or no pairs. Target prompts in it:"
+    return f"{len(missed)} topics of the target have few or no pairs, first “{words}”. Target prompts in them:"
 
 
 def _harms(share: float) -> dict[Family, Harm]:

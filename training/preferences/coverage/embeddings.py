@@ -29,33 +29,41 @@ def embed(
 
     `folder` is empty and the caller's; it holds the vectors as long as they are used.
     """
+    if not Path(model).is_dir():
+        raise NotEmbedded(f"There is no folder {model} on this machine.")
     with (folder / "texts.jsonl").open("w", encoding="utf-8") as file:
         file.writelines(json.dumps(text) + "\n" for text in texts)
     (folder / "job.json").write_text(json.dumps({"model": model}))
-    process = subprocess.Popen(
-        [*COMMAND, str(folder)],
-        cwd=ROOT,
-        stdout=subprocess.PIPE,
-        stderr=(folder / "log").open("w"),
-        stdin=subprocess.DEVNULL,
-        text=True,
-    )
-    late = threading.Timer(seconds, process.kill)
-    late.start()
-    try:
-        assert process.stdout is not None
-        for line in process.stdout:
-            progress(line.strip()[:100])
-        status = process.wait()
-    finally:
-        expired = not late.is_alive()
-        late.cancel()
-        process.kill()
-        process.wait()
+    status, expired = _run(folder, progress, seconds)
     if status:
         raise NotEmbedded(_reason(folder, status, seconds if expired else 0))
     vectors: Vectors = np.load(folder / "vectors.npy", mmap_mode="r")
     return vectors
+
+
+def _run(folder: Path, progress: Callable[[str], None], seconds: float) -> tuple[int, bool]:
+    """The process's exit status, and whether it was ended because its time was over."""
+    with (
+        (folder / "log").open("w") as log,
+        subprocess.Popen(
+            [*COMMAND, str(folder)],
+            cwd=ROOT,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=log,
+            text=True,
+        ) as process,
+    ):
+        late = threading.Timer(seconds, process.kill)
+        late.start()
+        try:
+            assert process.stdout is not None
+            for line in process.stdout:
+                progress(line.strip()[:100])
+            return process.wait(), not late.is_alive()
+        finally:
+            late.cancel()
+            process.kill()
 
 
 def _reason(folder: Path, status: int, expired_after: float) -> str:

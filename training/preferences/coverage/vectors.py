@@ -69,7 +69,8 @@ class Reduction:
         components = min(DIMENSIONS, min(features.shape) - 1)
         self.svd = TruncatedSVD(max(1, components), random_state=seed)
         # A row that weighs w times as much counts w times in the sum of squares that the SVD keeps.
-        self.svd.fit(_scaled(features, np.sqrt(weights)))
+        with np.errstate(invalid="ignore"):  # of prompts that are all alike, shares of a variance of 0
+            self.svd.fit(_scaled(features, np.sqrt(weights)))
 
     def __call__(self, features: Matrix) -> Vectors:
         from sklearn.preprocessing import normalize
