@@ -143,8 +143,8 @@ def examined(pairs: Sequence[Texts], rule: Callable[[Any], None], **prompt_sets:
     from training.preferences.survey import survey
 
     def row(texts: Texts) -> Pair:
-        answers = [(Message("assistant", text),) for text in (texts.chosen, texts.rejected)]
-        return Pair((Message("user", texts.prompt),), *answers)
+        chosen, rejected = (Message("assistant", texts.chosen),), (Message("assistant", texts.rejected),)
+        return Pair((Message("user", texts.prompt),), chosen, rejected)
 
     with tempfile.TemporaryDirectory(prefix="bench-planted-") as folder:
         sealed = seal_pairs(map(row, pairs), Path(folder), PromptSplit())
