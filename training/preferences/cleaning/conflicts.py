@@ -55,17 +55,17 @@ def _nodes(votes: Votes) -> tuple[Index, Index]:
     count = len(votes.prompt)
     prompts = np.concatenate([votes.prompt, votes.prompt])
     answers = np.concatenate([votes.chosen, votes.rejected])
-    pairs = np.stack([prompts, answers], axis=1)
-    inverse = np.unique(pairs, axis=0, return_inverse=True)[1].reshape(-1)
+    prompt, answer = (np.unique(hashes, return_inverse=True)[1] for hashes in (prompts, answers))
+    inverse = np.unique(prompt * (int(answer.max()) + 1) + answer, return_inverse=True)[1]
     return inverse[:count], inverse[count:]
 
 
 def _edges(chosen: Index, rejected: Index) -> tuple[Numbers, Index, Index]:
     """The questions asked: per row +1 or -1 (its chosen answer is the question's first or second), and which it is."""
     sign = np.where(chosen < rejected, 1.0, -1.0)
-    both = np.stack([np.minimum(chosen, rejected), np.maximum(chosen, rejected)], axis=1)
-    edges, inverse = np.unique(both, axis=0, return_inverse=True)
-    return sign, edges.reshape(-1, 2), inverse.reshape(-1)
+    size = int(max(chosen.max(), rejected.max())) + 1
+    both, inverse = np.unique(np.minimum(chosen, rejected) * size + np.maximum(chosen, rejected), return_inverse=True)
+    return sign, np.stack([both // size, both % size], axis=1), inverse
 
 
 def _says_both(direction: Numbers, edge_of: Index, count: int) -> Flags:
