@@ -3,7 +3,11 @@
 | module       | what it holds                                                        | needs          |
 |--------------|----------------------------------------------------------------------|----------------|
 | records.py   | the wire format: Message, Pair, Refusal, and when a pair is usable    | nothing        |
-| formats.py   | readers, one per source format: bytes -> Pair or Refusal              | pydantic-core  |
+| sources/     | readers of files and data sets: bytes -> rows                         | pydantic-core  |
+| formats/     | one module per format: row -> pairs; recognition of a sample          | pydantic       |
+| reading.py   | opens what an import reads                                           | Django         |
+| drafts.py    | imports to be confirmed, started again, swept away                   | Django         |
+| versions.py  | datasets and their sealed versions                                   | Django         |
 | trl.py       | writers: Pair -> the forms TRL reads                                  | nothing        |
 | splits.py    | train or held out, by hash of the prompt                              | nothing        |
 | sealing.py   | writes sealed Parquet, content-addressed                              | pyarrow        |

@@ -24,6 +24,10 @@ class Format(StrEnum):
     def label(self) -> str:
         return FORMAT_LABELS[self]
 
+    @property
+    def short(self) -> str:
+        return {"rated": "Rated answers"}.get(self.value, self.value.capitalize())
+
 
 FORMAT_LABELS = {
     Format.PAIRS: "Pairs or demonstrations: prompt, chosen, rejected",
