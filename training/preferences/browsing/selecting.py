@@ -19,7 +19,7 @@ from training.preferences.browsing.words import Phrase, phrases
 from training.preferences.filters import Bounds, Filter
 
 # Up to so many rows that may hold a long phrase are read before a page is shown.
-READ_AT_MOST = 400
+READ_AT_MOST = 120
 
 
 class UnknownCondition(ValueError):
