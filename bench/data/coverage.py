@@ -16,9 +16,9 @@ from typing import Any
 from bench.report import Report
 from training.preferences.checks.coverage import topics_of_the_prompts
 from training.preferences.records import Message, Pair
-from training.preferences.report import survey
 from training.preferences.sealing import seal_pairs
 from training.preferences.splits import PromptSplit
+from training.preferences.survey import survey
 from training.world.islands import UNCOVERED_CHAIN, Attribute, World, build_world
 from training.world.phrasing import Question
 from training.world.suites import Suite, divide_prompts

@@ -16,10 +16,9 @@ from training.preferences.checks.findings import Family, Level
 from training.preferences.coverage import drawing
 from training.preferences.coverage.prompts import HEAD, TAIL, different_prompts, excerpt, excerpts
 from training.preferences.coverage.sketch import sketch
-from training.preferences.report import survey
 from training.preferences.sealing import seal_pairs
 from training.preferences.splits import PromptSplit
-from training.preferences.survey import ReportSettings, Survey
+from training.preferences.survey import ReportSettings, Survey, survey
 from training.world.islands import UNCOVERED_CHAIN, Attribute, build_world
 from training.world.suites import Suite, divide_prompts
 
@@ -89,7 +88,7 @@ def test_every_row_has_a_topic_and_a_place_that_its_prompt_shares(tmp_path):
     assert x.dtype == np.float32
     assert cluster[:7].tolist() == [cluster[n] for n in range(7)]
     assert len(cluster) == len(x) == 420
-    same = {}
+    same: dict[tuple[int, int], tuple[int, float]] = {}
     for number in range(420):
         key = (number % 60, number % 7)
         assert same.setdefault(key, (cluster[number], x[number])) == (cluster[number], x[number])
