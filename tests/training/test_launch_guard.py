@@ -47,7 +47,7 @@ def contradictory() -> DatasetVersion:
 
 @pytest.fixture
 def sound() -> DatasetVersion:
-    return reported([pair(f"p{n}", "good" + "!" * (n % 2), "evil" + "!" * (1 - n % 2)) for n in range(40)])
+    return reported([pair(f"p{n}", f"a{n}" + "!" * (n % 2), f"b{n}" + "!" * (1 - n % 2)) for n in range(40)])
 
 
 def launch(client, version: DatasetVersion, **more):

@@ -11,9 +11,20 @@ from collections.abc import Mapping
 from typing import Any
 
 
+def histogram_of(picture: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    """The histogram in a picture: itself, or that of the scores (in equal bins from 0 to 1) beside bars; else None."""
+    if picture.get("kind") == "histogram":
+        return picture
+    if scores := picture.get("scores"):
+        return {"kind": "histogram", "x": "score", "width": 1 / len(scores), "series": {"rows": scores}}
+    return None
+
+
 def histogram_chart(picture: Mapping[str, Any]) -> dict[str, Any]:
     """One chart of static/js/charts.js; series that are empty throughout are left out."""
-    starts = [number * picture["width"] for number in range(max(map(len, picture["series"].values()), default=0))]
+    starts = [
+        round(number * picture["width"], 6) for number in range(max(map(len, picture["series"].values()), default=0))
+    ]
     series = [
         {"label": label, "x": starts, "y": counts, "steps": True}
         for label, counts in picture["series"].items()
@@ -26,8 +37,13 @@ def histogram_rows(picture: Mapping[str, Any]) -> list[dict[str, Any]]:
     """The chart's table: from, to (None: and longer), counts; bins without any count are left out."""
     width, columns = picture["width"], list(picture["series"].values())
     last = max(map(len, columns), default=0) - 1
+    step = 1 if width >= 1 else 0  # whole numbers end before the next begins, shares where it begins
     return [
-        {"start": number * width, "end": None if number == last else (number + 1) * width - 1, "counts": counts}
+        {
+            "start": round(number * width, 6),
+            "end": None if number == last else round((number + 1) * width - step, 6),
+            "counts": counts,
+        }
         for number, counts in enumerate(zip(*columns, strict=True))
         if any(counts)
     ]

@@ -29,8 +29,6 @@ if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
 BINS = 24
-# Up to so many rows a report is made while a page waits for it.
-ROWS_MADE_AT_ONCE = 2_000
 
 FACTS = """
 SELECT count(*) AS rows, count(DISTINCT prompt_hash) AS prompts,
@@ -193,11 +191,6 @@ def report_on(
         report = examine(subject)
         _write(place(path, settings), report, subject)
     return report
-
-
-def report_without_waiting(path: Path, rows: int, settings: ReportSettings | None = None) -> Report | None:
-    """The report if it is stored or soon made; None when a worker has yet to make it."""
-    return stored(path, settings) or (report_on(path, settings) if rows <= ROWS_MADE_AT_ONCE else None)
 
 
 def examine(subject: Survey) -> Report:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import errno
 import logging
+import re
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -27,11 +28,13 @@ from training.preferences import prompt_sets
 from training.preferences.checks.findings import Findings
 from training.preferences.checks.reference import reference_of_the_base
 from training.preferences.records import Conversation
-from training.preferences.report import ROWS_MADE_AT_ONCE, Place, Report, place, report_on, stored
+from training.preferences.report import Place, Report, place, report_on, stored
 from training.preferences.survey import ReportSettings
 
 log = logging.getLogger(__name__)
 
+# Up to so many rows a report is made while a page waits for it, which takes about a second.
+ROWS_MADE_AT_ONCE = 200
 STALE_AFTER = timedelta(seconds=60)
 SECONDS_BETWEEN_HEARTBEATS = 10.0
 SECOND_ATTEMPT = "second attempt: "
@@ -124,6 +127,12 @@ def _with_reference(report: Report, version: DatasetVersion) -> Report:
     reference_of_the_base(found, base.name, base.pk, summary, str(check.run.pk) if check else "")
     order = Findings.in_order([*report.findings, *found])
     return replace(report, findings=tuple(order))
+
+
+def progress_of(version: DatasetVersion) -> tuple[int, int] | None:
+    """Which rule of how many is at work; None before the first."""
+    found = re.search(r"(\d+) of (\d+): ", version.report_stage)
+    return (int(found[1]), int(found[2])) if found else None
 
 
 # --- Asking for it ------------------------------------------------------------------------------------------------

@@ -79,6 +79,7 @@ def _queued(form: LaunchForm, request: HttpRequest) -> Any:
 def _form_page(
     request: HttpRequest, form: LaunchForm, *, trial: LaunchForm, unknown: list[str] | None = None, status: int = 200
 ) -> HttpResponse:
+    form.fields["override_reason"].required = trial.fields["override_reason"].required
     context = {
         "form": form,
         "trial": trial,

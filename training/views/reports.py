@@ -63,12 +63,12 @@ def _report_context(version: DatasetVersion, report: Report | None) -> dict[str,
     """What page and fragment show of the report."""
     context = {"report": report, "missed_sets": reporting.missed_sets(version) if report else []}
     if report is None:
-        return context
+        return context | {"progress": reporting.progress_of(version)}
     lengths = report.lengths
     sides = {"chosen": lengths.chosen, "rejected": lengths.rejected}
     picture = {"kind": "histogram", "x": "characters", "width": lengths.width, "series": sides}
     findings = [_shown(version, finding) for finding in report.findings]
-    drawn = {f["chart"]: f["picture"] for f in findings if f["chart"]} | {"lengths": picture}
+    drawn = {f["chart"]: f["histogram"] for f in findings if f["histogram"]} | {"lengths": picture}
     return context | {
         "verdicts": [(family, report.verdict(family), report.reasons(family)) for family in Family],
         "looked_at": _looked_at(report),
@@ -81,14 +81,15 @@ def _report_context(version: DatasetVersion, report: Report | None) -> dict[str,
 def _shown(version: DatasetVersion, finding: Finding) -> dict[str, Any]:
     """A finding with its links and its picture."""
     picture = finding.picture or {}
-    kind = picture.get("kind", "")
+    histogram = pictures.histogram_of(picture)
     return {
         "finding": finding,
         "actions": _actions(version, finding),
         "picture": picture,
-        "chart": f"finding-{finding.rule}" if kind == "histogram" else "",
-        "rows": pictures.histogram_rows(picture) if kind == "histogram" else [],
-        "bars": pictures.bars_span(picture) if kind == "bars" else None,
+        "histogram": histogram,
+        "chart": f"chart-{finding.rule}",
+        "rows": pictures.histogram_rows(histogram) if histogram else [],
+        "bars": pictures.bars_span(picture) if picture.get("kind") == "bars" else None,
     }
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -46,12 +47,18 @@ def languages_of_prompts(survey: Survey) -> None:
 
 def _identified(survey: Survey, condition: str) -> Any:
     """(row, language) of the rows that meet a condition."""
-    from py3langid.langid import MODEL_FILE, LanguageIdentifier
-
-    identifier = LanguageIdentifier.from_model_file(MODEL_FILE, norm_probs=True)
+    identifier = _identifier()
     for texts in survey.texts(condition):
         for row, prompt in zip(texts.rows, texts.prompts, strict=True):
             yield row, _language(identifier, prompt[:READ])
+
+
+@cache
+def _identifier() -> Any:
+    """Loading its model takes longer than most small versions."""
+    from py3langid.langid import MODEL_FILE, LanguageIdentifier
+
+    return LanguageIdentifier.from_model_file(MODEL_FILE, norm_probs=True)
 
 
 def _language(identifier: Any, text: str) -> str:

@@ -1,0 +1,197 @@
+"""Who makes the report on a version, when, and what becomes of one that cannot be made."""
+
+from __future__ import annotations
+
+import json
+from datetime import timedelta
+
+import pytest
+from django.conf import settings
+from django.core.management import CommandError, call_command
+from django.utils import timezone
+
+from tests.factories import make_policy, make_version
+from tests.training.preferences.pairs import pair
+from training.models import DatasetVersion
+from training.preferences import importing, prompt_sets, reporting
+from training.preferences.prompt_sets import PromptSet
+from training.preferences.records import Message
+from training.preferences.reporting import SECOND_ATTEMPT, STALE_AFTER
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture(autouse=True)
+def home(tmp_path, monkeypatch):
+    monkeypatch.setattr(settings, "HOME", tmp_path)
+    return tmp_path
+
+
+class Suites:
+    """Prompt sets that stand in the registry as those of comparisons do."""
+
+    def __init__(self) -> None:
+        self.names = ["one"]
+
+    def all(self):
+        return [PromptSet(f"suite:{name}", f"Suite {name}", 1) for name in self.names]
+
+    def prompts(self, name: str):
+        if name not in self.names:
+            raise KeyError(name)
+        return iter([(Message("user", "What is asked?"),)])
+
+
+@pytest.fixture
+def suites(monkeypatch) -> Suites:
+    found = Suites()
+    monkeypatch.setattr(prompt_sets, "_providers", {"suite": found})
+    return found
+
+
+def sealed(count: int = 20) -> DatasetVersion:
+    pairs = [pair(f"p{n}", f"a{n}" + "!" * (n % 2), f"b{n}" + "!" * (1 - n % 2)) for n in range(count)]
+    return importing.seal(importing.dataset_named("Islands"), pairs, {})
+
+
+def fails(monkeypatch, error: Exception) -> list[int]:
+    """Every report fails from now on; the list grows with each try."""
+    tries: list[int] = []
+
+    def report_on(*args, **options):
+        tries.append(1)
+        raise error
+
+    monkeypatch.setattr(reporting, "report_on", report_on)
+    return tries
+
+
+def test_a_worker_makes_what_is_missing_and_releases_it(suites):
+    version = sealed()
+    reporting.make_missing()
+    version.refresh_from_db()
+    assert reporting.stored_report(version) is not None
+    assert (version.report_stage, version.report_error, version.report_heartbeat_at) == ("", "", None)
+    assert version.report_settings["evaluation"] == ["suite:one"]
+
+
+def test_a_report_that_fails_says_why_and_is_not_tried_again_until_somebody_asks(monkeypatch):
+    tries = fails(monkeypatch, MemoryError())
+    version = sealed()
+    reporting.make_missing()
+    reporting.make_missing()
+    version.refresh_from_db()
+    assert len(tries) == 1
+    assert "not enough memory" in version.report_error
+    reporting.try_again(version)
+    reporting.make_missing()
+    assert len(tries) == 2
+
+
+def test_an_unexpected_error_is_told_with_its_kind(monkeypatch):
+    fails(monkeypatch, ZeroDivisionError())
+    version = sealed()
+    assert reporting.report_of(version) is None
+    assert "ZeroDivisionError" in version.report_error
+
+
+def test_a_full_disk_is_told_and_leaves_no_half_report(monkeypatch, home):
+    fails(monkeypatch, OSError(28, "No space left on device"))
+    version = sealed()
+    reporting.make_missing()
+    version.refresh_from_db()
+    assert "disk is full" in version.report_error
+    assert not list(home.rglob("*.report-*"))
+
+
+def test_a_report_in_the_making_is_left_to_its_worker(monkeypatch):
+    tries = fails(monkeypatch, MemoryError())
+    DatasetVersion.objects.filter(pk=sealed().pk).update(report_heartbeat_at=timezone.now())
+    reporting.make_missing()
+    assert tries == []
+
+
+def abandoned(version: DatasetVersion, stage: str) -> None:
+    long_ago = timezone.now() - STALE_AFTER - timedelta(seconds=1)
+    DatasetVersion.objects.filter(pk=version.pk).update(report_heartbeat_at=long_ago, report_stage=stage)
+
+
+def test_a_report_whose_worker_died_is_made_by_another():
+    version = sealed()
+    abandoned(version, "3 of 9: near duplicates")
+    reporting.make_missing()
+    version.refresh_from_db()
+    assert reporting.stored_report(version) is not None
+    assert version.report_heartbeat_at is None
+
+
+def test_a_report_that_two_workers_died_of_is_given_up():
+    version = sealed()
+    abandoned(version, f"{SECOND_ATTEMPT}3 of 9: near duplicates")
+    reporting.make_missing()
+    version.refresh_from_db()
+    assert "died twice" in version.report_error
+    assert reporting.stored_report(version) is None
+
+
+def test_a_report_that_cannot_be_read_is_made_anew():
+    version = sealed()
+    reporting.make_missing()
+    version.refresh_from_db()
+    reporting.place_of(version).report.write_text("{")
+    assert reporting.stored_report(version) is None
+    reporting.make_missing()
+    assert reporting.stored_report(version) is not None
+
+
+def test_suites_that_appear_later_are_named_and_looked_for_when_asked(suites):
+    version = sealed()
+    reporting.make_missing()
+    version.refresh_from_db()
+    assert reporting.missed_sets(version) == []
+    suites.names.append("two")
+    assert [found.key for found in reporting.missed_sets(version)] == ["suite:two"]
+    reporting.look_at_all_suites(version)
+    assert reporting.stored_report(version) is None
+    reporting.make_missing()
+    assert reporting.stored_report(version).settings.evaluation == ("suite:one", "suite:two")
+
+
+def test_a_suite_that_is_gone_is_an_error_in_words(suites):
+    version = sealed()
+    reporting.look_at(version, reporting.settings_of(version))
+    suites.names.clear()
+    reporting.make_missing()
+    version.refresh_from_db()
+    assert "suite:one is no longer there" in version.report_error
+
+
+def test_the_reference_check_stands_in_a_report_as_it_is_today(tmp_path):
+    """The base has no check yet: the finding leads to one, and does not change the stored report."""
+    folder = tmp_path / "model"
+    folder.mkdir()
+    (folder / "tokenizer.json").write_text("{}")
+    base = make_policy(name="Base", location=str(folder))
+    version = sealed()
+    report = reporting.report_of(version)
+    assert report.finding("reference").picture["policy"] == base.pk
+    assert reporting.stored_report(version).finding("reference") is None
+    assert "cannot be read" in report.notes["tokens"]
+
+
+def test_the_command_prints_the_report_in_words_and_as_json(capsys):
+    version = sealed()
+    call_command("report_on_version", "islands", "1")
+    words = capsys.readouterr().out
+    assert "Constrained CPO  " in words
+    assert "length_bias" in words
+    call_command("report_on_version", "islands", "1", "--json")
+    assert json.loads(capsys.readouterr().out) == json.loads(reporting.report_of(version).to_json())
+
+
+def test_the_command_says_what_is_not_there():
+    with pytest.raises(CommandError, match="There is no version 7"):
+        call_command("report_on_version", "islands", "7")
+    gone = make_version()
+    with pytest.raises(CommandError, match="not on this machine"):
+        call_command("report_on_version", gone.dataset.slug, gone.number)
