@@ -59,6 +59,7 @@ class SealedWriter:
         directory.mkdir(parents=True, exist_ok=True)
         self.directory = directory
         self.split = split
+        self.name = name
         self.partial = directory / f".{name}-{uuid4().hex}.partial"
         self.rows = 0
         self.demonstrations = 0
@@ -130,7 +131,7 @@ class SealedWriter:
     def _split_again(self, split: PromptSplit) -> None:
         from training.preferences.store import read_pairs
 
-        with SealedWriter(self.directory, split) as second:
+        with SealedWriter(self.directory, split, self.name) as second:
             for pair in read_pairs(self.partial):
                 second.add(pair)
             second.finish()
