@@ -80,6 +80,20 @@ def recipe_at(client: Client, response) -> str:
     return parse_qs(urlparse(response["Location"]).query).get("recipe", [""])[0]
 
 
+def child_of(version: DatasetVersion, recipe: Recipe) -> DatasetVersion:
+    """What the recipe makes."""
+    child = making.submit(version, recipe, None).version
+    assert child is not None
+    return child
+
+
+def asked_for(response, element: str) -> str:
+    """The address that a part of the page asks for once it stands."""
+    found = BeautifulSoup(response.content, "html.parser").find(id=element)
+    assert found is not None
+    return str(found["hx-get"])
+
+
 def drop(*rows: int) -> Recipe:
     return Recipe(steps=(Drop(rows=Filter(rows=rows)),))
 
@@ -159,10 +173,10 @@ def test_rows_chosen_in_the_browser_of_pairs_get_a_step(client, version):
     chosen = json.dumps({"rows": [3, 4]})
     page = client.get(address(version, filter=chosen))
     assert "2 chosen rows" in text_of(page)
-    link = BeautifulSoup(page.content, "html.parser").find("a", string="Drop")["href"]
-    form = BeautifulSoup(client.get(link).content, "html.parser").find("form", id="step")
-    fields = {field["name"]: field.get("value", "") for field in form.find_all("input") if field.get("name")}
-    response = post(client, version, **(fields | {"do": "put"}))
+    [link] = BeautifulSoup(page.content, "html.parser").find_all("a", string="Drop")
+    opened = BeautifulSoup(client.get(str(link["href"])).content, "html.parser")
+    fields = {str(field["name"]): str(field.get("value", "")) for field in opened.select("#step input[name]")}
+    response = client.post(address(version), fields | {"do": "put"})
     assert recipe_at(client, response) == drop(3, 4).token()
 
 
@@ -173,13 +187,13 @@ def test_an_address_with_a_broken_recipe_begins_anew_with_a_sentence(client, ver
 
 def test_hostile_texts_are_shown_as_texts(client):
     version = seal(dataset_named("Bad"), [pair(HOSTILE, HOSTILE + " x", HOSTILE + " y"), pair("b")], {})
-    child = making.submit(version, Recipe(steps=(Flip(),)), None).version
+    child = child_of(version, Recipe(steps=(Flip(),)))
     for page in (address(version, recipe=Recipe(steps=(Flip(),)).token()), address(child, "dataset-diff")):
         assert HOSTILE not in client.get(page).content.decode()
 
 
 def test_a_diff_marks_the_words_that_moved(client, version):
-    child = making.submit(version, Recipe(steps=(Flip(rows=Filter(rows=(0,))),)), None).version
+    child = child_of(version, Recipe(steps=(Flip(rows=Filter(rows=(0,))),)))
     page = BeautifulSoup(client.get(address(child, "dataset-diff")).content, "html.parser")
     assert [mark.get_text() for mark in page.find_all("del")] == ["The same", "Other"]
     assert [mark.get_text() for mark in page.find_all("ins")] == ["Other", "The same"]
@@ -187,7 +201,7 @@ def test_a_diff_marks_the_words_that_moved(client, version):
 
 def test_a_diff_is_filtered_by_change_and_step(client, version):
     recipe = Recipe(steps=(Drop(rows=Filter(rows=(0,))), Soften(rows=Filter(rows=(1, 2)))))
-    child = making.submit(version, recipe, None).version
+    child = child_of(version, recipe)
     diff = address(child, "dataset-diff")
     assert "1 to 1 of 1" in text_of(client.get(diff, {"change": "removed"}))
     assert "1 to 2 of 2" in text_of(client.get(diff, {"step": "2"}))
@@ -199,7 +213,7 @@ def test_a_version_without_a_parent_has_no_diff(client, version):
 
 
 def test_a_diff_that_is_gone_is_said(client, version):
-    child = making.submit(version, drop(0), None).version
+    child = child_of(version, drop(0))
     version.path.unlink()
     assert "There is nothing to show" in text_of(client.get(address(child, "dataset-diff")))
 
@@ -212,8 +226,7 @@ def test_all_rows_of_a_step_are_shown_page_by_page(client, version):
 def test_a_large_version_is_previewed_after_the_page_and_made_by_a_worker(client, version, monkeypatch):
     monkeypatch.setattr(making, "ROWS_AT_ONCE", 5)
     page = client.get(address(version, recipe=drop(0).token()))
-    asked = BeautifulSoup(page.content, "html.parser").find(id="preview")["hx-get"]
-    assert "Rows removed 1" in text_of(client.get(asked))
+    assert "Rows removed 1" in text_of(client.get(asked_for(page, "preview")))
     response = post(client, version, drop(0), do="apply")
     job = CleaningJob.objects.get()
     assert response["Location"] == job.get_absolute_url()
@@ -258,7 +271,7 @@ def test_a_recipe_that_names_rows_is_not_saved(client, version):
 
 def test_a_child_is_compared_with_its_parent_by_the_diff(client, version):
     recipe = Recipe(steps=(Drop(rows=Filter(finding="repeats")), Soften(rows=Filter(rows=(0,)))))
-    child = making.submit(version, recipe, None).version
+    child = child_of(version, recipe)
     page = text_of(client.get(reverse("dataset-compare", query={"left": version.pk, "right": child.pk})))
     assert "The same in both 7 Changed 1 Only in Islands v1 4 Only in Islands v2 0" in page
     assert "Nothing found" in page
@@ -275,8 +288,8 @@ def test_two_datasets_are_compared_by_what_their_rows_say(client, version):
 def test_large_versions_are_compared_after_the_page(client, version, monkeypatch):
     monkeypatch.setattr(comparing, "ROWS_COMPARED_AT_ONCE", 5)
     query = {"left": version.pk, "right": version.pk}
-    page = BeautifulSoup(client.get(reverse("dataset-compare", query=query)).content, "html.parser")
-    assert "With the same texts in both 12" in text_of(client.get(page.find(id="overlap")["hx-get"]))
+    page = client.get(reverse("dataset-compare", query=query))
+    assert "With the same texts in both 12" in text_of(client.get(asked_for(page, "overlap")))
 
 
 def test_a_comparison_of_nothing_asks_for_two_versions(client, version):
