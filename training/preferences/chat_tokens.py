@@ -63,9 +63,10 @@ class ChatTokenizer:
         self._config = _json(folder / "tokenizer_config.json")
         self.positions = int(_json(folder / "config.json").get("max_position_embeddings") or 1 << 30)
         self._template = self._compiled(folder)
-        self._end = self._tokenizer.token_to_id(_token(self._config.get("eos_token")))
-        if self._end is None:
+        end = self._tokenizer.token_to_id(_token(self._config.get("eos_token")))
+        if end is None:
             raise UnusableTokenizer(f"The tokenizer in {folder} names no token that ends a turn (eos_token).")
+        self._end: int = end
 
     def _compiled(self, folder: Path) -> Any:
         """The template as Transformers compiles it: sandboxed, since it came with the model."""
@@ -109,9 +110,10 @@ class ChatTokenizer:
         if not whole.startswith(prompt):
             return None
         ends = _split(prompt, QUESTION), _split(whole[len(prompt) :], ANSWER)
-        if not ends[0] or not ends[1] or ends[1][0]:
+        asked, answered = ends
+        if asked is None or answered is None or answered[0]:
             return None
-        (before, between, strips_question), (_, after, strips_answer) = ends
+        (before, between, strips_question), (_, after, strips_answer) = asked, answered
         return Frame(before, between, after, strips_question, strips_answer)
 
     def texts(self, prompt: Messages, answer: Messages) -> tuple[str, str]:

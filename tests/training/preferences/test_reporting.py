@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from django.conf import settings
@@ -173,7 +174,7 @@ def test_the_reference_check_stands_in_a_report_as_it_is_today(tmp_path):
     (folder / "tokenizer.json").write_text("{}")
     base = make_policy(name="Base", location=str(folder))
     version = sealed()
-    report = reporting.report_of(version)
+    report: Any = reporting.report_of(version)
     assert report.finding("reference").picture["policy"] == base.pk
     assert reporting.stored_report(version).finding("reference") is None
     assert "cannot be read" in report.notes["tokens"]

@@ -56,7 +56,7 @@ def _identified(survey: Survey, condition: str) -> Any:
 @cache
 def _identifier() -> Any:
     """Loading its model takes longer than most small versions."""
-    from py3langid.langid import MODEL_FILE, LanguageIdentifier
+    from py3langid.langid import MODEL_FILE, LanguageIdentifier  # type: ignore[import-untyped]
 
     return LanguageIdentifier.from_model_file(MODEL_FILE, norm_probs=True)
 

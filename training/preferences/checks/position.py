@@ -14,8 +14,12 @@ NOTABLE = 0.02
 SHOWN = 30
 
 POSITIONS = """
-SELECT coalesce(nullif(annotator, ''), '') AS annotator, count(*) FILTER (position = 1), count(*)
-FROM measures WHERE is_pair AND position IN (1, 2) GROUP BY 1 ORDER BY count(*) DESC, 1
+SELECT coalesce(nullif(annotator, ''), '') AS annotator, count(*) FILTER ((position = 1) = (label > 0.5)), count(*)
+FROM measures WHERE is_pair AND position IN (1, 2) AND label <> 0.5 GROUP BY 1 ORDER BY count(*) DESC, 1
+"""
+ROWS = """
+SELECT row FROM measures
+WHERE is_pair AND position IN (1, 2) AND label <> 0.5 AND (position = {side}) = (label > 0.5)
 """
 
 
@@ -31,7 +35,7 @@ def shown_first_wins(survey: Survey) -> None:
     if not everywhere and not one_sided:
         return
     place, side = ("first", 1) if first * 2 >= total else ("second", 2)
-    rows = row_numbers(survey.database, f"SELECT row FROM measures WHERE is_pair AND position = {side}")
+    rows = row_numbers(survey.database, ROWS.format(side=side))
     survey.found.add(
         "position_bias",
         f"The answer shown {place} is chosen more often than chance would have it."

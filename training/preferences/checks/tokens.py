@@ -66,12 +66,13 @@ class Lengths:
 
     @classmethod
     def of(cls, rows: int) -> Lengths:
-        return cls(*(np.full(rows, -1, np.int32) for _ in range(3)))
+        return cls(np.full(rows, -1, np.int32), np.full(rows, -1, np.int32), np.full(rows, -1, np.int32))
 
     @property
     def total(self) -> np.ndarray[Any, Any]:
         """Prompt and the longer answer."""
-        return self.prompt + np.maximum(self.chosen, self.rejected)
+        total: np.ndarray[Any, Any] = self.prompt + np.maximum(self.chosen, self.rejected)
+        return total
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from pathlib import Path
+from typing import Any
 
-from training.preferences.checks.findings import Finding
+from training.preferences.checks.findings import Findings
 from training.preferences.records import Pair
 from training.preferences.sealing import seal_pairs
 from training.preferences.splits import PromptSplit
@@ -22,6 +23,7 @@ def examined(
     return subject
 
 
-def found_by(rule: Callable[[Survey], None], pairs: Iterable[Pair], folder: Path) -> dict[str, Finding]:
+def found_by(rule: Callable[[Survey], None], pairs: Iterable[Pair], folder: Path) -> dict[str, Any]:
     """What one rule finds, by the name of the finding."""
-    return {finding.rule: finding for finding in examined(rule, pairs, folder).found}
+    found: Findings = examined(rule, pairs, folder).found
+    return {finding.rule: finding for finding in found}

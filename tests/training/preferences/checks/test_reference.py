@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from types import SimpleNamespace
+from typing import Any
 
 from training.inspections.summary import Share
 from training.preferences.checks.findings import Family, Findings, Level
 from training.preferences.checks.reference import reference_of_the_base
 
 
-def found(wrong: int | None, total: int = 1000, run: str = "r"):
+def found(wrong: int | None, total: int = 1000, run: str = "r") -> Any:
     """What is found when the base ranks `wrong` of `total` pairs wrongly; nobody looked where it is None."""
     findings = Findings()
     right = None if wrong is None else total - wrong
     share = None if right is None else Share(right, total, right / total - 0.03, right / total + 0.03)
-    reference_of_the_base(findings, "Base", 7, share and SimpleNamespace(accuracy=share), run)
+    summary: Any = share and SimpleNamespace(accuracy=share)
+    reference_of_the_base(findings, "Base", 7, summary, run)
     [one] = findings
     return one
 

@@ -54,7 +54,9 @@ def test_lengths_are_those_of_transformers_own_template(folder, tmp_path):
     for one in pairs:
         prompt = [{"role": "user", "content": one.prompt[0].content}]
         before = own.apply_chat_template(prompt, add_generation_prompt=True, tokenize=False)
-        answers = [[*prompt, {"role": "assistant", "content": side[0].content}] for side in (one.chosen, one.rejected)]
+        answers = [
+            [*prompt, {"role": "assistant", "content": side[0].content}] for side in (one.chosen, one.rejected or ())
+        ]
         whole = [own.apply_chat_template(answer, tokenize=False)[len(before) :] for answer in answers]
         lengths = [len(own(text, add_special_tokens=False)["input_ids"]) for text in (before, *whole)]
         expected.append(lengths[0] + max(lengths[1:]))
@@ -90,6 +92,7 @@ def test_a_limit_that_drops_most_pairs_forbids_training(folder, tmp_path):
 def test_short_rows_are_only_described(folder, tmp_path):
     [found] = examined(token_lengths, [pair("a", "b", "c")], tmp_path, settings(folder)).found
     assert (found.rule, found.level, found.count) == ("token_lengths", Level.INFO, 0)
+    assert found.picture is not None
     assert sum(found.picture["series"]["chosen"]) == 1
 
 
