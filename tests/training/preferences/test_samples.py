@@ -52,7 +52,9 @@ def test_plain_text_gives_one_prompt_a_line():
 
 
 def test_every_line_gives_a_prompt_or_is_listed_with_its_reason():
-    content = lines({"prompt": "a"}, {"question": "b"}) + b"{broken\n\n\xff\n" + b'{"prompt": "' + b"x" * 2**20 + b'"}\n'
+    content = (
+        lines({"prompt": "a"}, {"question": "b"}) + b"{broken\n\n\xff\n" + b'{"prompt": "' + b"x" * 2**20 + b'"}\n'
+    )
     sample = stored(content)
     refused = read_refused(samples.refused_path(sample), 10)
     assert (sample.prompts, sample.rejected) == (1, 4)
