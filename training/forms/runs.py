@@ -225,13 +225,8 @@ class LaunchForm(forms.Form):
             name=self.cleaned_data["name"] or free_name(self.method, version),
             user=user,
             run_id=self._run_id(self.config),
-            override_reason=self._kept_reason(),
+            override_reason=self.cleaned_data["override_reason"],
         )
-
-    def _kept_reason(self) -> str:
-        """What was typed, where the verdict asks for it; it may be left over from another choice of data."""
-        found = self.data_verdict
-        return str(self.cleaned_data["override_reason"]) if found and found.forbids else ""
 
     def _run_id(self, config: TrainingConfig) -> UUID | None:
         """The same for the same launch sent twice; another when something was changed since."""

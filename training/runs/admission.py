@@ -42,6 +42,12 @@ def _check_verdict(method: Method, version: DatasetVersion, override_reason: str
         raise Refused(f"{found.sentence} Clean the data, or say why this run is to be launched all the same.")
 
 
+def kept_reason(method: Method, version: DatasetVersion, override_reason: str) -> str:
+    """The reason where the verdict asks for one; it may be left over from another choice of data."""
+    found = data_verdict(method, version)
+    return override_reason.strip() if found and found.forbids else ""
+
+
 def _check_base(config: RunConfig, base: Policy) -> None:
     if base.kind == PolicyKind.ADAPTER:
         raise Refused(f"{base.name} is an adapter. Choose the model under it, {base.root.name}, as the base.")

@@ -58,7 +58,7 @@ def create(
         "reward_model": reward_model,
         "inspected": inspected,
         "priority": priority,
-        "override_reason": override_reason,
+        "override_reason": admission.kept_reason(Method(method), dataset_version, override_reason),
         "created_by": user,
     }
     with transaction.atomic():
