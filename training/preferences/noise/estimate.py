@@ -49,8 +49,8 @@ class FlipRate:
 
     @property
     def told(self) -> bool:
-        """Whether the margins say enough to name a rate."""
-        return self.high - self.low <= TELLING
+        """Whether the margins say enough to name a rate; a half is none, but labels or a model that mean nothing."""
+        return self.high - self.low <= TELLING and self.high < RATES[-1]
 
 
 def flip_rate(margins: Floats, groups: Any) -> FlipRate:
