@@ -1,4 +1,4 @@
-"""`python -m bench.data [--only noise …] [--pairs 1000000]`: what the data report finds, what cleaning pays, how fast."""
+"""`python -m bench.data [--only noise …]`: what the data report finds, what cleaning pays, how fast all of it is."""
 
 from __future__ import annotations
 

@@ -115,7 +115,7 @@ def _reward(spec: Spec, common: dict[str, Any]) -> Any:
 
 def _rloo(spec: Spec, common: dict[str, Any]) -> Any:
     """Policy, reference and a reward model of the policy's size, as in the engine's run."""
-    from datasets import Dataset  # type: ignore[import-untyped]
+    from datasets import Dataset
     from trl.trainer.rloo_config import RLOOConfig
     from trl.trainer.rloo_trainer import RLOOTrainer
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import pytest
 from django.db import connection
@@ -18,9 +19,9 @@ from tests.factories import make_user, make_version
 pytestmark = pytest.mark.django_db
 
 
-def asked(**fields: object) -> PromptCollection:
-    values = {"name": "Ferries", "guideline": "Ask about ferries.", "wanted": 3, "examples": ["When does it leave?"]}
-    return collecting.open_collection(**(values | fields))
+def asked(**fields: Any) -> PromptCollection:
+    values: dict[str, Any] = {"name": "Ferries", "guideline": "Ask about ferries.", "wanted": 3}
+    return collecting.open_collection(**({"examples": ["When does it leave?"]} | values | fields))
 
 
 def annotator() -> User:

@@ -21,8 +21,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
-from training.preferences.checks import RULES_VERSION, run_checks
 from training.preferences.checks.findings import Family, Finding, Harm, Level
+from training.preferences.checks.rules import RULES_VERSION, run_checks
 from training.preferences.survey import Progress, ReportSettings, Survey, survey
 
 if TYPE_CHECKING:

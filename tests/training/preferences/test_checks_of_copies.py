@@ -189,6 +189,7 @@ def test_a_prompt_of_the_evaluation_is_a_leak_whatever_its_case_and_punctuation(
     assert (rows, scores) == ([0], [1.0, 0.0])
     assert found is not None
     assert "1 of 1 prompts of suite:one" in found.sentence
+    assert found.picture is not None
     assert found.picture["rows"] == [["suite:one", 1, 1, 1]]
 
 

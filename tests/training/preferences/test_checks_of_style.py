@@ -35,7 +35,7 @@ def plain_pairs(count: int, seed: int = 0) -> list[tuple[str, str, str]]:
     """Prompt and two answers of 10 to 30 random words each; neither is better."""
     draw = random.Random(seed)
     texts = [" ".join(f"w{draw.randrange(300)}" for _ in range(draw.randint(10, 30))) for _ in range(2 * count)]
-    return [(f"prompt {number}", *texts[2 * number : 2 * number + 2]) for number in range(count)]
+    return [(f"prompt {number}", texts[2 * number], texts[2 * number + 1]) for number in range(count)]
 
 
 def biased_by_length(count: int, share: float) -> list:
