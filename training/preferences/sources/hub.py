@@ -6,6 +6,7 @@ where the library would stop. No program of a data set is run: the library knows
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -77,7 +78,10 @@ def _is_offline() -> bool:
 
 def _streamed(name: str, split: str, variant: str) -> tuple[Any, str]:
     import datasets
+    from datasets.packaged_modules import _PACKAGED_DATASETS_MODULES as READERS
 
+    if name in READERS:  # The library takes these for readers of files, and would read those that lie around here.
+        raise UnreadableFile(f"{name!r} is a kind of file, not a data set of the hub. Name it as owner/name.")
     # Streams would load torch to ask it how many processes share them.
     datasets.config.TORCH_AVAILABLE = False
     found = asking(lambda: datasets.load_dataset(name, variant or None, streaming=True), name)
@@ -88,7 +92,13 @@ def _data_files(folder: Path, split: str, config: str) -> list[Path]:
     from datasets import load_dataset_builder
 
     builder = asking(lambda: load_dataset_builder(str(folder), config or None), folder.name)
-    return [Path(file) for file in chosen(builder.config.data_files or {}, split)]
+    files = [Path(file) for file in chosen(builder.config.data_files or {}, split)]
+    # The folder's own README.md may name its files, and with them any file of this machine.
+    within = (folder.absolute(), folder.resolve())
+    for file in files:
+        if not any(Path(os.path.normpath(file)).is_relative_to(allowed) for allowed in within):
+            raise UnreadableFile(f"{folder.name} names a file outside of itself: {str(file)[:200]!r}. Nothing is read.")
+    return files
 
 
 class Saved:

@@ -158,6 +158,27 @@ def test_a_name_cannot_be_asked_for_without_a_hub():
         rows_of("nobody/nothing")
 
 
+@pytest.mark.parametrize("name", ["text", "json", "csv"])
+def test_a_name_that_the_library_takes_for_a_reader_gives_no_files_of_the_working_directory(
+    tmp_path, monkeypatch, name
+):
+    (tmp_path / "settings.txt").write_text("SECRET_KEY=hunter2")
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(UnreadableFile, match="is a kind of file, not a data set of the hub"):
+        rows_of(name)
+
+
+def test_a_folder_whose_readme_names_files_elsewhere_is_refused(tmp_path):
+    (tmp_path / "private.jsonl").write_bytes(LINES)
+    folder = tmp_path / "offered"
+    folder.mkdir()
+    for named in (tmp_path / "private.jsonl", "../private.jsonl"):
+        files = f"[{{split: train, path: {json.dumps(str(named))}}}]"
+        (folder / "README.md").write_text(f"---\nconfigs:\n- config_name: default\n  data_files: {files}\n---\n")
+        with pytest.raises(UnreadableFile, match="names a file outside of itself"):
+            rows_of(folder)
+
+
 def test_a_stream_of_the_library_is_read_without_torch(saved):
     """As a hub gives it; in a process of its own, which has loaded nothing else."""
     import subprocess

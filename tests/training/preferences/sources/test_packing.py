@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import random
+import zipfile
 
 import pytest
 import zstandard
@@ -78,3 +79,12 @@ def test_an_excel_workbook_is_told_from_a_zip(path):
 def test_an_archive_in_an_archive_is_refused(path):
     with pytest.raises(UnreadableFile, match="another archive"):
         read(path, gzip.compress(zipped("a.jsonl")))
+
+
+@pytest.mark.parametrize("method", [zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+def test_a_zip_whose_content_would_be_unpacked_in_one_go_is_refused(path, method):
+    """Python's zipfile gives the decoder a mebibyte of these at once, out of which 20 gigabytes may come."""
+    with zipfile.ZipFile(path, "w", method) as archive:
+        archive.writestr("a.jsonl", LINES)
+    with pytest.raises(UnreadableFile, match="packed in a way that cannot be read"):
+        read(path, path.read_bytes())
