@@ -1,9 +1,9 @@
 """Does cleaning pay? Runs on demo-world pairs of which three labels in ten are wrong, before and after cleaning.
 
-The recipe is the one that the report's finding names first and the literature favours (removing beats flipping,
-arXiv 2509.23564): leave out the pairs whose noise score says that they are more likely wrong than right. It was fixed
-before any run. Both sides get the same number of steps, so the cleaned side sees its fewer pairs more often.
-True rewards are of one answer to every prompt of the in-distribution suite, paired by prompt, over three worlds.
+The recipe was fixed before any run, from the literature (removing beats flipping, arXiv 2509.23564): leave out the
+pairs whose noise score says that they are more likely wrong than right. Both sides get the same number of steps, so the
+cleaned side sees its fewer pairs more often. True rewards are of one answer to every prompt of the in-distribution
+suite, paired by prompt, over three worlds. docs/DECISIONS.md says why it does not pay there.
 
 Worlds and runs are those of bench.pathologies, in its folder; what was finished before is taken from there.
 `SEEDS=1 METHODS=dpo python -m bench.data --only cleaning_pays` does less.

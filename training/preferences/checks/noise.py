@@ -108,7 +108,7 @@ def _add_rate(survey: Survey, found: FlipRate, scores: Any, margins: Any) -> Non
             rlhf="The reward model learns smaller gaps, and scores least well where the wrong labels gather.",
         ),
         action=_advice(found.rate),
-        actions=("drop", "soften", "flip"),
+        actions=("soften", "drop", "flip"),
         count=len(rows),
         total=found.pairs,
         share=(found.rate, found.low, found.high),
@@ -127,8 +127,9 @@ def _advice(rate: float) -> str:
     if rate < NOISY:
         return "Look at the most suspicious pairs; below 10 % nothing else is needed (a rule of thumb)."
     return (
-        f"Leave out the pairs that are more likely wrong than right, or have them rated again; or soften all labels to "
-        f"{1 - rate:.2f}; or train with conservative or robust DPO and a label smoothing of {rate:.2f}. "
+        f"Have the listed pairs rated again, the first ones first; or soften all labels to {1 - rate:.2f}; or train with "
+        f"conservative or robust DPO and a label smoothing of {rate:.2f}. Leaving pairs out by score alone makes the "
+        f"model's own mistakes systematic: compare before you rely on it. "
         f"A rule of thumb: attention from {NOISY:.0%} on, no training from {TOO_NOISY:.0%} on."
     )
 
