@@ -327,3 +327,23 @@ def test_an_index_that_cannot_be_made_says_why_and_is_tried_again_when_asked(
 def test_without_room_a_small_version_says_so_too(client: Client, rita: User, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(building, "ROOM_PER_BYTE", 10**12)
     assert "Make room" in text_of(client.get(address(sealed())))
+
+
+@pytest.mark.parametrize(
+    "asked", [{"rows": [10**30]}, {"rows": [-(10**30)]}, {"group": 10**40}, {"cluster": -(10**40)}]
+)
+def test_a_filter_with_a_number_that_no_array_holds_is_complained_about(client: Client, rita: User, asked: dict):
+    response = client.get(address(sealed()), {"filter": json.dumps(asked)})
+    assert response.status_code == 200
+    assert "The filter in the address could not be read" in response.content.decode()
+
+
+def test_nul_reaches_no_database(client: Client, rita: User):
+    """PostgreSQL raises an error where NUL stands in a text or in JSON."""
+    chosen = Filter(text="a\0", tag="\0", annotator="b\0", bounds=(Bounds(score="noise\0"),))
+    assert "\0" not in chosen.model_dump_json()
+    assert "\\u0000" not in chosen.model_dump_json()
+    version = sealed()
+    tags.put(version, [0], "to check", rita)
+    tags.take_off(version, [0], "to\0check")
+    assert not version.pair_tags.exists()

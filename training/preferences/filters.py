@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, Field
 
 from training.config.base import Frozen
 
 Sort = Literal["row", "score"]
+# No text of a row or tag holds NUL, and no database takes one: what is asked for with it is found nowhere.
+Words = Annotated[str, AfterValidator(lambda text: text.replace("\0", "\N{REPLACEMENT CHARACTER}"))]
+# What arrays of the index can be compared with, and more than any version has.
+Number = Annotated[int, Field(gt=-(2**53), lt=2**53)]
 
 
 class Bounds(Frozen):
     """Rows whose score (a column of the file of scores, or of measures) lies within [low, high]; None is open."""
 
-    score: str
+    score: Words
     low: float | None = None
     high: float | None = None
 
@@ -20,19 +26,19 @@ class Bounds(Frozen):
 class Filter(Frozen):
     """Rows that meet every condition; an empty value is no condition."""
 
-    text: str = ""
+    text: Words = ""
     """Words that occur in prompt or answers, all of them; "quoted words" as a phrase."""
     split: Literal["", "train", "held_out"] = ""
-    finding: str = ""
+    finding: Words = ""
     """Rows that a rule of the report found."""
-    group: int | None = None
+    group: Number | None = None
     """Of those, one group (copies of each other, a cycle)."""
     bounds: tuple[Bounds, ...] = ()
-    tag: str = ""
+    tag: Words = ""
     """Rows with this tag, of the source or put on later."""
-    annotator: str = ""
-    source: str = ""
-    language: str = ""
-    cluster: int | None = None
-    rows: tuple[int, ...] = ()
+    annotator: Words = ""
+    source: Words = ""
+    language: Words = ""
+    cluster: Number | None = None
+    rows: tuple[Number, ...] = ()
     """Exactly these rows, of those that meet the rest."""

@@ -22,12 +22,16 @@ class BadTag(ValueError):
 
 def tag_of(text: str) -> str:
     """A tag as it is kept: without spaces around it, single ones within. Raises BadTag."""
-    tag = " ".join(text.replace("\0", " ").split())
+    tag = _plain(text)
     if not tag:
         raise BadTag("A tag needs at least one letter.")
     if len(tag) > LONGEST_TAG:
         raise BadTag(f"A tag has at most {LONGEST_TAG} characters; this one has {len(tag)}.")
     return tag
+
+
+def _plain(text: str) -> str:
+    return " ".join(text.replace("\0", " ").split())
 
 
 def put(version: DatasetVersion, rows: Sequence[int], tag: str, user: User | None) -> None:
@@ -39,11 +43,11 @@ def put(version: DatasetVersion, rows: Sequence[int], tag: str, user: User | Non
 
 
 def take_off(version: DatasetVersion, rows: Sequence[int], tag: str) -> None:
-    """Take a tag off rows. Raises BadTag."""
+    """Take a tag off rows. Raises BadTag for too many of them."""
     _refuse_too_many(rows)
     for start in range(0, len(rows), ROWS_PER_STATEMENT):
         some = [int(row) for row in rows[start : start + ROWS_PER_STATEMENT]]
-        version.pair_tags.filter(tag=tag.strip(), row__in=some).delete()
+        version.pair_tags.filter(tag=_plain(tag), row__in=some).delete()
 
 
 def _refuse_too_many(rows: Sequence[int]) -> None:

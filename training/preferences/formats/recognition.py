@@ -75,7 +75,8 @@ def _has_required(mapping: Mapping, columns: set[str]) -> bool:
 
 def proposed(format: Format, rows: Sequence[Row[str, Any]]) -> Mapping:
     """The mapping of the columns that go by the names of the format's roles; it may miss some."""
-    columns = list(dict.fromkeys(name for row in rows for name in row))
+    # A name with NUL is the column of a damaged file; no database keeps a mapping with one.
+    columns = list(dict.fromkeys(name for row in rows for name in row if "\0" not in name))
     taken: set[str] = set()
     chosen: dict[str, str] = {}
     for role in ROLES[format]:
@@ -118,7 +119,7 @@ def _keys_inside(rows: Sequence[Row[str, Any]], column: str) -> dict[str, str]:
 def keys_of(rows: Sequence[Row[str, Any]], column: str) -> list[str]:
     """The keys of the objects in a column of answers."""
     answers = [item for row in rows if isinstance(row.get(column), list) for item in row[column]]
-    return list(dict.fromkeys(key for item in answers if isinstance(item, dict) for key in item))
+    return list(dict.fromkeys(key for item in answers if isinstance(item, dict) for key in item if "\0" not in key))
 
 
 def _tried(mapping: Mapping, rows: Sequence[Row[str, Any]]) -> Recognition:

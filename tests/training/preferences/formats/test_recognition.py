@@ -159,3 +159,11 @@ def test_a_stored_mapping_never_fails_in_another_way_than_by_refusing(row, forma
     for mapping in (Mapping(format=format), proposed(format, [PLAIN, RATED, BATTLE, ARGILLA])):
         with contextlib.suppress(RowProblem):
             assert converter(mapping)(row, 1)
+
+
+def test_a_column_whose_name_holds_nul_is_never_part_of_a_mapping():
+    """PostgreSQL keeps no JSON with one."""
+    rated = [{"score\0": 1, "text\0": "a", "rating": 2, "response": "b"}]
+    rows = [{"prompt": "p", "chosen": "c", "rejected": "r", "annotator\0": "ann", "completions": rated}]
+    for format in Format:
+        assert not any("\0" in column for column in proposed(format, rows).columns.values())
