@@ -42,6 +42,13 @@ def test_the_prompts_of_a_finding_are_its_gap_each_once():
     assert [prompt[-1].content for prompt in gap.prompts] == ["Prompt 0?"]
 
 
+def test_the_report_offers_a_study_on_rows_whose_labels_are_doubtful(client):
+    version = version_with_a_contradiction()
+    client.force_login(make_user())
+    page = client.get(version.get_absolute_url()).content.decode()
+    assert asked(version, "gap-study").replace("&", "&amp;") in page
+
+
 def test_an_empty_slice_is_no_gap():
     with pytest.raises(gaps.NoGap, match="No prompt"):
         gaps.rows_gap(version_with_a_contradiction(), Filter(text="nowhere"), "nothing")

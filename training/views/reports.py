@@ -21,6 +21,9 @@ from training.preferences.cleaning.recipes import ACTIONS
 from training.preferences.report import Report
 from training.views.datasets import DOWNLOADS, SPLITS, version_or_404
 
+# Findings on labels that people could decide by voting again.
+DOUBTFUL = {"label_noise", "contradictions", "cycles"}
+
 
 @require_GET
 @researcher_required
@@ -94,17 +97,25 @@ def _shown(version: DatasetVersion, finding: Finding) -> dict[str, Any]:
 
 
 def _actions(version: DatasetVersion, finding: Finding) -> list[tuple[str, str]]:
-    """Words and address of every cleaning action that a finding suggests; none where there is no page for it."""
-    try:
-        address = reverse("dataset-clean", args=[version.dataset.slug, version.number])
-    except NoReverseMatch:
-        return []
-    return [
-        (ACTIONS[action], f"{address}?{urlencode(asked)}")
+    """Words and address of every cleaning action that a finding suggests, and of the study that would decide it."""
+    address = reverse("dataset-clean", args=[version.dataset.slug, version.number])
+    cleaning = [
+        (ACTIONS[action], f"{address}?{urlencode({'rule': finding.rule, 'action': action})}")
         for action in finding.actions
         if action in ACTIONS
-        for asked in [{"rule": finding.rule, "action": action}]
     ]
+    return [*cleaning, *_study(version, finding)]
+
+
+def _study(version: DatasetVersion, finding: Finding) -> list[tuple[str, str]]:
+    """New votes on the prompts whose labels are doubtful, where the pages of comparisons are there."""
+    if finding.rule not in DOUBTFUL or not finding.rows:
+        return []
+    try:
+        asked = urlencode({"version": version.pk, "finding": finding.rule})
+        return [("Rate these prompts", f"{reverse('gap-study')}?{asked}")]
+    except NoReverseMatch:
+        return []
 
 
 def _looked_at(report: Report) -> list[tuple[str, str]]:
