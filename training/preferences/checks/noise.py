@@ -128,8 +128,8 @@ def _advice(rate: float) -> str:
         return "Look at the most suspicious pairs; below 10 % nothing else is needed (a rule of thumb)."
     return (
         f"Have the listed pairs rated again, the first ones first; or soften all labels to {1 - rate:.2f}; or train "
-        f"with conservative or robust DPO and a label smoothing of {rate:.2f}. Leaving pairs out by score alone makes the "
-        f"model's own mistakes systematic: compare before you rely on it. "
+        f"with conservative or robust DPO and a label smoothing of {rate:.2f}. Leaving pairs out by score alone makes "
+        f"the model's own mistakes systematic: compare before you rely on it. "
         f"A rule of thumb: attention from {NOISY:.0%} on, no training from {TOO_NOISY:.0%} on."
     )
 
