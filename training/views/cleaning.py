@@ -37,6 +37,11 @@ from training.preferences.filters import Filter
 EXAMPLES_SHOWN = 2
 EXAMPLES_PER_PAGE = 10
 SECTION = {"section": "datasets"}
+# What an action means at a finding, where its default would miss what was found.
+MEANT = {
+    ("near_duplicates", "merge"): {"alike": "near"},
+    ("label_noise", "soften"): {"to": "noise"},
+}
 
 
 def _version_or_404(slug: str, number: int) -> DatasetVersion:
@@ -86,7 +91,9 @@ def _asked(request: HttpRequest) -> Recipe:
 
 def _first_step(action: str, rule: str, chosen: str) -> AnyStep:
     """A step on the rows of a finding, or on those of a filter (JSON, as the browser of pairs has it)."""
-    return _step(action, _filter(chosen) if chosen else Filter(finding=rule))
+    if chosen:
+        return _step(action, _filter(chosen))
+    return _step(action, Filter(finding=rule)).model_copy(update=MEANT.get((rule, action), {}))
 
 
 def _filter(text: str) -> Filter:

@@ -58,7 +58,7 @@ def rows_words(step: AnyStep) -> str:
 
 def conditions(rows: Filter) -> list[str]:
     """Each condition of a filter; none where it means all rows."""
-    found = f"rows found by “{rows.finding}”" if rows.finding else ""
+    found = f"rows found by “{rows.finding.replace('_', ' ')}”" if rows.finding else ""
     group = f"group {rows.group}" if rows.group is not None else ""
     split = {"train": "training rows", "held_out": "held-out rows"}.get(rows.split, "")
     names = ("tag", "annotator", "source", "language")
