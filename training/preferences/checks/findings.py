@@ -79,7 +79,13 @@ class Finding:
         if self.share is None:
             return ""
         share, low, high = (100 * bound for bound in self.share)
-        return f"{share:.1f} % [{low:.1f}, {high:.1f}]"
+        places = 2 if 0 < share < 0.1 else 1  # One row of thousands is not 0.0 %.
+        return f"{share:.{places}f} % [{low:.{places}f}, {high:.{places}f}]"
+
+    @property
+    def is_estimate(self) -> bool:
+        """Whether `share` is a rule's own estimate and not count / total."""
+        return self.share is not None and abs(self.share[0] - self.count / max(1, self.total)) > 1e-9
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,12 +134,14 @@ class Findings:
 
     @staticmethod
     def in_order(findings: Sequence[Finding]) -> list[Finding]:
-        """Worst first; equally bad ones by how many families they are as bad for, then as they came."""
+        """Worst first; equally bad ones by how many families they are as bad for, then by their share, then as they
+        came."""
         order = list(Level)
 
-        def key(finding: Finding) -> tuple[int, int]:
+        def key(finding: Finding) -> tuple[int, int, float]:
             level = finding.level
-            return order.index(level), -sum(harm.level == level for harm in finding.harms.values())
+            alike = sum(harm.level == level for harm in finding.harms.values())
+            return order.index(level), -alike, -(finding.share[0] if finding.share else 0)
 
         return sorted(findings, key=key)
 
