@@ -100,7 +100,13 @@ def traits_of_better_answers(survey: Survey) -> None:
         count=len(rows),
         total=survey.pairs,
         rows=rows,
-        picture={"kind": "bars", "of": "trait", "bars": [_bar(t) for t in found[:MOST_SHOWN]], "reference": 0.5},
+        picture={
+            "kind": "bars",
+            "of": "trait",
+            "shares": "of the better one",
+            "bars": [_bar(t) for t in found[:MOST_SHOWN]],
+            "reference": 0.5,
+        },
     )
 
 

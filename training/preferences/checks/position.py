@@ -81,7 +81,7 @@ def _named(names: list[str]) -> str:
 
 def _picture(by_annotator: list[Any]) -> dict[str, Any]:
     bars = [_bar(name or "not said", first, total) for name, first, total in by_annotator[:SHOWN]]
-    return {"kind": "bars", "of": "annotator", "bars": bars, "reference": 0.5}
+    return {"kind": "bars", "of": "annotator", "shares": "first chosen", "bars": bars, "reference": 0.5}
 
 
 def _bar(label: str, successes: int, total: int) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from training.preferences.checks.findings import Level, RowNumbers, harms
+from training.preferences.checks.findings import Level, RowNumbers, counted, harms
 from training.preferences.checks.markup import FEATURES, measure_markup
 from training.preferences.checks.shingles import Hashes, Shares
 from training.preferences.intervals import Z95, wilson
@@ -119,7 +119,8 @@ def _add(survey: Survey, auc: Interval, rows: RowNumbers, bars: list[dict[str, A
     biased = low > 0.5 and area >= NOTABLE
     figures = f"AUC {area:.2f} [{low:.2f}, {high:.2f}], where 0.5 is chance"
     sentence = (
-        f"Style alone tells the better answer from the worse: {figures}."
+        f"Style alone tells the better answer from the worse: {figures}. It decides "
+        f"{counted(len(rows), 'pair', 'pairs')} clearly."
         if biased
         else f"Style alone says little about which answer is the better one: {figures}."
     )
@@ -140,5 +141,11 @@ def _add(survey: Survey, auc: Interval, rows: RowNumbers, bars: list[dict[str, A
         total=survey.pairs,
         rows=rows if biased else (),
         is_share=biased,
-        picture={"kind": "bars", "of": "what the answer has more of", "bars": bars, "reference": 0.5},
+        picture={
+            "kind": "bars",
+            "of": "what the answer has more of",
+            "shares": "is the better one",
+            "bars": bars,
+            "reference": 0.5,
+        },
     )

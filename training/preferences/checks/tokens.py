@@ -224,13 +224,19 @@ def _describe(survey: Survey, lengths: Lengths, drawn: Flags, limit: int) -> Non
             cpo="A cut answer has no end; where much is cut, the policy learns to run on.",
             rlhf="The reward model judges the beginning only, and the policy's samples are cut as well.",
         ),
-        action="Raise the longest text of the run, or leave the longest rows out." if len(rows) else "Nothing to do.",
+        action=_advice(survey, limit) if len(rows) else "Nothing to do.",
         actions=("drop",) if len(rows) else (),
         count=len(rows),
         total=survey.rows,
         rows=rows,
         picture=_picture(lengths, drawn),
     )
+
+
+def _advice(survey: Survey, limit: int) -> str:
+    if limit < survey.settings.max_length:
+        return "The model reads no longer texts: choose another, or leave the longest rows out."
+    return "Raise the longest text of the run, or leave the longest rows out."
 
 
 def _picture(lengths: Lengths, drawn: Flags) -> dict[str, Any]:
