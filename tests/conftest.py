@@ -22,6 +22,9 @@ from tooling.broker import broker_command
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
 
+    from training.models import DatasetVersion
+    from training.preferences.report import Report
+
 # Chromium must talk to nobody but the pages under test; as root it refuses to run inside its own sandbox.
 CHROMIUM_OPTIONS = [
     "--disable-background-networking",
@@ -149,3 +152,18 @@ def wait_for_connection(url: str, timeout: float = 30.0) -> None:
             if time.monotonic() > deadline:
                 raise
             time.sleep(0.1)
+
+
+@pytest.fixture
+def worker_was_quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As if a worker had made the missing reports before anybody looks at one; pages themselves never make one."""
+    from training.preferences import reporting
+
+    look = reporting.report_of
+
+    def report_of(version: DatasetVersion) -> Report | None:
+        reporting.make_missing()
+        version.refresh_from_db()
+        return look(version)
+
+    monkeypatch.setattr(reporting, "report_of", report_of)

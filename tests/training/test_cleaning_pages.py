@@ -17,15 +17,15 @@ from alignapp.accounts.models import Role, User
 from tests.factories import make_user
 from tests.training.preferences.pairs import pair
 from training.models import CleaningJob, DatasetVersion, SavedRecipe
+from training.preferences import reporting
 from training.preferences.cleaning import making
 from training.preferences.cleaning.recipes import Drop, Flip, Recipe, Soften
 from training.preferences.filters import Bounds, Filter
 from training.preferences.records import Pair
-from training.preferences.reporting import report_of
 from training.preferences.versions import dataset_named, seal
 from training.views import comparing
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("worker_was_quick")]
 HOSTILE = "<script>alert(1)</script>"
 
 
@@ -57,7 +57,8 @@ def version(kept_report: Path) -> DatasetVersion:
     version = seal(dataset_named("Islands"), [row(f"Q{n % 8}?") for n in range(12)], {})
     for part in kept_report.iterdir():
         shutil.copy(part, version.path.parent)
-    report_of(version)
+    reporting.make_missing()
+    version.refresh_from_db()
     for part in version.path.parent.glob(f"{version.sha256}.*-*"):
         shutil.copy(part, kept_report)
     return version

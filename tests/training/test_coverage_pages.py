@@ -15,10 +15,10 @@ from alignapp.accounts.models import Role, User
 from tests.factories import make_user
 from tests.training.preferences.pairs import pair
 from training.models import DatasetVersion, PromptSample
-from training.preferences import importing, samples
+from training.preferences import importing, reporting, samples
 from training.preferences.coverage import reading
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("worker_was_quick")]
 
 CASTLES = [f"Describe castle number {n} with its moat" for n in range(60)]
 SUMS = [f"What is the integral of polynomial {n} over [0, 1]?" for n in range(60)]
@@ -123,9 +123,9 @@ def test_a_few_prompts_have_no_map_and_the_page_says_why(client, rita):
     assert "Too few prompts for a map" in text_of(client.get(map_of(sealed(CASTLES[:5]))))
 
 
-def test_a_report_that_is_not_made_yet_or_failed_is_said(client, rita):
+def test_a_report_that_is_not_made_yet_or_failed_is_said(client, rita, monkeypatch):
+    monkeypatch.setattr(reporting, "report_of", reporting.stored_report)
     version = sealed(CASTLES[:59])
-    DatasetVersion.objects.filter(pk=version.pk).update(rows=5_000)
     assert "still being drawn" in text_of(client.get(map_of(version)))
     DatasetVersion.objects.filter(pk=version.pk).update(report_error="The disk is full.")
     assert "The disk is full." in text_of(client.get(map_of(version)))

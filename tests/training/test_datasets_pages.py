@@ -18,10 +18,10 @@ from tests.factories import make_user, make_version
 from tests.training.import_material import uploaded_and_imported
 from tests.training.preferences.pairs import assistant, pair, source_line, user
 from training.models import Dataset, DatasetVersion, ImportJob
-from training.preferences import importing
+from training.preferences import importing, reporting
 from training.preferences.records import Message, Pair
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("worker_was_quick")]
 
 
 @pytest.fixture(autouse=True)
@@ -205,8 +205,8 @@ def test_the_address_of_a_dataset_leads_to_its_latest_version(client, rita):
     assert client.get(reverse("dataset", args=["islands"])).url == latest.get_absolute_url()
 
 
-def test_a_page_does_not_wait_for_the_report_on_a_huge_version(client, rita, monkeypatch):
-    monkeypatch.setattr("training.preferences.reporting.ROWS_MADE_AT_ONCE", 10)
+def test_a_page_does_not_wait_for_the_report(client, rita, monkeypatch):
+    monkeypatch.setattr(reporting, "report_of", reporting.stored_report)
     version = sealed()
     assert "The report is being made" in text_of(client.get(version.get_absolute_url()))
     importing.work()

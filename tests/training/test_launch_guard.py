@@ -16,7 +16,7 @@ from training.models import DatasetVersion, Run
 from training.preferences import importing, reporting
 from training.runs.queue import Refused
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("worker_was_quick")]
 
 
 @pytest.fixture(autouse=True)

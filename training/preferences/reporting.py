@@ -33,8 +33,6 @@ from training.preferences.survey import ReportSettings
 
 log = logging.getLogger(__name__)
 
-# Up to so many rows a report is made while a page waits for it, which takes about a second.
-ROWS_MADE_AT_ONCE = 200
 STALE_AFTER = timedelta(seconds=60)
 SECONDS_BETWEEN_HEARTBEATS = 10.0
 SECOND_ATTEMPT = "second attempt: "
@@ -91,14 +89,12 @@ def place_of(version: DatasetVersion) -> Place:
 
 
 def report_of(version: DatasetVersion) -> Report | None:
-    """The report with the reference check of its base as it stands today; a small one is made now if it is missing.
+    """The report with the reference check of its base as it stands today.
 
-    None when a worker has yet to make it, or failed to (`version.report_error` says why).
+    None when a worker has yet to make it, or failed to (`version.report_error` says why). It is never made here: the
+    rules' libraries would stay in the memory of the web process, 300 MB of it.
     """
     report = stored_report(version)
-    if report is None and not version.report_error and version.path.is_file() and version.rows <= ROWS_MADE_AT_ONCE:
-        _make(version)
-        report = stored_report(version)
     return report and _with_reference(report, version)
 
 
@@ -163,8 +159,10 @@ def try_again(version: DatasetVersion) -> None:
 
 def make_missing() -> None:
     """Make the reports that are missing, one after the other."""
-    for version in DatasetVersion.objects.select_related("dataset").filter(report_error="").order_by("pk"):
-        if version.path.is_file() and not place_of(version).exists and _claim(version):
+    for key in list(DatasetVersion.objects.filter(report_error="").order_by("pk").values_list("pk", flat=True)):
+        # Read when its turn comes: while others were made a person may have chosen other settings, or removed it.
+        version = DatasetVersion.objects.select_related("dataset").filter(pk=key, report_error="").first()
+        if version and version.path.is_file() and not place_of(version).exists and _claim(version):
             _make(version)
 
 

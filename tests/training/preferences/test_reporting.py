@@ -19,7 +19,7 @@ from training.preferences.prompt_sets import PromptSet
 from training.preferences.records import Message
 from training.preferences.reporting import SECOND_ATTEMPT, STALE_AFTER
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("worker_was_quick")]
 
 
 @pytest.fixture(autouse=True)
@@ -196,3 +196,32 @@ def test_the_command_says_what_is_not_there():
     gone = make_version()
     with pytest.raises(CommandError, match="not on this machine"):
         call_command("report_on_version", gone.dataset.slug, gone.number)
+
+
+def test_looking_for_a_report_makes_none(monkeypatch: pytest.MonkeyPatch):
+    """Its rules load scikit-learn and pandas: 300 MB that would stay in the process that serves pages."""
+    monkeypatch.setattr(reporting, "make_missing", lambda: None)
+    monkeypatch.setattr(reporting, "report_on", lambda *_, **__: pytest.fail("a page made a report"))
+    dataset = importing.dataset_named("Small")
+    version = importing.seal(dataset, [pair("Q?", "Yes.", "No."), pair("R?", "Yes.", "No.")], {})
+    assert reporting.report_of(version) is None
+
+
+def test_settings_chosen_while_another_report_is_made_are_kept(monkeypatch: pytest.MonkeyPatch):
+    dataset = importing.dataset_named("Two")
+    first = importing.seal(dataset, [pair("Q?", "Yes.", "No."), pair("R?", "Yes.", "No.")], {})
+    second = importing.seal(dataset, [pair("S?", "Yes.", "No."), pair("T?", "Yes.", "No.")], {})
+    chosen = reporting.default_settings().model_copy(update={"max_length": 77})
+    made = reporting.report_on
+
+    def report_on(path: Any, *args: Any, **options: Any) -> Any:
+        if path == first.path:
+            reporting.look_at(DatasetVersion.objects.get(pk=second.pk), chosen)
+        return made(path, *args, **options)
+
+    monkeypatch.setattr(reporting, "report_on", report_on)
+    reporting.make_missing()
+    second.refresh_from_db()
+    report = reporting.stored_report(second)
+    assert report is not None
+    assert (reporting.settings_of(second), report.settings) == (chosen, chosen)

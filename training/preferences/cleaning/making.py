@@ -29,7 +29,7 @@ from training.preferences.cleaning.recipes import BadRecipe, Recipe, read_stored
 from training.preferences.cleaning.selection import Material
 from training.preferences.filters import Filter
 from training.preferences.import_queue import CancelRequested, LostClaim
-from training.preferences.reporting import place_of, report_of
+from training.preferences.reporting import place_of
 from training.preferences.sealing import Sealed, SealedWriter
 from training.preferences.splits import PromptSplit
 from training.preferences.versions import create_version
@@ -88,8 +88,6 @@ def submit(parent: DatasetVersion, recipe: Recipe, user: User | None) -> Cleanin
 
     Asked for twice at once, both get the same job.
     """
-    if recipe.uses_report:
-        report_of(parent)  # which makes that of a small version
     stored = meant(parent, recipe).stored()
     digest = hashlib.sha256(json.dumps(stored, sort_keys=True).encode()).hexdigest()
     try:
