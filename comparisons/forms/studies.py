@@ -191,7 +191,7 @@ class GapStudyForm(StudyForm):
     suite = None  # type: ignore[assignment]
 
     def __init__(self, gap: gaps.Gap, *args: Any, **kwargs: Any) -> None:
-        filled = {"name": gap.name, "policies": comparable_policies(), "item_limit": 0}
+        filled = {"name": gap.name, "policies": comparable_policies()[:2], "item_limit": 0}
         super().__init__(*args, initial=filled, **kwargs)
         self.gap = gap
 

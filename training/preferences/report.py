@@ -171,8 +171,8 @@ def stored(path: Path, settings: ReportSettings | None = None) -> Report | None:
     """The stored report; None where there is none, or none that can be read."""
     try:
         return Report.from_json(place(path, settings).report.read_text())
-    except (OSError, ValueError, TypeError, KeyError):
-        return None  # Absent, cut off or of another form: all the same, it can be made again.
+    except (FileNotFoundError, ValueError, TypeError, KeyError):
+        return None  # absent, cut off or of another form: all the same, it can be made again
 
 
 def report_on(
@@ -237,9 +237,21 @@ def _write(target: Place, report: Report, subject: Survey) -> None:
     """The report itself last: it stands for the whole."""
     _write_table(target.rows, _rows_table(subject))
     _write_table(target.scores, _scores_table(subject))
-    partial = target.report.with_name(f".{uuid4().hex}.partial")
+    partial = _partial(target.report)
     partial.write_text(report.to_json())
     os.replace(partial, target.report)
+
+
+def _partial(path: Path) -> Path:
+    """A hidden name that says which part of which report is being written."""
+    return path.with_name(f".{path.name}-{uuid4().hex}.partial")
+
+
+def remove_partials(path: Path) -> None:
+    """Clear what a worker left that was killed while it wrote the report on a sealed file."""
+    for part in ("report", "rows", "scores"):
+        for left in path.parent.glob(f".{path.stem}.{part}-*.partial"):
+            left.unlink(missing_ok=True)
 
 
 def _rows_table(subject: Survey) -> Any:
@@ -272,7 +284,7 @@ def _scores_table(subject: Survey) -> Any:
 def _write_table(path: Path, table: Any) -> None:
     import pyarrow.parquet as pq
 
-    partial = path.with_name(f".{uuid4().hex}.partial")
+    partial = _partial(path)
     pq.write_table(
         table, partial, compression="zstd", use_dictionary=["rule"] if "rule" in table.column_names else False
     )

@@ -28,7 +28,7 @@ from training.preferences import prompt_sets
 from training.preferences.checks.findings import Findings
 from training.preferences.checks.reference import reference_of_the_base
 from training.preferences.records import Conversation
-from training.preferences.report import Place, Report, place, report_on, stored
+from training.preferences.report import Place, Report, place, remove_partials, report_on, stored
 from training.preferences.survey import ReportSettings
 
 log = logging.getLogger(__name__)
@@ -99,14 +99,8 @@ def report_of(version: DatasetVersion) -> Report | None:
 
 
 def stored_report(version: DatasetVersion) -> Report | None:
-    """The report as a worker left it; one that cannot be read is removed, so that it is made anew."""
-    if not version.path.is_file():
-        return None
-    here = place_of(version)
-    report = stored(version.path, settings_of(version))
-    if report is None:
-        here.report.unlink(missing_ok=True)
-    return report
+    """The report as a worker left it; None where there is none that can be read."""
+    return stored(version.path, settings_of(version)) if version.path.is_file() else None
 
 
 def _with_reference(report: Report, version: DatasetVersion) -> Report:
@@ -162,7 +156,9 @@ def make_missing() -> None:
     for key in list(DatasetVersion.objects.filter(report_error="").order_by("pk").values_list("pk", flat=True)):
         # Read when its turn comes: while others were made a person may have chosen other settings, or removed it.
         version = DatasetVersion.objects.select_related("dataset").filter(pk=key, report_error="").first()
-        if version and version.path.is_file() and not place_of(version).exists and _claim(version):
+        if version and version.path.is_file() and stored_report(version) is None and _claim(version):
+            if version.report_stage == SECOND_ATTEMPT:
+                remove_partials(version.path)
             _make(version)
 
 

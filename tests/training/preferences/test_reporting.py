@@ -17,6 +17,7 @@ from training.models import DatasetVersion
 from training.preferences import importing, prompt_sets, reporting
 from training.preferences.prompt_sets import PromptSet
 from training.preferences.records import Message
+from training.preferences.report import report_on
 from training.preferences.reporting import SECOND_ATTEMPT, STALE_AFTER
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("worker_was_quick")]
@@ -59,11 +60,11 @@ def fails(monkeypatch, error: Exception) -> list[int]:
     """Every report fails from now on; the list grows with each try."""
     tries: list[int] = []
 
-    def report_on(*args, **options):
+    def failing(*args, **options):
         tries.append(1)
         raise error
 
-    monkeypatch.setattr(reporting, "report_on", report_on)
+    monkeypatch.setattr(reporting, "report_on", failing)
     return tries
 
 
@@ -212,14 +213,14 @@ def test_settings_chosen_while_another_report_is_made_are_kept(monkeypatch: pyte
     first = importing.seal(dataset, [pair("Q?", "Yes.", "No."), pair("R?", "Yes.", "No.")], {})
     second = importing.seal(dataset, [pair("S?", "Yes.", "No."), pair("T?", "Yes.", "No.")], {})
     chosen = reporting.default_settings().model_copy(update={"max_length": 77})
-    made = reporting.report_on
+    made = report_on
 
-    def report_on(path: Any, *args: Any, **options: Any) -> Any:
+    def interrupted(path: Any, *args: Any, **options: Any) -> Any:
         if path == first.path:
             reporting.look_at(DatasetVersion.objects.get(pk=second.pk), chosen)
         return made(path, *args, **options)
 
-    monkeypatch.setattr(reporting, "report_on", report_on)
+    monkeypatch.setattr(reporting, "report_on", interrupted)
     reporting.make_missing()
     second.refresh_from_db()
     report = reporting.stored_report(second)

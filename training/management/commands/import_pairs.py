@@ -32,9 +32,7 @@ class Command(BaseCommand):
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument(
-            "file", type=Path, help="a file, packed or not, or a folder as datasets reads them"
-        )
+        parser.add_argument("file", type=Path, help="a file, packed or not, or a folder as datasets reads them")
         parser.add_argument("--dataset", required=True, metavar="NAME", help="made if there is none of this name")
         parser.add_argument(
             "--held-out", type=float, default=DEFAULT_SHARE, metavar="SHARE", help="of the prompts, 0 to 0.5"

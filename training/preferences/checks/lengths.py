@@ -30,7 +30,8 @@ def longer_answers_win(survey: Survey) -> None:
         sentence = f"The {winner} answer tends to be the chosen one, among pairs whose lengths differ."
         action = "Compare the answers' lengths after training; balance the pairs by length if they drift."
     else:
-        sentence = f"Longer and shorter answers are chosen about equally often; the {winner} ones in this share:"
+        share = max(longer, total - longer) / total
+        sentence = f"Length decides little: of unequal answers the {winner} one is chosen in {share:.1%}."
         action = "Nothing to do."
     survey.found.add(
         "length_bias",

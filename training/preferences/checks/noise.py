@@ -135,13 +135,16 @@ def _advice(rate: float) -> str:
 
 
 def _add_doubt(survey: Survey, found: FlipRate, margins: Any) -> None:
-    """The model knows too little: no number is named, and no pair accused."""
-    why = "Whether labels are wrong cannot be told from the pairs alone, so nothing is said against them."
+    """The model knows too little: no number is named, and no pair accused; what cannot be ruled out needs attention."""
+    level = Level.ERROR if found.low >= TOO_NOISY else Level.WARNING if found.high >= TOO_NOISY else Level.INFO
+    why = (
+        "Whether labels are wrong cannot be told from the pairs alone, and neither can much that a method would learn."
+    )
     survey.found.add(
         "label_noise",
         f"How many labels are wrong cannot be told: anything from {found.low:.0%} to {found.high:.0%} would look like "
         f"this. The model agrees with {found.accuracy:.0%} of the labels it has not seen and is nowhere sure enough.",
-        harms=harms(Level.INFO, dpo=why, cpo=why, rlhf=why),
+        harms=harms(level, dpo=why, cpo=why, rlhf=why),
         action="Have a sample of the pairs judged by a second person: agreement measures noise directly.",
         count=0,
         total=found.pairs,

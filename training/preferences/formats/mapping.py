@@ -61,6 +61,8 @@ class Mapping(Frozen):
         roles = {role.name: role for role in ROLES[self.format]}
         if unknown := [name for name in self.columns if name not in roles]:
             raise ValueError(f"{self.format.label!r} has no role {', '.join(map(repr, unknown))}")
+        if any("\0" in column for column in self.columns.values()):
+            raise ValueError("a column's name holds a NUL character, which no database keeps")
         taken: dict[str, str] = {}
         for name, column in self.columns.items():
             if roles[name].inside:

@@ -87,14 +87,14 @@ def test_a_label_below_one_half_says_the_opposite(tmp_path):
 
 
 def test_labels_by_the_toss_of_a_coin_are_not_named_a_rate(tmp_path):
-    """Nothing can be learnt from them, so nothing is said against any: no score, no verdict."""
+    """Nothing can be learnt from them, so none is accused: no score. That they hold nothing is said all the same."""
     rng = np.random.default_rng(0)
     words = rng.integers(50, size=(600, 2))
     pairs = [pair(f"prompt {n}", f"word{a} x", f"word{b} y") for n, (a, b) in enumerate(words) if rng.random() < 0.5]
     pairs += [pair(f"request {n}", f"word{a} y", f"word{b} x") for n, (a, b) in enumerate(words) if rng.random() < 0.5]
     finding, noise = examined(pairs, tmp_path)
     assert finding is not None
-    assert finding.level is Level.INFO
+    assert finding.level is not Level.INFO
     assert finding.share is None
     assert "cannot be told" in finding.sentence
     assert np.isnan(noise).all()
