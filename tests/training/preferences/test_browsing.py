@@ -173,6 +173,14 @@ def test_a_row_comes_back_as_it_was_sealed(browser: Browser) -> None:
     ]
 
 
+def test_rows_of_a_finding_stand_by_their_groups(browser: Browser) -> None:
+    """Rows 0 and 3 are copies of each other, row 1 of another: the copies stand together."""
+    copies = browser.select(Filter(finding="copies"))
+    assert copies.in_order().tolist() == [0, 3, 1]
+    assert copies.page(1, 1).rows.tolist() == [3]
+    assert copies.rows.tolist() == [0, 1, 3]  # for recipes, the order of the file
+
+
 def test_the_findings_of_rows_are_known_with_their_groups(browser: Browser) -> None:
     assert browser.scores.findings_of([1, 2]) == {1: [("copies", 1)], 2: [("cycles", None)]}
 

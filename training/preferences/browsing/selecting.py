@@ -51,7 +51,7 @@ class Browser:
         asked = phrases(chosen.text)
         mask = self._mask(chosen, asked)
         to_read = [phrase for phrase in asked if len(phrase) > 2]
-        selection = Selection(self, np.flatnonzero(mask), to_read)
+        selection = Selection(self, np.flatnonzero(mask), to_read, self._together(chosen.finding))
         return selection.read() if len(selection.rows) <= READ_AT_MOST else selection
 
     def _mask(self, chosen: Filter, asked: list[Phrase]) -> Mask:
@@ -91,6 +91,15 @@ class Browser:
             return self._these(found.rows)
         return self._these(found.rows[found.groups == group] if found.groups is not None else ())
 
+    def _together(self, rule: str) -> Array | None:
+        """The group of every row in a finding whose rows belong together; None where they do not."""
+        found = self.scores.found().get(rule)
+        if found is None or found.groups is None:
+            return None
+        groups = np.full(self.index.rows, np.nan, np.float32)  # exact up to 16 million
+        groups[found.rows] = found.groups
+        return groups
+
     def _within(self, bounds: Bounds) -> Mask:
         values = self.values(bounds.score)
         mask: Mask = ~np.isnan(values)
@@ -118,11 +127,12 @@ class Page:
 @dataclass(frozen=True)
 class Selection:
     """The rows that meet a filter, ascending. Where phrases of three and more words are still to be read in the texts
-    (`unread`), they are the rows that may."""
+    (`unread`), they are the rows that may. `together` is the group of every row of a finding of copies or circles."""
 
     browser: Browser
     rows: RowNumbers
     unread: list[Phrase]
+    together: Array | None = None
 
     @property
     def is_exact(self) -> bool:
@@ -136,10 +146,11 @@ class Selection:
         if not self.unread:
             return self
         kept = self.rows[self.browser.index.really_holding(self.rows, self.unread)]
-        return Selection(self.browser, kept, [])
+        return Selection(self.browser, kept, [], self.together)
 
     def page(self, start: int, size: int, sort: str = "row", *, descending: bool = False) -> Page:
-        """`size` rows from the `start`-th on; equal ones by number, those without a value last. Where phrases are
+        """`size` rows from the `start`-th on; equal ones by number, those without a value last. In the order of rows
+        a group stands together. Where phrases are
         unread only rows that really hold them: it may be fewer, as READ_AT_MOST texts are read."""
         reach = size if self.is_exact else max(size, READ_AT_MOST)
         found = self._window(start, min(start + reach, len(self.rows)), sort, descending)
@@ -152,9 +163,11 @@ class Selection:
     def _window(self, start: int, stop: int, sort: str, descending: bool) -> RowNumbers:
         if start >= stop:
             return self.rows[:0]
-        if sort == "row":
+        if sort == "row" and self.together is None:
             return self.rows[::-1][start:stop] if descending else self.rows[start:stop]
-        packed = _order(self.browser.values(sort)[self.rows], descending) << np.uint64(32) | self.rows.astype(np.uint64)
+        values = self.browser.values(sort) if sort != "row" else self.together
+        assert values is not None, "the order of rows without groups is settled above"
+        packed = _order(values[self.rows], descending) << np.uint64(32) | self.rows.astype(np.uint64)
         packed.partition((start, stop - 1))
         window = np.sort(packed[start:stop]) & np.uint64(0xFFFFFFFF)
         return window.astype(np.int64)
