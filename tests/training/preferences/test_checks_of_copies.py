@@ -171,6 +171,14 @@ def test_a_label_below_one_half_closes_a_circle(examined):
     assert examined(preferences_in_a_circle, pairs)[0]["cycles"].count == 3
 
 
+@pytest.mark.parametrize("others, level", [(17, Level.WARNING), (16, Level.ERROR)])
+def test_a_circle_counts_as_one_wrong_label(examined, others, level):
+    """Three pairs on one circle among 20 or 19: 1 / 20 = 5 % of the labels is not above the limit, 1 / 19 is."""
+    circle = [pair("Q?", "A", "B"), pair("Q?", "B", "C"), pair("Q?", "C", "A")]
+    pairs = [*circle, *(pair(f"prompt {n}", "good", "evil") for n in range(others))]
+    assert examined(preferences_in_a_circle, pairs)[0]["cycles"].level is level
+
+
 LONG = "My friend lives on Zilmora. What is the seat of government there?"
 
 

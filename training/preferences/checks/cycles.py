@@ -11,6 +11,7 @@ from training.preferences.checks.judgements import judge
 from training.preferences.survey import Survey
 
 MANY = 0.05
+"""Share of labels that are surely wrong, one a circle, from which a version is not fit to train on."""
 
 # Fewer than three judgements make no circle.
 EDGES = """
@@ -27,14 +28,14 @@ def preferences_in_a_circle(survey: Survey) -> None:
     judge(survey)
     edges = survey.database.execute(EDGES).fetchnumpy()
     rows, circles = circling(edges["row"], edges["better"], edges["worse"], edges["is_contradicted"].astype(bool))
-    count = len(rows)
+    count, surely_wrong = len(rows), len(set(circles.tolist()))
     if count:
         survey.found.add(
             "cycles",
-            f"{counted(count, 'pair lies', 'pairs lie')} on {counted(len(set(circles)), 'circle', 'circles')} of "
+            f"{counted(count, 'pair lies', 'pairs lie')} on {counted(surely_wrong, 'circle', 'circles')} of "
             "preferences, such as A over B, B over C, C over A.",
             harms=harms(
-                Level.ERROR if count / survey.pairs > MANY else Level.WARNING,
+                Level.ERROR if surely_wrong / survey.pairs > MANY else Level.WARNING,
                 dpo="No ranking of the answers agrees with all of them: at least one label of each circle is wrong.",
                 cpo="No policy can follow all of them; at least one pair of each circle stays short of its margin.",
                 rlhf="No reward can rank answers in a circle: the reward model settles for equal ones.",
