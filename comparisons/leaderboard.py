@@ -13,78 +13,12 @@ from dataclasses import dataclass
 from math import ceil
 
 import numpy as np
-from numpy.typing import NDArray
 
-Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
-Bools = NDArray[np.bool_]
+from .statistics.shares import Z95, percent, wilson
+from .statistics.votes import Bools, Floats, Ints, Votes
 
-Z95 = 1.959964  # the normal quantile that leaves 2.5 % above
 Z80 = 0.841621  # and the one that leaves 20 %: chance of missing a difference that is there
 FEW_PROMPTS = 10
-
-
-@dataclass(frozen=True, slots=True)
-class Votes:
-    """Arrays of one length n; `cluster` says which votes belong to the same prompt."""
-
-    left: Ints
-    right: Ints
-    score: Floats
-    cluster: Ints
-    policies: int
-
-    def __post_init__(self) -> None:
-        if not len(self.left) == len(self.right) == len(self.score) == len(self.cluster):
-            raise ValueError("left, right, score and cluster must have one entry per vote.")
-        if not np.isin(self.score, (0.0, 0.5, 1.0)).all():
-            raise ValueError("A score must be 0 (right preferred), 0.5 (tie) or 1 (left preferred).")
-        if (self.left == self.right).any():
-            raise ValueError("A vote must compare two different policies.")
-
-    def __len__(self) -> int:
-        return len(self.score)
-
-
-# --- Shares -----------------------------------------------------------------------------------------------------------
-
-
-def wilson(successes: Floats, total: Floats, z: float = Z95) -> tuple[Floats, Floats]:
-    """Wilson's score interval (Wilson 1927) for shares, element by element; (0, 1) where nothing was seen.
-
-    (p + z²/2n ± z·sqrt(p(1-p)/n + z²/4n²)) / (1 + z²/n). With ties as halves the variance of a score is at most
-    p(1-p), so the interval then is a little too wide, never too narrow.
-    """
-    seen = np.maximum(total, 1.0)
-    share = successes / seen
-    centre = share + z * z / (2 * seen)
-    spread = z * np.sqrt(share * (1 - share) / seen + (z / (2 * seen)) ** 2)
-    scale = 1 + z * z / seen
-    low = np.where(total > 0, np.maximum(0.0, (centre - spread) / scale), 0.0)
-    high = np.where(total > 0, np.minimum(1.0, (centre + spread) / scale), 1.0)
-    return low, high
-
-
-@dataclass(frozen=True, slots=True)
-class Share:
-    """A share of `total` with its 95 % interval."""
-
-    value: float
-    low: float
-    high: float
-    total: int
-
-    @property
-    def differs_from_half(self) -> bool:
-        return self.total > 0 and not self.low <= 0.5 <= self.high
-
-
-def share(successes: float, total: int) -> Share | None:
-    """A share with Wilson's interval; None of nothing."""
-    if not total:
-        return None
-    low, high = wilson(np.array(float(successes)), np.array(float(total)))
-    return Share(successes / total, float(low), float(high), total)
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,7 +95,7 @@ def bradley_terry(votes: Votes) -> Strengths:
     theta, hessian = _fit(wins + 0.5 * compared if corrected else wins)
     inverse: Floats = np.linalg.pinv(hessian, hermitian=True).astype(np.float64)
     sandwich = inverse @ _score_products(votes, theta) @ inverse
-    few = len(np.unique(votes.cluster)) < FEW_PROMPTS
+    few = len(np.unique(votes.prompt)) < FEW_PROMPTS
     covariance: Floats = inverse if corrected or (few and inverse.trace() > sandwich.trace()) else sandwich
     return Strengths(theta, covariance, corrected, connected)
 
@@ -209,7 +143,7 @@ def _fit(wins: Floats) -> tuple[Floats, Floats]:
 def _score_products(votes: Votes, theta: Floats) -> Floats:
     """Σ_c s_c s_cᵀ over prompts, with the small-sample factor C/(C-1)."""
     residual = votes.score - 1.0 / (1.0 + np.exp(theta[votes.right] - theta[votes.left]))
-    _, cluster = np.unique(votes.cluster, return_inverse=True)
+    _, cluster = np.unique(votes.prompt, return_inverse=True)
     count = int(cluster.max()) + 1
     scores = np.zeros((count, votes.policies))
     np.add.at(scores, (cluster, votes.left), residual)
@@ -353,7 +287,3 @@ def _rounded(number: int) -> int:
 
 def _listed(words: list[str]) -> str:
     return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}"
-
-
-def percent(share: float) -> str:
-    return f"{100 * share:.0f} %"

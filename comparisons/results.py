@@ -13,18 +13,16 @@ from training.models import Run
 
 from .leaderboard import (
     Agreement,
-    Ints,
-    Share,
     Strengths,
-    Votes,
     WinMatrix,
     bradley_terry,
     krippendorff_alpha,
-    share,
     win_matrix,
 )
 from .leaderboard import verdict as verdict_of
 from .models import Answer, AssignmentState, Choice, Contender, Rating, Study
+from .statistics.shares import Share, share
+from .statistics.votes import Ints, Votes
 
 SCORE_OF_A = {Choice.A: 1.0, Choice.TIE: 0.5, Choice.B: 0.0}
 
@@ -79,7 +77,8 @@ def votes_of(judgements: Sequence[Judgement], contenders: Sequence[Contender]) -
         left=np.array([place[judgement.a] for judgement in cast], dtype=np.int64),
         right=np.array([place[judgement.b] for judgement in cast], dtype=np.int64),
         score=np.array([SCORE_OF_A[Choice(judgement.choice)] for judgement in cast], dtype=np.float64),
-        cluster=np.array([judgement.prompt for judgement in cast], dtype=np.int64),
+        rater=np.array([judgement.rater for judgement in cast], dtype=np.int64),
+        prompt=np.array([judgement.prompt for judgement in cast], dtype=np.int64),
         policies=len(contenders),
     )
 

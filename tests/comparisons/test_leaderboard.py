@@ -10,15 +10,14 @@ from scipy.optimize import minimize
 
 from comparisons.leaderboard import (
     Strengths,
-    Votes,
     bradley_terry,
     krippendorff_alpha,
     leaders,
-    share,
     verdict,
     votes_to_decide,
     win_matrix,
 )
+from comparisons.statistics.votes import Votes
 
 
 def votes_of(rows, policies=2, clusters=None):
@@ -26,7 +25,8 @@ def votes_of(rows, policies=2, clusters=None):
     flat = [row[:3] for row in rows for _ in range(row[3])]
     left, right, score = (np.array(column) for column in zip(*flat, strict=True))
     cluster = np.arange(len(flat)) if clusters is None else np.asarray(clusters)
-    return Votes(left.astype(np.int64), right.astype(np.int64), score.astype(float), cluster, policies)
+    rater = np.arange(len(flat))
+    return Votes(left.astype(np.int64), right.astype(np.int64), score.astype(float), rater, cluster, policies)
 
 
 def random_votes(theta, count, seed, clusters=200, ties=0.1):
@@ -35,19 +35,7 @@ def random_votes(theta, count, seed, clusters=200, ties=0.1):
     right = (left + chance.integers(1, len(theta), count)) % len(theta)
     wins = chance.random(count) < 1 / (1 + np.exp(theta[right] - theta[left]))
     score = np.where(chance.random(count) < ties, 0.5, wins.astype(float))
-    return Votes(left, right, score, chance.integers(0, clusters, count), len(theta))
-
-
-def test_wilson_interval_of_eight_in_ten():
-    """p = 0.8, n = 10, z² = 3.8415: centre (0.8 + 0.19207) / 1.38415 = 0.71674, half width
-    1.95996 · sqrt(0.016 + 0.0096037) / 1.38415 = 0.22657, so [0.49017, 0.94331]."""
-    found = share(8, 10)
-    assert (found.low, found.high) == pytest.approx((0.49017, 0.94331), abs=2e-5)
-    assert not found.differs_from_half
-
-
-def test_a_share_of_nothing_is_none():
-    assert share(0, 0) is None
+    return Votes(left, right, score, np.arange(count), chance.integers(0, clusters, count), len(theta))
 
 
 def test_win_matrix_counts_wins_and_ties_from_both_sides():
@@ -111,7 +99,7 @@ def test_sandwich_matches_the_formula_written_out_with_one_parameter_fixed():
     chance = 1 / (1 + np.exp(-(design @ (found.theta[1:] - found.theta[0]))))
     bread = np.linalg.inv(design.T @ (design * (chance * (1 - chance))[:, None]))
     scores = design * (votes.score - chance)[:, None]
-    summed = np.array([scores[votes.cluster == c].sum(axis=0) for c in np.unique(votes.cluster)])
+    summed = np.array([scores[votes.prompt == c].sum(axis=0) for c in np.unique(votes.prompt)])
     covariance = bread @ (summed.T @ summed) @ bread * 60 / 59
     expected = 1.959964 * np.sqrt(covariance[0, 0])
     _, low, high = found.difference(1, 0)
@@ -126,7 +114,7 @@ def test_intervals_cover_the_truth_as_often_as_they_say():
         chance = np.random.default_rng(seed)
         score = np.repeat((chance.random(80) < 0.6).astype(float), 3)
         cluster = np.repeat(np.arange(80), 3)
-        votes = Votes(np.zeros(240, np.int64), np.ones(240, np.int64), score, cluster, 2)
+        votes = Votes(np.zeros(240, np.int64), np.ones(240, np.int64), score, np.arange(240), cluster, 2)
         _, low, high = bradley_terry(votes).difference(0, 1)
         covered += low <= truth <= high
     assert 270 <= covered <= 297
@@ -237,13 +225,8 @@ def test_the_verdict_of_several_policies_names_whom_it_cannot_tell_apart():
 
 def test_no_votes_give_a_sentence_and_not_an_error():
     none = np.array([], dtype=np.int64)
-    nothing = Votes(none, none, none.astype(float), none, 2)
+    nothing = Votes(none, none, none.astype(float), none, none, 2)
     assert verdict(nothing, ["a", "b"]).startswith("No judgement prefers")
-
-
-def test_an_unknown_score_raises():
-    with pytest.raises(ValueError, match="A score must be"):
-        votes_of([(0, 1, 0.7, 1)])
 
 
 def test_a_million_votes_of_twenty_policies_take_seconds():
