@@ -151,61 +151,6 @@ def _score_products(votes: Votes, theta: Floats) -> Floats:
     return (scores.T @ scores) * (count / max(1, count - 1))
 
 
-# --- Agreement --------------------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class Agreement:
-    """Krippendorff's α with what it was computed from; `alpha` is None where it is undefined, and `reason` says why."""
-
-    alpha: float | None
-    reason: str
-    units: int
-    judgements: int
-    observed: float | None
-
-
-def krippendorff_alpha(unit: Ints, value: Ints, group: Ints | None = None) -> Agreement:
-    """α for nominal values (Krippendorff 2004, ch. 11): 1 - observed / expected disagreement; missing data allowed.
-
-    `unit` and `value`: (n,), one entry per judgement, at most one per rater and unit. Units with a single judgement
-    pair with nothing and are left out. With n_uc judgements of value c on unit u, m_u = Σ_c n_uc and n = Σ m_u:
-    Do = Σ_u (m_u² - Σ_c n_uc²) / (m_u - 1) / n,  De = (n² - Σ_c n_c²) / (n (n - 1)).
-    `group` (n,) names units on which the same values are possible; what chance would do is then expected within each
-    group g of n_g judgements: De = Σ_g (n_g² - Σ_c n_gc²) / (n_g - 1) / n. Otherwise raters who only guess would
-    seem to agree, since chance could have given them values that their item does not have.
-    """
-    table = _value_counts(unit, value)
-    _, first = np.unique(unit, return_index=True)
-    groups = (np.zeros_like(unit) if group is None else group)[first]
-    size = table.sum(axis=1)
-    groups, table, size = groups[size >= 2], table[size >= 2], size[size >= 2]
-    n = float(size.sum())
-    if not n:
-        return Agreement(None, "no item was judged by two people", 0, 0, None)
-    disagreement = float(((size**2 - (table**2).sum(axis=1)) / (size - 1)).sum() / n)
-    expected = sum(_chance_disagreement(table[groups == one]) for one in np.unique(groups)) / n
-    if not expected:
-        reason = "all judgements are the same, so chance agreement cannot be told from real agreement"
-        return Agreement(None, reason, len(table), int(n), 1.0)
-    return Agreement(1.0 - disagreement / expected, "", len(table), int(n), 1.0 - disagreement)
-
-
-def _chance_disagreement(table: Floats) -> float:
-    """(n² - Σ_c n_c²) / (n - 1) of the judgements of a (units, values) table."""
-    n = table.sum()
-    return float((n * n - (table.sum(axis=0) ** 2).sum()) / (n - 1))
-
-
-def _value_counts(unit: Ints, value: Ints) -> Floats:
-    """(units, values): how many judgements gave the unit that value."""
-    units, rows = np.unique(unit, return_inverse=True)
-    values, columns = np.unique(value, return_inverse=True)
-    table = np.zeros((len(units), len(values)))
-    np.add.at(table, (rows, columns), 1.0)
-    return table
-
-
 # --- In words ---------------------------------------------------------------------------------------------------------
 
 

@@ -11,16 +11,10 @@ import numpy as np
 
 from training.models import Run
 
-from .leaderboard import (
-    Agreement,
-    Strengths,
-    WinMatrix,
-    bradley_terry,
-    krippendorff_alpha,
-    win_matrix,
-)
+from .leaderboard import Strengths, WinMatrix, bradley_terry, win_matrix
 from .leaderboard import verdict as verdict_of
 from .models import Answer, AssignmentState, Choice, Contender, Rating, Study
+from .statistics.agreement import Agreement, krippendorff_alpha
 from .statistics.shares import Share, share
 from .statistics.votes import Ints, Votes
 

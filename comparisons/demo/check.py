@@ -146,7 +146,7 @@ def study_facts(study: Study) -> dict[str, Any]:
         "items": study.items.filter(quarantine="").count(),
         "ratings": found.judgements,
         "position_a_share": found.side_a.value if found.side_a else None,
-        "agreement_alpha": found.agreement.alpha,
+        "agreement_alpha": found.agreement.value,
         "verdict": found.verdict,
     }
 

@@ -11,7 +11,6 @@ from scipy.optimize import minimize
 from comparisons.leaderboard import (
     Strengths,
     bradley_terry,
-    krippendorff_alpha,
     leaders,
     verdict,
     votes_to_decide,
@@ -145,51 +144,6 @@ def test_a_variance_that_rounding_left_below_zero_gives_an_interval_of_no_width(
     """A policy that wins and loses as often within each prompt has a score vector of 0, or of -1e-18."""
     found = Strengths(np.zeros(2), np.full((2, 2), -1e-18), corrected=False, connected=True)
     assert found.interval(0) == (0.0, 0.0)
-
-
-def test_alpha_of_krippendorffs_own_nominal_example():
-    """Krippendorff (2011), "Computing Krippendorff's alpha-reliability", C: four observers, twelve units, missing data,
-    nominal α = 0.743. Unit 12 has a single value and pairs with nothing."""
-    observers = [
-        [1, 2, 3, 3, 2, 1, 4, 1, 2, None, None, None],
-        [1, 2, 3, 3, 2, 2, 4, 1, 2, 5, None, 3],
-        [None, 3, 3, 3, 2, 3, 4, 2, 2, 5, 1, None],
-        [1, 2, 3, 3, 2, 4, 4, 1, 2, 5, 1, None],
-    ]
-    cells = [(unit, value) for row in observers for unit, value in enumerate(row) if value is not None]
-    unit, value = (np.array(column) for column in zip(*cells, strict=True))
-    found = krippendorff_alpha(unit, value)
-    assert found.alpha == pytest.approx(0.743, abs=5e-4)
-    assert (found.units, found.judgements) == (11, 40)
-
-
-def test_alpha_by_hand():
-    """Two raters, three items: (a, a), (a, b), (b, b). Do = (0 + 2 + 0) / 6 = 1/3; n_a = n_b = 3, so
-    De = (36 - 18) / 30 = 3/5; α = 1 - (1/3) / (3/5) = 4/9."""
-    found = krippendorff_alpha(np.array([1, 1, 2, 2, 3, 3]), np.array([0, 0, 0, 1, 1, 1]))
-    assert found.alpha == pytest.approx(4 / 9)
-    assert found.observed == pytest.approx(2 / 3)
-
-
-def test_alpha_of_raters_who_guess_is_zero_however_many_policies_there_are():
-    """Four policies, six pairs; on each item both raters toss a coin between its two. Do = 1/2; within a pair chance
-    disagrees in 1/2 too, so α = 0. Over all pairs together it would seem to disagree in 3/4, and α to be 1/3."""
-    chance = np.random.default_rng(1)
-    pairs = np.array([(0, 1), (0, 2), (0, 3), (1, 2), (1, 3), (2, 3)])
-    pair = np.repeat(np.arange(6), 2 * 2000)
-    unit = np.repeat(np.arange(6 * 2000), 2)
-    value = pairs[pair, chance.integers(0, 2, len(pair))]
-    assert krippendorff_alpha(unit, value, pair).alpha == pytest.approx(0.0, abs=0.03)
-    assert krippendorff_alpha(unit, value).alpha == pytest.approx(1 / 3, abs=0.03)
-
-
-@pytest.mark.parametrize(
-    "unit,value,reason", [([1, 2, 3], [0, 1, 0], "judged by two people"), ([1, 1, 2, 2], [0, 0, 0, 0], "the same")]
-)
-def test_alpha_says_why_it_is_undefined(unit, value, reason):
-    found = krippendorff_alpha(np.array(unit), np.array(value))
-    assert found.alpha is None
-    assert reason in found.reason
 
 
 def test_votes_to_decide_a_rate_of_sixty_percent():

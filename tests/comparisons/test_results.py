@@ -69,7 +69,7 @@ def test_agreement_is_about_answers_and_not_about_sides():
     study = make_study(items=8, policies=[base, tuned], ratings_per_item=2)
     for _ in range(2):
         judge_all(study, make_rater(), lambda given: "tie" if given.item.position == 0 else prefer(tuned)(given))
-    assert gather(close(study)).agreement.alpha == pytest.approx(1.0)
+    assert gather(close(study)).agreement.value == pytest.approx(1.0)
 
 
 def test_agreement_beyond_chance_is_looked_for_within_each_pair_of_policies():
@@ -85,14 +85,14 @@ def test_agreement_beyond_chance_is_looked_for_within_each_pair_of_policies():
 
     judge_all(study, make_rater(), older)
     judge_all(study, make_rater(), torn)
-    assert gather(close(study)).agreement.alpha == pytest.approx(0.0)
+    assert gather(close(study)).agreement.value == pytest.approx(0.0)
 
 
 def test_agreement_of_a_single_rater_is_undefined_and_says_why():
     study = make_study(items=3)
     judge_all(study, make_rater(), lambda _: "a")
     agreement = gather(close(study)).agreement
-    assert agreement.alpha is None
+    assert agreement.value is None
     assert agreement.reason == "no item was judged by two people"
 
 
