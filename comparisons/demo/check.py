@@ -16,6 +16,7 @@ from typing import Any
 
 from comparisons.models import Endpoint, Study
 from comparisons.results import gather
+from training.config import Method
 from training.models import DatasetVersion, Policy, Run
 from training.world import presets
 from training.world.phrasing import Question
@@ -25,7 +26,7 @@ from . import evaluation, waiting, workspace
 from .browser import Browser
 from .raters import Rater, rate_all
 from .waiting import StageFailed, Tell
-from .workspace import COMPARED, PASSWORD, RATERS, Workspace
+from .workspace import COMPARED, LAUNCHED_ANYWAY, PASSWORD, RATERS, Workspace
 
 RATER_ERRORS = (0.05, 0.1, 0.1, 0.15)
 ITEMS = 240
@@ -153,6 +154,7 @@ def study_facts(study: Study) -> dict[str, Any]:
 
 def second_round(browser: Browser, demo: Workspace, version: DatasetVersion, report: Report) -> None:
     """Launch DPO on the rated pairs in the form, wait, serve and measure it."""
+    waiting.report_made(Method.DPO, version, demo.tell)
     browser.open(f"/runs/new/dpo/?dataset_version={version.pk}&base={demo.base.pk}")
     browser.send(second_round_form(version), form="main form[method=post]")
     run = Run.objects.get(pk=browser.path.strip("/").split("/")[-1])
@@ -180,7 +182,7 @@ def unrated_questions(demo: Workspace) -> list[Question]:
 def second_round_form(version: DatasetVersion) -> dict[str, Any]:
     """What the researcher types: a name, and the settings of the demo's second round."""
     config: dict[str, Any] = presets.SECOND_ROUND.model_dump(mode="json", exclude={"method"}, exclude_defaults=True)
-    return {"name": f"Islands DPO on {version}"} | config
+    return {"name": f"Islands DPO on {version}", "override_reason": LAUNCHED_ANYWAY} | config
 
 
 def misses(values: dict[str, Any]) -> list[str]:

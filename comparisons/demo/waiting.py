@@ -8,6 +8,8 @@ from collections.abc import Callable
 from typing import Protocol
 
 from comparisons.models import ServedPolicy, ServedState, Study, StudyState
+from training.config import Method
+from training.launching.data_verdict import data_verdict
 from training.models import DatasetVersion, ImportJob, Policy, Run, RunState
 
 Tell = Callable[[str], None]
@@ -62,6 +64,17 @@ def version_of(job: ImportJob) -> DatasetVersion:
     if job.version is None:
         raise StageFailed(f"The import of {job.filename} made no version: {job.error}")
     return job.version
+
+
+def report_made(method: Method, version: DatasetVersion, tell: Tell) -> None:
+    """Wait until a worker has made the report that a launch asks for, or given it up."""
+    tell(f"Data: waiting for the report on {version}")
+    _follow(version, lambda: _is_settled(method, version), lambda: f"Report: {version.report_stage or 'waiting'}", tell)
+
+
+def _is_settled(method: Method, version: DatasetVersion) -> bool:
+    found = data_verdict(method, version)
+    return found is None or not found.is_awaited
 
 
 def policy_served(policy: Policy, tell: Tell) -> None:

@@ -26,7 +26,8 @@ file.write_text("".join(json.dumps(row) + chr(10) for row in rows))
 version = importing.import_file(file, importing.dataset_named("Lost")).version
 config = DPOConfig(lora_rank=8, max_steps=600, batch_size=8, checkpoint_every=20, evaluate_every=300, sample_count=0)
 base = Policy.objects.get(name="Tiny base")
-print(queue.create(method=Method.DPO, config=config, dataset_version=version, base=base, name="Lost", user=None).pk)
+launch = {"base": base, "name": "Lost", "user": None, "override_reason": "The report is not what this is about."}
+print(queue.create(method=Method.DPO, config=config, dataset_version=version, **launch).pk)
 """
 
 LOOK = """

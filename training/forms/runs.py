@@ -175,11 +175,13 @@ class LaunchForm(forms.Form):
             )
 
     def _check_verdict(self, version: DatasetVersion | None) -> None:
-        """A version that the report forbids needs a reason; the field for it appears with the verdict."""
+        """A version that the report forbids, or that has none, needs a reason; the field for it appears with that."""
         self.data_verdict = found = data_verdict(self.method, version)
-        self.fields["override_reason"].required = bool(found and found.forbids)
-        if found and found.forbids and not self.cleaned_data.get("override_reason"):
-            needed = "The report says do not train on this data. Say why the run is to be launched all the same."
+        self.fields["override_reason"].required = bool(found and found.needs_reason)
+        if found and found.report is None:
+            self.fields["override_reason"].label = "Why launch it unchecked"
+        if found and found.needs_reason and not self.cleaned_data.get("override_reason"):
+            needed = f"{found.remedy}, or say why the run is to be launched all the same."
             self.add_error("override_reason", forms.ValidationError(needed, code="required"))
 
     def _check_weights(self, base: Policy | None) -> None:

@@ -101,8 +101,14 @@ class Run(models.Model):
         default=list, help_text="Names of the alarms that were open at the last look, for lists; the page judges anew."
     )
 
+    data_verdict = models.CharField(
+        max_length=16,
+        blank=True,
+        help_text="What the report on its data said when it was queued: training.preferences.report.Verdict, or "
+        "unchecked; empty where none is asked.",
+    )
     override_reason = models.TextField(
-        blank=True, help_text="Why it was launched although the report on its data says do not train."
+        blank=True, help_text="Why it was launched although the report on its data said do not train, or was not there."
     )
 
     created_at = models.DateTimeField(auto_now_add=True)

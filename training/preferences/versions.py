@@ -12,6 +12,7 @@ from django.db.models import Max
 from django.utils.text import slugify
 
 from alignapp.accounts.models import User
+from alignapp.celery import call_workers
 from training.models import Dataset, DatasetVersion
 from training.preferences.records import Pair, check
 from training.preferences.sealing import Sealed, SealedWriter
@@ -66,9 +67,13 @@ def seal(
 def create_version(
     dataset: Dataset, sealed: Sealed, origin: dict[str, Any], user: User | None, parent: DatasetVersion | None = None
 ) -> DatasetVersion:
-    """The row of a sealed file, under the dataset's next number; to be called in the transaction that publishes it."""
+    """The row of a sealed file, under the dataset's next number; to be called in the transaction that publishes it.
+
+    Every version is made here, so here a worker is called to make its report.
+    """
     Dataset.objects.select_for_update().get(pk=dataset.pk)  # Two imports at once take different numbers.
     latest = dataset.versions.aggregate(latest=Max("number"))["latest"] or 0
+    transaction.on_commit(lambda: call_workers("training.tasks.work_on_imports"))
     return DatasetVersion.objects.create(
         dataset=dataset,
         number=latest + 1,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from training.config import Method, RunConfig
-from training.launching.data_verdict import data_verdict
+from training.launching.data_verdict import DataVerdict, data_verdict
 from training.models import DatasetVersion, Policy, PolicyKind
 
 
@@ -19,13 +19,14 @@ def check(
     reward_model: Policy | None,
     inspected: Policy | None,
     override_reason: str = "",
-) -> None:
-    """Raise Refused for the first thing that does not fit."""
+) -> DataVerdict | None:
+    """Raise Refused for the first thing that does not fit; returns what the report on the data says, if it is asked."""
     _check_data(method, version)
-    _check_verdict(method, version, override_reason)
+    found = _checked_verdict(method, version, override_reason)
     _check_base(config, base)
     check_reward_model(method, config, base, reward_model)
     _check_inspected(method, base, inspected)
+    return found
 
 
 def _check_data(method: Method, version: DatasetVersion) -> None:
@@ -36,16 +37,11 @@ def _check_data(method: Method, version: DatasetVersion) -> None:
         )
 
 
-def _check_verdict(method: Method, version: DatasetVersion, override_reason: str) -> None:
+def _checked_verdict(method: Method, version: DatasetVersion, override_reason: str) -> DataVerdict | None:
     found = data_verdict(method, version)
-    if found and found.forbids and not override_reason.strip():
-        raise Refused(f"{found.sentence} Clean the data, or say why this run is to be launched all the same.")
-
-
-def kept_reason(method: Method, version: DatasetVersion, override_reason: str) -> str:
-    """The reason where the verdict asks for one; it may be left over from another choice of data."""
-    found = data_verdict(method, version)
-    return override_reason.strip() if found and found.forbids else ""
+    if found and found.needs_reason and not override_reason.strip():
+        raise Refused(f"{found.sentence} {found.remedy}, or say why this run is to be launched all the same.")
+    return found
 
 
 def _check_base(config: RunConfig, base: Policy) -> None:

@@ -44,11 +44,11 @@ def create(
 ) -> Run:
     """Queue a run with its configuration frozen; raises Refused when data, base or reward model do not fit the method.
 
-    `override_reason` says why, where the report on the data says do not train; else it is not kept.
+    `override_reason` says why, where the report on the data says do not train or is not there; else it is not kept.
     An inspection looks at `inspected`, a policy or reward model trained from `base`, or `base` itself.
     Whoever may send the same launch twice names `run_id`: the second time the run there is comes back.
     """
-    admission.check(Method(method), config, dataset_version, base, reward_model, inspected, override_reason)
+    found = admission.check(Method(method), config, dataset_version, base, reward_model, inspected, override_reason)
     values = {
         "name": name,
         "method": method,
@@ -58,7 +58,8 @@ def create(
         "reward_model": reward_model,
         "inspected": inspected,
         "priority": priority,
-        "override_reason": admission.kept_reason(Method(method), dataset_version, override_reason),
+        "data_verdict": found.kept if found else "",
+        "override_reason": override_reason.strip() if found and found.needs_reason else "",
         "created_by": user,
     }
     with transaction.atomic():

@@ -12,8 +12,10 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 from alignapp.accounts.access import researcher_required, user_of
 from training.config import Method
 from training.forms.runs import LaunchForm, prefilled
+from training.launching.data_verdict import data_verdict
 from training.launching.methods import GUIDES
 from training.launching.presets import PRESETS
+from training.models import DatasetVersion
 from training.runs import queue
 
 
@@ -61,6 +63,19 @@ def run_data_verdict(request: HttpRequest, method: str) -> HttpResponse:
     return render(request, "training/runs/_data_verdict.html", {"form": form, "trial": form})
 
 
+@researcher_required
+@require_GET
+def run_data_progress(request: HttpRequest, method: str) -> HttpResponse:
+    """How far the report on a version is that the form asked about, for as long as it is made; no content while
+    nothing has changed, so that nobody is told the same again."""
+    chosen = request.GET.get("dataset_version", "")
+    version = DatasetVersion.objects.filter(pk=int(chosen)).first() if chosen.isdecimal() else None
+    found = data_verdict(_method_or_404(method), version)
+    if found and found.is_awaited and request.GET.get("stage") == found.version.report_stage:
+        return HttpResponse(status=204)
+    return render(request, "training/runs/_data_progress.html", {"found": found})
+
+
 def _method_or_404(name: str) -> Method:
     if name not in {method.value for method in GUIDES}:
         raise Http404(f"There is no method called {name}.")
@@ -79,7 +94,7 @@ def _queued(form: LaunchForm, request: HttpRequest) -> Any:
 def _form_page(
     request: HttpRequest, form: LaunchForm, *, trial: LaunchForm, unknown: list[str] | None = None, status: int = 200
 ) -> HttpResponse:
-    form.fields["override_reason"].required = trial.fields["override_reason"].required
+    form.fields["override_reason"] = trial.fields["override_reason"]  # which knows whether and why it is needed
     context = {
         "form": form,
         "trial": trial,
@@ -107,4 +122,5 @@ urls = [
     path("runs/new/<slug:method>/", run_new, name="run-new"),
     path("runs/new/<slug:method>/estimate/", run_estimate, name="run-estimate"),
     path("runs/new/<slug:method>/data/", run_data_verdict, name="run-data-verdict"),
+    path("runs/new/<slug:method>/data/progress/", run_data_progress, name="run-data-progress"),
 ]

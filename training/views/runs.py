@@ -18,6 +18,7 @@ from training.config import Method
 from training.diagnosis.evidence import Evidence
 from training.downloads import file_download
 from training.launching.config_fields import values_of
+from training.launching.data_verdict import UNCHECKED, DataVerdict, data_verdict
 from training.models import Run
 from training.models.runs import FINISHED, RunState
 from training.runs import alarms, attention, comparison, curves, queue, story
@@ -106,8 +107,15 @@ def run(request: HttpRequest, pk: UUID) -> HttpResponse:
         "settings": values_of(Method(shown.method), shown.config),
         "comparable": story.comparable_runs(shown, behind),
         "behind": behind,
+        "data_now": _verdict_now(shown),
     }
     return render(request, "training/runs/run.html", context)
+
+
+def _verdict_now(shown: Run) -> DataVerdict | None:
+    """What the report says today of data that nobody had looked at when the run was queued."""
+    was_unchecked = shown.data_verdict == UNCHECKED
+    return data_verdict(Method(shown.method), shown.dataset_version) if was_unchecked else None
 
 
 @researcher_required

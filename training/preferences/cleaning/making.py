@@ -216,7 +216,6 @@ def child_of(
     child.recipe = recipe
     child.report_settings = parent.report_settings
     child.save(update_fields=["recipe", "report_settings"])
-    transaction.on_commit(lambda: call_workers("training.tasks.work_on_imports"))  # which makes its report
     return child, True
 
 
