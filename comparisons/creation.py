@@ -12,10 +12,14 @@ from alignapp.accounts.models import User
 from alignapp.celery import call_workers
 from training.models import Policy
 
-from .models import Contender, Study, Suite
+from .audit import record
+from .design import Design
+from .models import Contender, Prompt, RaterPool, Study, Suite
 from .quarantine import Blinding
 from .sampling import Sampling
 from .slugs import free_slug
+
+MOST_POLICIES = 20
 
 
 class StudyRefused(ValueError):
@@ -25,40 +29,49 @@ class StudyRefused(ValueError):
 def create_study(
     *,
     name: str,
-    suite: Suite,
+    suites: Sequence[Suite],
     policies: Sequence[Policy],
     sampling: Mapping[str, Any],
     item_limit: int = 0,
     ratings_per_item: int = 1,
     guideline: str = "",
+    design: Design | None = None,
+    pools: Sequence[RaterPool] = (),
     seed: int = 0,
     user: User | None = None,
 ) -> Study:
     """Store the study and ask the workers for its answers; raises StudyRefused with a sentence."""
-    refuse_unfair(suite, policies, f"{name}\n{guideline}")
+    refuse_unfair(suites, policies, f"{name}\n{guideline}")
     with transaction.atomic():
         study = Study.objects.create(
             slug=free_slug(Study, name),
             name=name,
-            suite=suite,
             sampling=asdict(Sampling(**sampling)),
             item_limit=item_limit,
             ratings_per_item=ratings_per_item,
-            guideline=guideline,
+            design=(design or Design()).model_dump(mode="json"),
             seed=seed,
             created_by=user,
         )
+        study.suites.set(suites)
+        study.pools.set(pools)
         Contender.objects.bulk_create(Contender(study=study, policy=policy) for policy in policies)
+        if guideline:
+            study.guidelines.create(number=1, text=guideline, created_by=user)
+        record(study, user, "created", design=study.design, policies=[policy.pk for policy in policies])
         transaction.on_commit(lambda: call_workers("comparisons.tasks.work_on_studies"))
     return study
 
 
-def refuse_unfair(suite: Suite, policies: Sequence[Policy], shown: str) -> None:
-    """Raise StudyRefused for too few policies, no prompts, or a text for raters that names a policy."""
+def refuse_unfair(suites: Sequence[Suite], policies: Sequence[Policy], shown: str) -> None:
+    """Raise StudyRefused for too few or too many policies, no prompts, or a text for raters that names a policy."""
     if len({policy.pk for policy in policies}) < 2:
         raise StudyRefused("A comparison needs at least two different policies. Choose another one.")
-    prompts = list(suite.prompts.all())
+    if len(policies) > MOST_POLICIES:
+        raise StudyRefused(f"A study compares at most {MOST_POLICIES} policies. Leave some out.")
+    prompts = list(Prompt.objects.filter(suite__in=suites))
     if not prompts:
-        raise StudyRefused(f"The suite {suite.name} has no prompts. Choose another one.")
+        named = ", ".join(suite.name for suite in suites) or "No suite"
+        raise StudyRefused(f"{named}: there is no prompt in it. Choose another suite.")
     if betrayal := Blinding.of(policies, prompts).betrayal(shown):
         raise StudyRefused(f"Raters see the name and the guideline, and it {betrayal}. Say it without.")

@@ -19,7 +19,7 @@ from training.preferences.cleaning.joining import join
 from training.preferences.importing import seal
 from training.preferences.records import Message, Pair, RowProblem, check
 
-from .models import Assignment, AssignmentState, Choice, Item, Rating, Study
+from .models import Assignment, Choice, Item, Rating, Study
 
 ROWS_PER_CHUNK = 500
 
@@ -162,11 +162,11 @@ def summarise(study: Study, rule: Rule) -> Summary:
 
 
 def _items(study: Study) -> Iterator[Item]:
-    done = Assignment.objects.filter(state=AssignmentState.DONE)
+    done = Assignment.objects.judged_comparisons()
     standing = Prefetch("ratings", Rating.objects.standing(), to_attr="standing")
     judged = Prefetch("assignments", done.prefetch_related(standing), to_attr="judged")
     answers = ("prompt", "first__contender__policy", "second__contender__policy")
-    items = study.items.filter(quarantine="").select_related(*answers).prefetch_related(judged)
+    items = study.items.comparisons().select_related(*answers).prefetch_related(judged)
     return items.order_by("position").iterator(chunk_size=ROWS_PER_CHUNK)
 
 

@@ -82,7 +82,7 @@ def _prompts_of_rows(version: DatasetVersion, wanted: Filter) -> list[Conversati
 def rate(gap: Gap, user: User, study: Mapping[str, Any]) -> Study:
     """A study on the gap's prompts, whose pairs will be offered to join the version; raises StudyRefused.
 
-    `study` holds the arguments of create_study except suite and user.
+    `study` holds the arguments of create_study except suites and user.
     """
     suite = create_suite(
         name=gap.name,
@@ -92,4 +92,4 @@ def rate(gap: Gap, user: User, study: Mapping[str, Any]) -> Study:
         fills=gap.version,
         user=user,
     )
-    return create_study(suite=suite, user=user, **study)
+    return create_study(suites=[suite], user=user, **study)

@@ -122,7 +122,7 @@ def missing_answers(study: Study) -> Iterator[Asked]:
     """
     contenders = list(study.contenders.select_related("policy"))
     done = set(Answer.objects.filter(contender__in=contenders).values_list("contender", "prompt"))
-    for prompt in study.suite.prompts.order_by("position"):
+    for prompt in study.prompts:
         for contender in contenders:
             if (contender.pk, prompt.pk) not in done:
                 yield Asked(contender, prompt, seed_for(study, prompt))

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 
 from django.db import transaction
 from django.utils import timezone
 
-from .models import Answer, Contender, Item, Prompt, Study, StudyState
+from .models import Answer, Contender, Item, ItemKind, Prompt, Study, StudyState
 from .quarantine import Blinding, reason_to_withhold
 
 
@@ -28,7 +28,7 @@ def open_study(study: Study) -> None:
         # The update locks the row: of two workers only one makes items.
         if not Study.objects.filter(pk=study.pk, state=StudyState.GENERATING).update(**change):
             raise NotWaiting
-        study.items.all().delete()
+        study.items.filter(kind=ItemKind.COMPARISON).delete()
         Item.objects.bulk_create(items, batch_size=500)
 
 
@@ -52,11 +52,13 @@ class Pairs:
 
     @classmethod
     def of(cls, study: Study) -> Pairs:
-        prompts = list(study.suite.prompts.order_by("position"))
+        prompts = unique(study.prompts)
         rows = Answer.objects.filter(contender__study=study)
         contenders = study.contenders.select_related("policy__run")
         blinding = Blinding.of((contender.policy for contender in contenders), prompts)
-        return cls(study, prompts, {(row.contender_id, row.prompt_id): row for row in rows}, blinding)
+        return cls(
+            study, prompts, {(row.contender_id, row.prompt_id): row for row in rows if row.contender_id}, blinding
+        )
 
     def items(self, one: Contender, other: Contender, chance: random.Random) -> Iterator[Item]:
         """Items of two contenders, prompts in random order; which answer comes first is drawn for each."""
@@ -64,6 +66,11 @@ class Pairs:
             first, second = chance.sample([self.answers[one.pk, prompt.pk], self.answers[other.pk, prompt.pk]], 2)
             reason = reason_to_withhold(prompt, first, second, self.blinding)
             yield Item(study=self.study, prompt=prompt, first=first, second=second, quarantine=reason)
+
+
+def unique(prompts: Iterable[Prompt]) -> list[Prompt]:
+    """The prompts without those that an earlier suite holds too."""
+    return list({prompt.sha256: prompt for prompt in reversed(list(prompts))}.values())[::-1]
 
 
 def make_items(study: Study) -> list[Item]:

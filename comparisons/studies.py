@@ -10,9 +10,11 @@ from typing import Any
 from django.db.models import Count, Q, QuerySet
 from django.utils import timezone
 
+from alignapp.accounts.models import User
 from alignapp.celery import call_workers
 
-from .models import Answer, Assignment, AssignmentState, Contender, Item, Prompt, Rating, Study, StudyState
+from .audit import record
+from .models import Answer, Assignment, Contender, Item, Rating, Study, StudyState
 from .sampling import REFUSED
 
 SECONDS_PER_RATING = 20.0  # until enough judgements tell
@@ -27,7 +29,7 @@ MOVES = {
 }
 
 
-def move(study: Study, verb: str) -> bool:
+def move(study: Study, verb: str, user: User | None = None) -> bool:
     """Change the study's state, unless somebody else has changed it meanwhile; returns whether this call did."""
     allowed, target = MOVES[verb]
     change: dict[str, Any] = {"state": target, "heartbeat_at": None}
@@ -35,7 +37,10 @@ def move(study: Study, verb: str) -> bool:
         change["closed_at"] = timezone.now()
     if target == StudyState.GENERATING:
         change["error"] = ""
+    before = study.state
     moved = bool(Study.objects.filter(pk=study.pk, state__in=allowed).update(**change))
+    if moved:
+        record(study, user, verb, before=before, after=target)
     if moved and target == StudyState.GENERATING:
         call_workers("comparisons.tasks.work_on_studies")
     return moved
@@ -126,11 +131,11 @@ class Progress:
 
 def progress_of(study: Study) -> Progress:
     """Count answers, items and judgements; says nothing about who leads."""
-    items = study.items.filter(quarantine="").count()
+    items = study.items.comparisons().count()
     reasons = study.items.exclude(quarantine="").values_list("quarantine").annotate(n=Count("pk")).order_by("-n")
-    judged = Assignment.objects.filter(item__study=study, state=AssignmentState.DONE)
+    judged = Assignment.objects.judged_comparisons().filter(item__study=study)
     return Progress(
-        prompts=study.suite.prompts.count(),
+        prompts=study.prompts.count(),
         contenders=contenders_of(study),
         items=items,
         quarantined=list(reasons),
@@ -176,10 +181,10 @@ def summaries(studies: Iterable[Study]) -> list[Summary]:
     contenders: dict[int, list[Contender]] = {study.pk: [] for study in studies}
     for contender in Contender.objects.filter(study__in=contenders).select_related("policy"):
         contenders[contender.study_id].append(contender)
-    prompts = counts(Prompt.objects.filter(suite__studies__in=contenders), "suite__studies")
+    prompts = counts(Study.suites.through.objects.filter(study__in=contenders), "study", "suite__prompts")
     answers = counts(Answer.objects.filter(contender__study__in=contenders), "contender__study")
-    items = counts(Item.objects.filter(study__in=contenders, quarantine=""), "study")
-    judged = Assignment.objects.filter(item__study__in=contenders, state=AssignmentState.DONE)
+    items = counts(Item.objects.comparisons().filter(study__in=contenders), "study")
+    judged = Assignment.objects.judged_comparisons().filter(item__study__in=contenders)
     ratings = counts(judged, "item__study")
     return [
         Summary(
@@ -194,6 +199,6 @@ def summaries(studies: Iterable[Study]) -> list[Summary]:
     ]
 
 
-def counts(rows: QuerySet[Any], study: str) -> dict[int, int]:
-    """Study id -> number of rows."""
-    return dict(rows.order_by().values_list(study).annotate(Count("pk")))
+def counts(rows: QuerySet[Any], study: str, of: str = "pk") -> dict[int, int]:
+    """Study id -> number of rows, or of what they refer to."""
+    return dict(rows.order_by().values_list(study).annotate(Count(of)))

@@ -29,6 +29,7 @@ def prepare() -> None:
         HF_HUB_OFFLINE="1",
         BROKER_URL="redis://127.0.0.1:1/0",  # nothing listens there: a test must not wake a demo that runs beside it
         TOKENIZERS_PARALLELISM="false",
+        RATING_MOST_PER_MINUTE="0",  # tests judge faster than people; those about haste set their own limit
     )
     # Two pytest processes on two cores: more threads than one each make both slower.
     os.environ.setdefault("OMP_NUM_THREADS", "1")

@@ -92,7 +92,7 @@ def policy_served(policy: Policy, tell: Tell) -> None:
 
 def study_open(study: Study, tell: Tell) -> Study:
     """Wait until every answer of the study is stored and it is open for rating."""
-    total = study.contenders.count() * study.suite.prompts.count()
+    total = study.contenders.count() * study.prompts.count()
 
     def progress() -> str:
         done = sum(contender.answers.count() for contender in study.contenders.all())

@@ -116,7 +116,7 @@ class Workspace:
             waiting.policy_served(contender, self.tell)
         study = Study.objects.filter(name="Islands, first round").first() or create_study(
             name="Islands, first round",
-            suite=self.suites[Suite.IN_DISTRIBUTION],
+            suites=[self.suites[Suite.IN_DISTRIBUTION]],
             policies=contenders,
             sampling=presets.SAMPLING,
             item_limit=self.items,

@@ -84,7 +84,7 @@ class MakeDatasetForm(RuleForm):
     def __init__(self, study: Study, data: Any = None) -> None:
         """Only a study on the prompts of a gap can join anything."""
         super().__init__(data)
-        fills = study.suite.fills
+        fills = study.fills
         if fills is None:
             del self.fields["join"]
         else:

@@ -11,7 +11,7 @@ from django.db.models import Count, Min, Q, QuerySet
 from alignapp.accounts.models import User
 from comparisons import gaps
 from comparisons.creation import StudyRefused, create_study
-from comparisons.models import ServedPolicy, ServedState, Study, Suite
+from comparisons.models import Prompt, ServedPolicy, ServedState, Study, Suite
 from comparisons.studies import Estimate, seconds_per_rating
 from training.models import Policy
 
@@ -36,7 +36,7 @@ class PolicyChoices(forms.ModelMultipleChoiceField):  # type: ignore[type-arg]
         return f"{policy.name} ({kind}{'' if up else '; not up at the moment'})"
 
 
-class SuiteChoice(forms.ModelChoiceField):  # type: ignore[type-arg]
+class SuiteChoices(forms.ModelMultipleChoiceField):  # type: ignore[type-arg]
     """Suites with their size."""
 
     def label_from_instance(self, suite: Any) -> str:
@@ -51,7 +51,11 @@ class StudyForm(forms.Form):
         help_text="Raters see it, so it must not say what is compared.",
         widget=forms.TextInput(attrs={"autocomplete": "off"}),
     )
-    suite = SuiteChoice(Suite.objects.annotate(size=Count("prompts")).filter(size__gt=0), empty_label=None)
+    suites = SuiteChoices(
+        Suite.objects.annotate(size=Count("prompts")).filter(size__gt=0),
+        widget=forms.CheckboxSelectMultiple,
+        error_messages={"required": "Choose at least one suite."},
+    )
     policies = PolicyChoices(
         Policy.objects.none(),
         widget=forms.CheckboxSelectMultiple,
@@ -113,7 +117,7 @@ class StudyForm(forms.Form):
 
     @property
     def main(self) -> list[forms.BoundField]:
-        return [self[name] for name in ("name", "suite", "policies", "guideline")]
+        return [self[name] for name in ("name", "suites", "policies", "guideline")]
 
     @property
     def amounts(self) -> list[forms.BoundField]:
@@ -150,11 +154,11 @@ class StudyForm(forms.Form):
         """What the study would ask for, from the fields that are filled in well; None while they say too little."""
         self.is_valid()
         cleaned = self.cleaned_data
-        if not {"suite", "policies", "item_limit", "ratings_per_item"} <= cleaned.keys():
+        if not {"suites", "policies", "item_limit", "ratings_per_item"} <= cleaned.keys():
             return None
         return Estimate(
             policies=len(cleaned["policies"]),
-            prompts=cleaned["suite"].prompts.count(),
+            prompts=Prompt.objects.filter(suite__in=cleaned["suites"]).count(),
             item_limit=cleaned["item_limit"],
             ratings_per_item=cleaned["ratings_per_item"],
             seconds_per_rating=seconds_per_rating(),
@@ -170,11 +174,11 @@ class StudyForm(forms.Form):
             return None
 
     def create(self, user: User) -> Study:
-        return create_study(**self.wanted, suite=self.cleaned_data["suite"], user=user)
+        return create_study(**self.wanted, suites=list(self.cleaned_data["suites"]), user=user)
 
     @property
     def wanted(self) -> dict[str, Any]:
-        """What create_study takes beside suite and user."""
+        """What create_study takes beside suites and user."""
         cleaned = self.cleaned_data
         names = ("name", "item_limit", "ratings_per_item", "guideline", "seed")
         sampling = {name: cleaned[name] for name in ("temperature", "top_p", "max_tokens", "seed")}
@@ -188,7 +192,7 @@ class StudyForm(forms.Form):
 class GapStudyForm(StudyForm):
     """A study on the prompts of a gap: everything is filled in."""
 
-    suite = None  # type: ignore[assignment]
+    suites = None  # type: ignore[assignment]
 
     def __init__(self, gap: gaps.Gap, *args: Any, **kwargs: Any) -> None:
         filled = {"name": gap.name, "policies": comparable_policies()[:2], "item_limit": 0}

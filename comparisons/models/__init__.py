@@ -1,29 +1,61 @@
 """Rows of comparisons: one module per noun."""
 
+from .adjudications import Adjudication
+from .audit import AppendOnly, AuditEntry
+from .campaigns import Campaign, Round
+from .checks import ExpectedJudgement, Verdict
 from .collections import CollectedPrompt, CollectionState, PromptCollection
+from .conversations import Conversation, Turn, TurnState
+from .pools import RaterPool
 from .ratings import HELD, Assignment, AssignmentState, Choice, Rating
 from .serving import Endpoint, EndpointState, ServedPolicy, ServedState
-from .studies import Answer, Contender, Item, Prompt, Stratum, Study, StudyState, Suite
+from .studies import (
+    Answer,
+    Contender,
+    Guideline,
+    Item,
+    ItemKind,
+    Prompt,
+    Stratum,
+    Study,
+    StudyKind,
+    StudyState,
+    Suite,
+)
 
 __all__ = [
     "HELD",
+    "Adjudication",
     "Answer",
+    "AppendOnly",
     "Assignment",
     "AssignmentState",
+    "AuditEntry",
+    "Campaign",
     "Choice",
     "CollectedPrompt",
     "CollectionState",
     "Contender",
+    "Conversation",
     "Endpoint",
     "EndpointState",
+    "ExpectedJudgement",
+    "Guideline",
     "Item",
+    "ItemKind",
     "Prompt",
     "PromptCollection",
+    "RaterPool",
     "Rating",
+    "Round",
     "ServedPolicy",
     "ServedState",
     "Stratum",
     "Study",
+    "StudyKind",
     "StudyState",
     "Suite",
+    "Turn",
+    "TurnState",
+    "Verdict",
 ]

@@ -8,7 +8,7 @@ from django.conf import settings
 from django.db import models
 from django.utils import timezone
 
-from .studies import Answer, Item
+from .studies import Answer, Guideline, Item, ItemKind
 
 
 def new_token() -> str:
@@ -28,6 +28,14 @@ class AssignmentState(models.TextChoices):
 HELD = (AssignmentState.OPEN, AssignmentState.DONE)
 
 
+class AssignmentQuerySet(models.QuerySet["Assignment"]):
+    """Named reads of assignments."""
+
+    def judged_comparisons(self) -> AssignmentQuerySet:
+        """Those whose judgement counts: comparisons judged in time, repeats left out."""
+        return self.filter(state=AssignmentState.DONE, item__kind=ItemKind.COMPARISON, repeats=None)
+
+
 class Assignment(models.Model):
     """One item leased to one rater, with the side of each answer drawn once.
 
@@ -44,11 +52,20 @@ class Assignment(models.Model):
     rater = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="assignments")
     first_is_a = models.BooleanField(help_text="Whether the item's first answer is shown as answer A, on the left.")
     state = models.CharField(max_length=16, choices=AssignmentState.choices, default=AssignmentState.OPEN)
+    # An item shown again to the same person, with the sides swapped. It takes no place and counts in no result.
+    repeats = models.OneToOneField("self", null=True, blank=True, on_delete=models.PROTECT, related_name="repeated_by")
     leased_at = models.DateTimeField(default=timezone.now)
     lease_until = models.DateTimeField()
+    shown_at = models.DateTimeField(null=True, blank=True, help_text="Empty while it is only fetched ahead.")
+
+    objects = AssignmentQuerySet.as_manager()
 
     class Meta:
-        constraints = [models.UniqueConstraint(fields=["item", "rater"], name="a_rater_gets_an_item_once")]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["item", "rater"], condition=models.Q(repeats=None), name="a_rater_gets_an_item_once"
+            )
+        ]
         indexes = [models.Index(fields=["state", "lease_until"]), models.Index(fields=["item", "state"])]
 
     def __str__(self) -> str:
@@ -82,7 +99,14 @@ class RatingQuerySet(models.QuerySet["Rating"]):
         return self.filter(superseded_by__isnull=True).exclude(choice=Choice.WITHDRAWN)
 
     def counted(self) -> RatingQuerySet:
-        """Standing judgements that count in results and exports: neither skips nor judgements that came too late."""
+        """Standing judgements of comparisons that count in results and exports.
+
+        Neither skips nor judgements that came too late, no training, no checks, no repeats.
+        """
+        return self.judged().filter(assignment__item__kind=ItemKind.COMPARISON, assignment__repeats=None)
+
+    def judged(self) -> RatingQuerySet:
+        """Standing judgements of any item that came in time, skips left out."""
         return self.standing().filter(assignment__state=AssignmentState.DONE)
 
 
@@ -95,9 +119,16 @@ class Rating(models.Model):
         "self", null=True, blank=True, on_delete=models.PROTECT, related_name="superseded_by"
     )
     choice = models.CharField(max_length=16, choices=Choice.choices)
+    strength = models.PositiveSmallIntegerField(
+        default=0, help_text="How much better: 1 slightly, 2 clearly, 3 by far; 0 where nobody asked."
+    )
     reasons = models.JSONField(default=list, help_text="Ticked reasons, e.g. correct, complete, clear.")
     note = models.TextField(blank=True)
+    guideline = models.ForeignKey(
+        Guideline, null=True, blank=True, on_delete=models.PROTECT, help_text="What the rater was told at the time."
+    )
     seconds = models.FloatField(help_text="From showing the item to the judgement.")
+    reading = models.JSONField(default=dict, help_text="What the page saw: {scrolled, hidden_seconds}.")
     created_at = models.DateTimeField(default=timezone.now)
 
     objects = RatingQuerySet.as_manager()

@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from django.conf import settings
 from django.db import models
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.functional import cached_property
 
+from comparisons.design import Design
 from training.models import DatasetVersion, Policy
+
+from .pools import RaterPool
+
+if TYPE_CHECKING:
+    from alignapp.accounts.models import User
 
 
 class Stratum(models.TextChoices):
@@ -44,9 +53,9 @@ class Suite(models.Model):
 
 
 class Prompt(models.Model):
-    """One conversation that waits for an answer."""
+    """One conversation that waits for an answer. Prompts of gold and training items belong to no suite."""
 
-    suite = models.ForeignKey(Suite, on_delete=models.CASCADE, related_name="prompts")
+    suite = models.ForeignKey(Suite, null=True, on_delete=models.CASCADE, related_name="prompts")
     position = models.PositiveIntegerField()
     messages = models.JSONField(help_text="[{role, content}]; the last role is user.")
     sha256 = models.CharField(max_length=64, db_index=True)
@@ -67,8 +76,23 @@ class StudyState(models.TextChoices):
     FAILED = "failed", "Failed"
 
 
+class StudyKind(models.TextChoices):
+    SUITES = "suites", "Prompts of suites"
+    ADVERSARIAL = "adversarial", "Prompts that raters write"
+
+
+class StudyQuerySet(models.QuerySet["Study"]):
+    """Named reads of studies."""
+
+    def open_to(self, rater: User) -> StudyQuerySet:
+        """Open studies that this person may rate in: one of their pools is asked, or everybody is."""
+        asked = Study.pools.through.objects.filter(study=models.OuterRef("pk"))
+        theirs = asked.filter(raterpool__members=rater)
+        return self.filter(~models.Exists(asked) | models.Exists(theirs), state=StudyState.OPEN)
+
+
 class Study(models.Model):
-    """A blind comparison of policies on a suite.
+    """A blind comparison of policies, on suites of prompts or on prompts that raters write to make policies fail.
 
     generating ──answers stored──> open <──> paused ──close──> closed
         │  ^                         └─────────close────────────^ ^
@@ -78,8 +102,14 @@ class Study(models.Model):
 
     slug = models.SlugField(unique=True)
     name = models.CharField(max_length=120)
-    guideline = models.TextField(blank=True, help_text="What raters should look at. Must not name a policy.")
-    suite = models.ForeignKey(Suite, on_delete=models.PROTECT, related_name="studies")
+    kind = models.CharField(max_length=16, choices=StudyKind.choices, default=StudyKind.SUITES)
+    # An adversarial study has one suite of its own, which grows by what raters write.
+    suites = models.ManyToManyField(Suite, related_name="studies")
+    pools = models.ManyToManyField(
+        RaterPool, related_name="studies", blank=True, help_text="Who may rate; none: every annotator."
+    )
+    # How raters are asked: comparisons.design.Design.
+    design = models.JSONField(default=dict)
     state = models.CharField(max_length=16, choices=StudyState.choices, default=StudyState.GENERATING, db_index=True)
     item_limit = models.PositiveIntegerField(default=0, help_text="At most this many items; 0 means all.")
     ratings_per_item = models.PositiveIntegerField(default=1)
@@ -93,6 +123,8 @@ class Study(models.Model):
     opened_at = models.DateTimeField(null=True, blank=True)
     closed_at = models.DateTimeField(null=True, blank=True)
 
+    objects = StudyQuerySet.as_manager()
+
     class Meta:
         ordering = ("-created_at",)
         verbose_name_plural = "studies"
@@ -102,6 +134,48 @@ class Study(models.Model):
 
     def get_absolute_url(self) -> str:
         return reverse("study", args=[self.slug])
+
+    @property
+    def prompts(self) -> models.QuerySet[Prompt]:
+        """The prompts that every contender answers, suite by suite."""
+        return Prompt.objects.filter(suite__studies=self).order_by("suite", "position")
+
+    @property
+    def fills(self) -> DatasetVersion | None:
+        """The version that lacks pairs for these prompts, where a suite was made for one."""
+        suite = self.suites.filter(fills__isnull=False).select_related("fills").first()
+        return suite.fills if suite else None
+
+    @property
+    def rules(self) -> Design:
+        """How raters are asked."""
+        return Design.model_validate(self.design)
+
+    @cached_property
+    def current_guideline(self) -> Guideline | None:
+        """What raters are told now, and what a judgement is pinned to."""
+        return self.guidelines.order_by("-number").first()
+
+    @property
+    def guideline(self) -> str:
+        return self.current_guideline.text if self.current_guideline else ""
+
+
+class Guideline(models.Model):
+    """One version of what raters of a study are told. Never changed: a new text is a new version."""
+
+    study = models.ForeignKey(Study, on_delete=models.CASCADE, related_name="guidelines")
+    number = models.PositiveIntegerField(help_text="Counts the versions of this study, from 1.")
+    text = models.TextField(help_text="What raters should look at. Must not name a policy.")
+    created_at = models.DateTimeField(default=timezone.now)
+    created_by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL)
+
+    class Meta:
+        ordering = ("study", "number")
+        constraints = [models.UniqueConstraint(fields=["study", "number"], name="one_guideline_per_number")]
+
+    def __str__(self) -> str:
+        return f"guideline {self.number} of {self.study}"
 
 
 class Contender(models.Model):
@@ -119,9 +193,12 @@ class Contender(models.Model):
 
 
 class Answer(models.Model):
-    """What one contender said to one prompt, with the gateway's own measurements. Never changed once stored."""
+    """What one contender said to one prompt, with the gateway's own measurements. Never changed once stored.
 
-    contender = models.ForeignKey(Contender, on_delete=models.CASCADE, related_name="answers")
+    Answers that a person wrote for gold and training items have no contender and no served name.
+    """
+
+    contender = models.ForeignKey(Contender, null=True, on_delete=models.CASCADE, related_name="answers")
     prompt = models.ForeignKey(Prompt, on_delete=models.PROTECT, related_name="answers")
     text = models.TextField()
     finish_reason = models.CharField(max_length=32)
@@ -142,21 +219,53 @@ class Answer(models.Model):
         return self.text[:60]
 
 
+class ItemKind(models.TextChoices):
+    COMPARISON = "comparison", "Comparison"
+    TRAINING = "training", "Training, with feedback"
+    GOLD = "gold", "Gold: the right judgement is known"
+    ATTENTION = "attention", "Attention check"
+
+
+class ItemQuerySet(models.QuerySet["Item"]):
+    """Named reads of items."""
+
+    def comparisons(self) -> ItemQuerySet:
+        """What is judged for its own sake: neither training nor checks, and nothing set aside."""
+        return self.filter(kind=ItemKind.COMPARISON, quarantine="")
+
+
 class Item(models.Model):
-    """Two stored answers to the same prompt, to be judged against each other."""
+    """Two stored answers to the same prompt, to be judged against each other.
+
+    Checks look to raters like comparisons: what they should say stands in another table (ExpectedJudgement).
+    """
 
     study = models.ForeignKey(Study, on_delete=models.CASCADE, related_name="items")
     prompt = models.ForeignKey(Prompt, on_delete=models.PROTECT, related_name="items")
     first = models.ForeignKey(Answer, on_delete=models.PROTECT, related_name="+")
     second = models.ForeignKey(Answer, on_delete=models.PROTECT, related_name="+")
     position = models.PositiveIntegerField(help_text="Place in the study's shuffled order.")
+    kind = models.CharField(max_length=16, choices=ItemKind.choices, default=ItemKind.COMPARISON)
     quarantine = models.CharField(max_length=200, blank=True, help_text="Why raters must not see it; empty: they may.")
+    propensity = models.FloatField(default=1.0, help_text="Chance with which its pair of policies was drawn.")
+    # Kept beside the assignments, so that finding a free item does not count them all.
+    held = models.PositiveIntegerField(default=0, help_text="Places that are taken: assignments that hold one.")
+
+    objects = ItemQuerySet.as_manager()
 
     class Meta:
         ordering = ("study", "position")
+        indexes = [models.Index(fields=["study", "kind", "quarantine", "held", "position"])]
         constraints = [
-            models.UniqueConstraint(fields=["study", "first", "second"], name="a_pair_of_answers_once_per_study")
+            models.UniqueConstraint(
+                fields=["study", "first", "second", "kind"], name="a_pair_of_answers_once_per_study"
+            )
         ]
 
     def __str__(self) -> str:
         return f"item {self.position} of {self.study}"
+
+    @property
+    def takes_places(self) -> bool:
+        """Whether its judgements are limited: everybody may judge a check or a training item, each person once."""
+        return self.kind == ItemKind.COMPARISON

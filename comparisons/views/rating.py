@@ -132,7 +132,7 @@ def _item_page(request: HttpRequest, assignment: Assignment, form: SentForm | No
         "chosen_reasons": form["reasons"].value() if form else [],
         "collections": collecting.standing().filter(state=CollectionState.OPEN),
         "undoable": assigning.last_judgement(user),
-        "reading_seconds": assigning.READING_SECONDS,
+        "reading_seconds": max(assigning.READING_SECONDS, assignment.item.study.rules.minimum_seconds),
         "form": form,
     }
     return render(request, "comparisons/rating/item.html", context, status=422 if form else 200)
@@ -141,7 +141,7 @@ def _item_page(request: HttpRequest, assignment: Assignment, form: SentForm | No
 def _after(request: HttpRequest, assignment: Assignment, outcome: Outcome) -> HttpResponse:
     """Say what became of what was sent, and go on."""
     messages.add_message(request, messages.SUCCESS if outcome.is_good else messages.WARNING, outcome.sentence)
-    if outcome in {Outcome.TOO_EARLY, Outcome.OUTDATED}:
+    if outcome.keeps_the_item:
         return redirect("rate-item", token=assignment.token)
     return _to_next_item(request)
 

@@ -108,7 +108,7 @@ def make_dataset(request: HttpRequest, slug: str) -> HttpResponse:
 
 def _sealed(study: Study, form: MakeDatasetForm, user: User) -> DatasetVersion:
     """The study's pairs as the form says: added to the version that lacks them, or as a dataset of their own."""
-    parent = study.suite.fills
+    parent = study.fills
     if form.cleaned_data.get("join") and parent:
         return exporting.join_version(study, form.rule, parent, user)
     return exporting.make_dataset_version(study, form.rule, dataset_named(form.cleaned_data["dataset"], user), user)
@@ -120,7 +120,7 @@ def _is_closed(study: Study) -> bool:
 
 def _still_open(request: HttpRequest, study: Study) -> HttpResponse:
     """Before closing nothing is told: who knows the standings judges differently."""
-    wanted = study.items.filter(quarantine="").count() * study.ratings_per_item
+    wanted = study.items.comparisons().count() * study.ratings_per_item
     have = Rating.objects.counted().filter(assignment__item__study=study).count()
     return render(request, "comparisons/results/open.html", {"study": study, "have": have, "wanted": wanted})
 

@@ -15,7 +15,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from alignapp.accounts.access import researcher_required, user_of
 from comparisons import studies as running
 from comparisons.forms.studies import StudyForm, comparable_policies
-from comparisons.models import HELD, AssignmentState, Endpoint, Item, Study, StudyState, Suite
+from comparisons.models import AssignmentState, Endpoint, Item, ItemKind, Study, StudyState, Suite
 
 STUDIES_PER_PAGE = 25
 ITEMS_PER_PAGE = 25
@@ -26,7 +26,7 @@ LATE = "The study was {state} before your click came; nothing was changed."
 @require_safe
 def studies(request: HttpRequest) -> HttpResponse:
     """All studies with how far each is."""
-    found = Study.objects.select_related("suite")
+    found = Study.objects.prefetch_related("suites")
     page = Paginator(found, STUDIES_PER_PAGE).get_page(request.GET.get("page"))
     context = {"page": page, "summaries": running.summaries(page), "section": "studies"}
     return render(request, "comparisons/studies/list.html", context)
@@ -36,7 +36,7 @@ def studies(request: HttpRequest) -> HttpResponse:
 @require_http_methods(["GET", "HEAD", "POST"])
 def study_new(request: HttpRequest) -> HttpResponse:
     """Make a study; htmx asks for the estimate alone while the form is being filled in."""
-    form = StudyForm(request.POST or None, initial={"suite": request.GET.get("suite")})
+    form = StudyForm(request.POST or None, initial={"suites": request.GET.getlist("suite")})
     if getattr(request, "htmx", False):
         return render(request, "comparisons/studies/new.html#estimate", {"estimate": form.estimate()})
     if request.method == "POST" and form.is_valid() and (study := form.save(user_of(request))):
@@ -55,7 +55,7 @@ def study_new(request: HttpRequest) -> HttpResponse:
 @require_safe
 def study(request: HttpRequest, slug: str) -> HttpResponse:
     """How far a study is, and its items; who leads is said only after closing."""
-    found = get_object_or_404(Study.objects.select_related("suite", "created_by"), slug=slug)
+    found = get_object_or_404(Study.objects.select_related("created_by"), slug=slug)
     show = request.GET.get("show", "")
     context = _live(found) | {
         "page": Paginator(_items(found, show), ITEMS_PER_PAGE).get_page(request.GET.get("page")),
@@ -69,7 +69,7 @@ def study(request: HttpRequest, slug: str) -> HttpResponse:
 @require_safe
 def study_live(request: HttpRequest, slug: str) -> HttpResponse:
     """The parts of the page that change by themselves."""
-    found = get_object_or_404(Study.objects.select_related("suite"), slug=slug)
+    found = get_object_or_404(Study, slug=slug)
     return render(request, "comparisons/studies/_live.html", _live(found))
 
 
@@ -81,8 +81,8 @@ def _live(study: Study) -> dict[str, Any]:
 def _items(study: Study, show: str) -> QuerySet[Item]:
     """Items with their texts and how often each was judged; never who wrote them."""
     judged = Count("assignments", filter=Q(assignments__state=AssignmentState.DONE))
-    held = Count("assignments", filter=Q(assignments__state__in=HELD))
-    items = study.items.select_related("prompt", "first", "second").annotate(judged=judged, held=held)
+    items = study.items.filter(kind=ItemKind.COMPARISON).select_related("prompt", "first", "second")
+    items = items.annotate(judged=judged)
     items = items.exclude(quarantine="") if show == "set-aside" else items.filter(quarantine="")
     return items.order_by("position")
 
@@ -92,7 +92,7 @@ def _mover(verb: str) -> Any:
     @require_POST
     def moved(request: HttpRequest, slug: str) -> HttpResponseBase:
         found = get_object_or_404(Study, slug=slug)
-        if not running.move(found, verb):
+        if not running.move(found, verb, user_of(request)):
             found.refresh_from_db()
             messages.warning(request, LATE.format(state=found.get_state_display().lower()))
         return redirect(found)

@@ -11,6 +11,7 @@ from django.utils import timezone
 
 from alignapp.accounts.models import Role, User
 from comparisons import assignment as assigning
+from comparisons.design import Design
 from comparisons.models import Answer, Assignment, Contender, Item, Prompt, Study, StudyState, Suite
 from tests.factories import make_policy, make_user
 from training.models import Policy
@@ -31,13 +32,15 @@ def make_study(items: int = 4, policies: Sequence[Policy] = (), ratings_per_item
     values: dict[str, Any] = {
         "slug": f"study-{number}",
         "name": f"Study {number}",
-        "guideline": "Prefer the answer that is right.",
-        "suite": suite,
         "state": StudyState.OPEN,
         "ratings_per_item": ratings_per_item,
         "opened_at": timezone.now(),
     }
-    study = Study.objects.create(**(values | fields))
+    guideline = fields.pop("guideline", "Prefer the answer that is right.")
+    design = Design(**fields.pop("design", {})).model_dump(mode="json")
+    study = Study.objects.create(design=design, **(values | fields))
+    study.suites.add(suite)
+    study.guidelines.create(number=1, text=guideline)
     contenders = [Contender.objects.create(study=study, policy=policy) for policy in policies]
     add_items(study, contenders, items)
     return study
@@ -47,7 +50,7 @@ def add_items(study: Study, contenders: Sequence[Contender], items: int) -> None
     """Items with answers that tell prompt and contender by their text: 'answer 3 of 1'."""
     pairs = list(itertools.combinations(range(len(contenders)), 2))
     for position in range(items):
-        prompt = make_prompt(study.suite, position // len(pairs))
+        prompt = make_prompt(study.suites.get(), position // len(pairs))
         first, second = (_answer(contenders, prompt, place) for place in pairs[position % len(pairs)])
         Item.objects.create(study=study, prompt=prompt, first=first, second=second, position=position)
 

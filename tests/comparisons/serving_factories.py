@@ -49,4 +49,4 @@ def make_suite(*prompts: str, name: str = "Questions") -> Suite:
 def make_waiting_study(policies: Sequence[Policy], *prompts: str, **fields: object) -> Study:
     """A study that waits for its answers."""
     values: dict[str, Any] = {"name": "Round one", "sampling": {"temperature": 0.7, "max_tokens": 32}, "item_limit": 0}
-    return create_study(suite=make_suite(*prompts), policies=policies, **(values | fields))
+    return create_study(suites=[make_suite(*prompts)], policies=policies, **(values | fields))

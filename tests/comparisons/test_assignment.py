@@ -217,11 +217,11 @@ def test_nobody_judges_answers_of_a_run_they_launched():
 
 
 def test_the_minimum_reading_time_holds_on_the_server(monkeypatch):
-    monkeypatch.setattr(assigning, "READING_SECONDS", 5)
+    monkeypatch.setattr("comparisons.assignment.judging.READING_SECONDS", 5)
     make_study()
     assignment = take(make_rater())
     assert assigning.submit(assignment, "a", 1) == Outcome.TOO_EARLY
-    Assignment.objects.update(leased_at=timezone.now() - timedelta(seconds=6))
+    Assignment.objects.update(shown_at=timezone.now() - timedelta(seconds=6))
     assert assigning.submit(assignment, "a", 1) == Outcome.SAVED
     assert 6 <= Rating.objects.get().seconds < 8
 

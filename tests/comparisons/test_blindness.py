@@ -91,7 +91,7 @@ def world():
         for n, policy in enumerate([base, tuned])
     ]
     for position in range(5):
-        prompt = make_prompt(study.suite, position, f"How far is island {position}?")
+        prompt = make_prompt(study.suites.get(), position, f"How far is island {position}?")
         first, second = (
             make_answer(contender, prompt, f"text {side}{position}", pk=IDS["answer"] + 2 * position + n, **MEASURED)
             for n, (contender, side) in enumerate(zip(contenders, "xy", strict=True))
@@ -99,7 +99,7 @@ def world():
         Item.objects.create(
             pk=IDS["item"] + position, study=study, prompt=prompt, first=first, second=second, position=position
         )
-    type(study.suite).objects.filter(pk=study.suite_id).update(slug=f"{CANARY}-suite", name=f"{CANARY} suite")
+    study.suites.update(slug=f"{CANARY}-suite", name=f"{CANARY} suite")
     return study
 
 
@@ -194,7 +194,7 @@ def test_no_page_that_links_and_forms_lead_to_tells_anything(world, annotator):
 
 def test_the_search_finds_a_leak_where_there_is_one(world, annotator):
     """The guideline is shown to raters; a policy's name in it must be caught, or the tests above prove nothing."""
-    type(world).objects.update(guideline=f"Compare with {CANARY}-DPO.")
+    world.guidelines.create(number=2, text=f"Compare with {CANARY}-DPO.")
     crawl = Crawl(annotator)
     crawl.run("/rate/")
     assert crawl.leaked["/rate/"] == [CANARY]

@@ -82,8 +82,7 @@ def test_a_collection_for_a_gap_shows_its_prompts_as_examples(client):
 def judged_gap_study(version: DatasetVersion) -> Study:
     """A closed study of four items on a suite that fills a gap of the version."""
     study = make_study(items=4)
-    study.suite.fills = version
-    study.suite.save()
+    study.suites.update(fills=version)
     judge_all(study, make_rater(), prefer(study.contenders.order_by("pk")[0].policy))
     study.state = StudyState.CLOSED
     study.save()

@@ -9,6 +9,7 @@ from bs4 import BeautifulSoup
 from django.urls import reverse
 from django.utils import timezone
 
+from comparisons import assignment as assigning
 from comparisons.models import Answer, Assignment, AssignmentState, Prompt, Rating, StudyState
 from tests.comparisons.rating_factories import make_rater, make_study, take
 from tests.factories import make_policy, make_run, make_user
@@ -215,7 +216,7 @@ def test_an_item_of_a_lapsed_lease_opens_again_while_nobody_else_took_it(client,
     url = address("rate-item", alice)
     Assignment.objects.update(state=AssignmentState.EXPIRED)
     assert client.get(url).status_code == 200
-    Assignment.objects.update(state=AssignmentState.EXPIRED)
+    assigning.expire_leases(timezone.now() + assigning.LEASE)
     take(make_rater("bob"))
     assert "You were away for a while" in client.get(url, follow=True).text
 

@@ -133,7 +133,7 @@ def test_a_rule_that_leaves_nothing_says_why(client, researcher, study):
 
 def test_conversations_are_refused_in_the_plain_form(client, researcher, study):
     turns = [{"role": "system", "content": "Be brief."}, {"role": "user", "content": "How far?"}]
-    Prompt.objects.filter(suite=study.suite).update(messages=turns)
+    Prompt.objects.filter(suite__studies=study).update(messages=turns)
     url = reverse("study-export", args=["ferries"])
     assert client.get(url, {"form": "plain"}).status_code == 422
     assert client.get(url, {"form": "conversational"}).status_code == 200

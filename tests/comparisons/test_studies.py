@@ -111,7 +111,7 @@ def test_a_study_is_made_from_the_form(researcher: Client):
     family = make_family("base", "alpha-1")
     make_endpoint("http://127.0.0.1:1", family)
     suite = make_suite("One?", "Two?")
-    data = form_of(suite=suite.pk, policies=[policy.pk for policy in family])
+    data = form_of(suites=[suite.pk], policies=[policy.pk for policy in family])
     answer: Any = researcher.post(reverse("study-new"), data)
     study = Study.objects.get()
     assert answer.url == reverse("study", args=["round-one"])
@@ -132,7 +132,7 @@ def test_a_study_is_made_from_the_form(researcher: Client):
 def test_what_would_not_be_fair_or_possible_is_refused_in_words(researcher: Client, fields: dict[str, Any], told: str):
     family = make_family("base", "alpha-1")
     make_endpoint("http://127.0.0.1:1", family)
-    data = form_of(suite=make_suite("One?").pk, policies=[policy.pk for policy in family], **fields)
+    data = form_of(suites=[make_suite("One?").pk], policies=[policy.pk for policy in family], **fields)
     answer = researcher.post(reverse("study-new"), data)
     assert answer.status_code == 422
     assert told in answer.content.decode()
@@ -142,7 +142,7 @@ def test_what_would_not_be_fair_or_possible_is_refused_in_words(researcher: Clie
 def test_one_policy_alone_is_refused(researcher: Client):
     family = make_family("base", "alpha-1")
     make_endpoint("http://127.0.0.1:1", family)
-    answer = researcher.post(reverse("study-new"), form_of(suite=make_suite("One?").pk, policies=[family[0].pk]))
+    answer = researcher.post(reverse("study-new"), form_of(suites=[make_suite("One?").pk], policies=[family[0].pk]))
     assert "A comparison needs at least two policies" in answer.content.decode()
 
 
@@ -172,7 +172,7 @@ def test_the_estimate_follows_the_form_while_it_is_filled_in(researcher: Client)
     family = make_family("base", "alpha-1")
     make_endpoint("http://127.0.0.1:1", family)
     suite = make_suite(*(f"Question {number}?" for number in range(50)))
-    data = {"suite": suite.pk, "policies": [policy.pk for policy in family], "item_limit": 30, "ratings_per_item": 2}
+    data = {"suites": suite.pk, "policies": [policy.pk for policy in family], "item_limit": 30, "ratings_per_item": 2}
     answer = researcher.post(reverse("study-new"), data, headers={"HX-Request": "true"}).content.decode()
     assert "<dd>60</dd>" in answer
     assert "about 20 min, at 20 s each" in answer

@@ -1,0 +1,201 @@
+"""Coming back to an item, judging it, skipping it, taking a judgement back."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Any
+
+from django.db import transaction
+from django.utils import timezone
+
+from alignapp import environment
+from alignapp.accounts.models import User
+from comparisons.models import Assignment, AssignmentState, Choice, ItemKind, Rating, Study, StudyState
+
+from .leases import LEASE, count_places, has_room, locked, reopen
+
+UNDO_TIME = timedelta(minutes=environment.integer("RATING_UNDO_MINUTES", 10))
+READING_SECONDS = environment.integer("RATING_MINIMUM_SECONDS", 0)  # of every study; a study's design may ask for more
+MOST_PER_MINUTE = environment.integer("RATING_MOST_PER_MINUTE", 60)  # judgements of one person; 0: no limit
+
+
+class Outcome(StrEnum):
+    """What became of something a rater sent."""
+
+    SAVED = "saved"
+    REPEATED = "repeated"
+    UNDONE = "undone"
+    LATE = "late"
+    CLOSED = "closed"
+    ALREADY_JUDGED = "already_judged"
+    OUTDATED = "outdated"
+    TOO_EARLY = "too_early"
+    TOO_FAST = "too_fast"
+    NOTHING_TO_UNDO = "nothing_to_undo"
+
+    @property
+    def sentence(self) -> str:
+        return SENTENCES[self]
+
+    @property
+    def is_good(self) -> bool:
+        """Whether what was sent stands."""
+        return self in {Outcome.SAVED, Outcome.REPEATED, Outcome.UNDONE}
+
+    @property
+    def keeps_the_item(self) -> bool:
+        """Whether the same item is to be looked at again."""
+        return self in {Outcome.TOO_EARLY, Outcome.TOO_FAST, Outcome.OUTDATED}
+
+
+SENTENCES = {
+    Outcome.SAVED: "Saved.",
+    Outcome.REPEATED: "Saved.",
+    Outcome.UNDONE: "Taken back. Judge the item again.",
+    Outcome.LATE: "Your time on that item was over and others have judged it. Your judgement is kept but not counted.",
+    Outcome.CLOSED: "The task was closed before your judgement came. It is kept but not counted.",
+    Outcome.ALREADY_JUDGED: "You had judged that item already; the earlier judgement stands. Undo it to judge again.",
+    Outcome.OUTDATED: "That page was out of date. Nothing was changed; here is the item as it stands.",
+    Outcome.TOO_EARLY: "Please read both answers first; the choices open in a moment.",
+    Outcome.TOO_FAST: "That was faster than answers can be read. Nothing was saved; wait a moment and judge again.",
+    Outcome.NOTHING_TO_UNDO: "That judgement can no longer be taken back. It stands.",
+}
+
+
+def resume(assignment: Assignment) -> bool:
+    """Renew a lease because its page is shown; False when the item can no longer be judged by this person."""
+    with transaction.atomic():
+        study = locked(assignment.item.study_id)
+        assignment.refresh_from_db()
+        if study.state != StudyState.OPEN or assignment.item.quarantine:
+            return False
+        if assignment.state == AssignmentState.OPEN:
+            assignment.lease_until = timezone.now() + LEASE
+            assignment.shown_at = assignment.shown_at or timezone.now()
+            assignment.save(update_fields=["lease_until", "shown_at"])
+            return True
+        if assignment.state != AssignmentState.EXPIRED or not has_room(study, assignment):
+            return False
+        reopen(assignment)
+        return True
+
+
+def submit(
+    assignment: Assignment,
+    choice: str,
+    revision: int,
+    *,
+    reasons: Sequence[str] = (),
+    note: str = "",
+    strength: int = 0,
+    reading: Mapping[str, Any] | None = None,
+) -> Outcome:
+    """Store a judgement (or a skip) of an assignment by its rater.
+
+    `revision` is the number the judgement will have among those of the assignment; sending the same one again changes
+    nothing. A judgement that comes too late is stored too, in a state that results do not count.
+    """
+    with transaction.atomic():
+        study = locked(assignment.item.study_id)
+        assignment.refresh_from_db()
+        now = timezone.now()
+        refusal = _refusal(assignment, choice, revision) or _haste(study, assignment, choice, now)
+        if refusal:
+            return refusal
+        state, outcome = _destination(study, assignment, choice)
+        assignment.ratings.create(
+            revision=revision,
+            choice=choice,
+            strength=strength,
+            reasons=list(reasons),
+            note=note,
+            guideline=study.current_guideline,
+            seconds=_seconds(assignment, now),
+            reading=dict(reading or {}),
+            supersedes=assignment.ratings.filter(revision=revision - 1).first(),
+        )
+        _move(assignment, state)
+        return outcome
+
+
+def _refusal(assignment: Assignment, choice: str, revision: int) -> Outcome | None:
+    """Why nothing is stored: the same was sent before, or the page is older than what happened since."""
+    latest = assignment.ratings.order_by("-revision").first()
+    if latest is not None and latest.revision == revision and latest.choice != Choice.WITHDRAWN:
+        late = assignment.state == AssignmentState.LATE
+        return Outcome.ALREADY_JUDGED if latest.choice != choice else Outcome.LATE if late else Outcome.REPEATED
+    # A judgement that stands is taken back first: no page offers to replace it, and undoing has its time.
+    stands = latest is not None and latest.choice != Choice.WITHDRAWN
+    if stands or revision != next_revision(assignment):
+        return Outcome.OUTDATED
+    return None
+
+
+def _haste(study: Study, assignment: Assignment, choice: str, now: datetime) -> Outcome | None:
+    """Whether the judgement comes before anybody could have read, or after too many others within a minute."""
+    if choice == Choice.SKIP:
+        return None
+    if _seconds(assignment, now) < max(READING_SECONDS, study.rules.minimum_seconds):
+        return Outcome.TOO_EARLY
+    if MOST_PER_MINUTE:
+        recent = Rating.objects.filter(assignment__rater=assignment.rater_id, created_at__gt=now - timedelta(minutes=1))
+        if recent.exclude(choice=Choice.WITHDRAWN).count() >= MOST_PER_MINUTE:
+            return Outcome.TOO_FAST
+    return None
+
+
+def _seconds(assignment: Assignment, now: datetime) -> float:
+    """Since the item was shown, by this machine's clock."""
+    return max(0.0, (now - (assignment.shown_at or assignment.leased_at)).total_seconds())
+
+
+def next_revision(assignment: Assignment) -> int:
+    """The number that the next judgement of this assignment gets."""
+    return assignment.ratings.count() + 1
+
+
+def _destination(study: Study, assignment: Assignment, choice: str) -> tuple[AssignmentState, Outcome]:
+    """Where a new judgement takes its assignment. A paused study still takes what is on people's screens."""
+    if study.state not in {StudyState.OPEN, StudyState.PAUSED}:
+        return AssignmentState.LATE, Outcome.CLOSED
+    if choice == Choice.SKIP:
+        return AssignmentState.SKIPPED, Outcome.SAVED
+    if assignment.state == AssignmentState.OPEN or has_room(study, assignment):
+        return AssignmentState.DONE, Outcome.SAVED
+    return AssignmentState.LATE, Outcome.LATE
+
+
+def _move(assignment: Assignment, state: AssignmentState) -> None:
+    assignment.state = state
+    assignment.save(update_fields=["state"])
+    count_places([assignment.item_id])
+
+
+def last_judgement(rater: User) -> Rating | None:
+    """The latest judgement or skip that this person may still take back; not of training, whose answer they saw."""
+    since = timezone.now() - UNDO_TIME
+    states = (AssignmentState.DONE, AssignmentState.SKIPPED)
+    mine = Rating.objects.standing().filter(
+        assignment__rater=rater, assignment__state__in=states, created_at__gte=since
+    )
+    mine = mine.exclude(assignment__item__kind=ItemKind.TRAINING)
+    return mine.filter(assignment__item__study__state=StudyState.OPEN).order_by("-created_at", "-id").first()
+
+
+def undo(assignment: Assignment, revision: int) -> Outcome:
+    """Take the judgement with this number back: a withdrawal supersedes it and its item is open again."""
+    with transaction.atomic():
+        study = locked(assignment.item.study_id)
+        assignment.refresh_from_db()
+        if assignment.ratings.filter(revision=revision + 1, choice=Choice.WITHDRAWN).exists():
+            return Outcome.UNDONE
+        rating = last_judgement(assignment.rater)
+        if rating is None or (rating.assignment_id, rating.revision) != (assignment.pk, revision):
+            return Outcome.NOTHING_TO_UNDO
+        if assignment.state == AssignmentState.SKIPPED and not has_room(study, assignment):
+            return Outcome.NOTHING_TO_UNDO
+        assignment.ratings.create(revision=revision + 1, choice=Choice.WITHDRAWN, supersedes=rating, seconds=0.0)
+        reopen(assignment)
+        return Outcome.UNDONE

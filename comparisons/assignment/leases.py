@@ -1,0 +1,85 @@
+"""Places of items: given to one person for a while, and returned when they do not come back."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from datetime import datetime, timedelta
+
+from django.db import transaction
+from django.db.models import Count, F, OuterRef, QuerySet, Subquery
+from django.db.models.functions import Coalesce
+from django.utils import timezone
+
+from alignapp import environment
+from alignapp.accounts.models import User
+from comparisons.models import HELD, Assignment, AssignmentState, Item, Study, StudyState
+
+from .sides import draw_side
+
+LEASE = timedelta(minutes=environment.integer("RATING_LEASE_MINUTES", 30, minimum=1))
+
+
+def locked(study_id: int) -> Study:
+    """The study's row, locked until the transaction ends."""
+    # NO KEY: new rows that refer to the study need not wait.
+    return Study.objects.select_for_update(no_key=True).get(pk=study_id)
+
+
+def held_by(rater: User) -> QuerySet[Assignment]:
+    """Running leases of this person in open studies; what they look at comes before what was fetched ahead."""
+    live = Assignment.objects.filter(rater=rater, state=AssignmentState.OPEN, lease_until__gt=timezone.now())
+    live = live.filter(item__study__state=StudyState.OPEN, item__quarantine="")
+    return live.order_by(F("shown_at").desc(nulls_last=True), "-leased_at")
+
+
+def lease(item: Item, rater: User, repeats: Assignment | None = None) -> Assignment:
+    """Give the item to the rater; who had it before sees the same sides again, and swapped in a repeat."""
+    now = timezone.now()
+    given = {"state": AssignmentState.OPEN, "leased_at": now, "lease_until": now + LEASE, "shown_at": None}
+    side = draw_side(item, rater) if repeats is None else not repeats.first_is_a
+    key = {"item": item, "rater": rater, "repeats": repeats}
+    assignment = Assignment.objects.update_or_create(
+        **key, defaults=given, create_defaults={"first_is_a": side} | given
+    )[0]
+    count_places([item.pk])
+    return assignment
+
+
+def reopen(assignment: Assignment) -> None:
+    """Start the lease of an assignment anew, because its page is shown."""
+    assignment.state = AssignmentState.OPEN
+    assignment.leased_at = assignment.shown_at = timezone.now()
+    assignment.lease_until = assignment.leased_at + LEASE
+    assignment.save(update_fields=["state", "leased_at", "shown_at", "lease_until"])
+    count_places([assignment.item_id])
+
+
+def has_room(study: Study, assignment: Assignment) -> bool:
+    """Whether a place is free for an assignment that holds none; checks and repeats take no place."""
+    if assignment.repeats_id or not assignment.item.takes_places:
+        return True
+    taken = Assignment.objects.filter(item=assignment.item_id, state__in=HELD, repeats=None).count()
+    return taken < study.ratings_per_item
+
+
+def expire_leases(now: datetime | None = None) -> int:
+    """Return the places of leases that are over; returns how many."""
+    over = Assignment.objects.filter(state=AssignmentState.OPEN, lease_until__lte=now or timezone.now())
+    return sum(_expire(study_id, over) for study_id in set(over.values_list("item__study", flat=True)))
+
+
+def _expire(study_id: int, over: QuerySet[Assignment]) -> int:
+    with transaction.atomic():
+        locked(study_id)
+        theirs = over.filter(item__study=study_id)
+        items = set(theirs.values_list("item", flat=True))
+        expired = theirs.update(state=AssignmentState.EXPIRED)
+        count_places(items)
+        return expired
+
+
+def count_places(items: Collection[int]) -> None:
+    """Bring the count of taken places of these items up to date; the caller holds the study's lock."""
+    holding = Assignment.objects.filter(item=OuterRef("pk"), state__in=HELD, repeats=None)
+    taken = holding.order_by().values("item").annotate(n=Count("pk")).values("n")
+    Item.objects.filter(pk__in=items).update(held=Coalesce(Subquery(taken), 0))

@@ -1,0 +1,25 @@
+"""What raters said of items whose right judgement is known: training, gold, attention checks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from alignapp.accounts.models import User
+
+from .models import ItemKind, Rating, Study, Verdict
+
+
+def share_right(study: Study, rater: User, *kinds: ItemKind) -> float | None:
+    """Share of this person's judgements of such items that are right; None while there is none."""
+    right = [is_right for _, is_right in outcomes(study, *kinds, rater=rater)]
+    return sum(right) / len(right) if right else None
+
+
+def outcomes(study: Study, *kinds: ItemKind, rater: User | None = None) -> Iterator[tuple[int, bool]]:
+    """(rater id, whether they were right) for every judgement of such items, in the order in which they came."""
+    judged = Rating.objects.judged().filter(assignment__item__study=study, assignment__item__kind__in=kinds)
+    if rater:
+        judged = judged.filter(assignment__rater=rater)
+    columns = "assignment__rater", "choice", "assignment__first_is_a", "assignment__item__expected__accepts"
+    for rater_id, choice, first_is_a, accepts in judged.order_by("id").values_list(*columns):
+        yield rater_id, Verdict.of(choice, first_is_a) in accepts

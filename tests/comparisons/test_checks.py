@@ -1,0 +1,170 @@
+"""Training, gold, attention checks and repeats: who gets them, when, and that they count in no result."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+from django.utils import timezone
+
+from comparisons import assignment as assigning
+from comparisons.checks import share_right
+from comparisons.models import (
+    Answer,
+    Assignment,
+    ExpectedJudgement,
+    Item,
+    ItemKind,
+    Prompt,
+    RaterPool,
+    Rating,
+    Study,
+    Verdict,
+)
+from tests.comparisons.rating_factories import judge_all, make_rater, make_study, take
+
+pytestmark = pytest.mark.django_db
+
+
+def make_check(study: Study, kind: ItemKind, accepts: str = "first") -> Item:
+    """An item of which the right judgement is known: its first answer is better, unless said otherwise."""
+    position = 1000 + study.items.count()
+    text = f"Check {position}?"
+    prompt = Prompt.objects.create(position=position, messages=[{"role": "user", "content": text}], sha256=text)
+    first, second = (written_answer(prompt, text) for text in ("Right.", "Wrong."))
+    item = study.items.create(prompt=prompt, first=first, second=second, position=position, kind=kind)
+    ExpectedJudgement.objects.create(item=item, accepts=[accepts])
+    return item
+
+
+def written_answer(prompt: Prompt, text: str) -> Answer:
+    facts = {"finish_reason": "stop", "tokens": 0, "first_token_seconds": 0, "total_seconds": 0, "seed": 0}
+    return Answer.objects.create(prompt=prompt, text=text, **facts)
+
+
+def rightly(assignment: Assignment) -> str:
+    return "a" if assignment.first_is_a else "b"
+
+
+def wrongly(assignment: Assignment) -> str:
+    return "b" if assignment.first_is_a else "a"
+
+
+def test_training_items_come_first_and_count_in_no_result():
+    study, rater = make_study(items=2), make_rater()
+    training = make_check(study, ItemKind.TRAINING)
+    assert take(rater).item == training
+    assert judge_all(study, rater, rightly) == 3
+    assert Rating.objects.counted().count() == 2
+
+
+def test_who_fails_the_training_gets_no_live_items():
+    study = make_study(items=2, design={"training_share_right": 0.5})
+    make_check(study, ItemKind.TRAINING)
+    good, bad = make_rater(), make_rater()
+    assert judge_all(study, bad, wrongly) == 1
+    assert not assigning.is_admitted(study, bad)
+    assert judge_all(study, good, rightly) == 3
+
+
+def test_training_cannot_be_taken_back_after_its_answer_was_seen():
+    study, rater = make_study(items=2), make_rater()
+    make_check(study, ItemKind.TRAINING)
+    assigning.submit(take(rater), "a", 1)
+    assert assigning.last_judgement(rater) is None
+
+
+def test_every_rater_gets_gold_items_once_among_the_others():
+    study = make_study(items=40, ratings_per_item=2, design={"check_share": 0.3})
+    gold = make_check(study, ItemKind.GOLD)
+    for rater in (make_rater(), make_rater()):
+        judge_all(study, rater, rightly)
+        assert Assignment.objects.filter(item=gold, rater=rater).count() <= 1
+    assert Rating.objects.counted().count() == 80
+
+
+def test_the_share_of_right_judgements_ignores_sides():
+    study, rater = make_study(items=1), make_rater()
+    for _ in range(4):
+        make_check(study, ItemKind.TRAINING)
+    judge_all(study, rater, rightly)
+    assert share_right(study, rater, ItemKind.TRAINING) == 1.0
+    assert share_right(study, rater, ItemKind.GOLD) is None
+
+
+def test_repeats_swap_the_sides_take_no_place_and_count_in_no_result():
+    study, rater = make_study(items=60, design={"repeat_share": 0.2}), make_rater()
+    judge_all(study, rater, lambda _: "a")
+    repeats = list(Assignment.objects.filter(repeats__isnull=False).select_related("repeats"))
+    assert repeats
+    for repeat in repeats:
+        assert repeat.first_is_a is not repeat.repeats.first_is_a
+        between = Assignment.objects.filter(rater=rater, id__gt=repeat.repeats_id, id__lt=repeat.pk).count()
+        assert between >= 9
+    assert Rating.objects.counted().count() == 60
+    assert set(study.items.values_list("held", flat=True)) == {1}
+
+
+def test_progress_does_not_move_its_total_when_a_check_comes():
+    """20 comparisons and 30 % checks: 20 · (1 + 0.3 / 0.7) = 28.6, so 29 in all, whatever comes first."""
+    study, rater = make_study(items=20, design={"check_share": 0.3}), make_rater()
+    for _ in range(5):
+        make_check(study, ItemKind.GOLD)
+    totals = set()
+    for _ in range(10):
+        assigning.submit(take(rater), "a", 1)
+        totals.add(assigning.progress(study, rater).total)
+    assert totals == {29}
+
+
+def test_only_members_of_the_asked_pools_get_work():
+    study, member, other = make_study(items=1), make_rater(), make_rater()
+    pool = RaterPool.objects.create(slug="experts", name="Experts")
+    pool.members.add(member)
+    study.pools.add(pool)
+    assert assigning.next_assignment(other) is None
+    assert take(member).item.study == study
+
+
+def test_an_item_fetched_ahead_is_held_but_its_time_begins_when_it_is_shown():
+    make_study(items=3)
+    rater = make_rater()
+    current = take(rater)
+    ahead = assigning.fetch_ahead(rater, current)
+    assert ahead is not None
+    assert ahead.shown_at is None
+    assert assigning.fetch_ahead(rater, current) == ahead
+    assert take(rater) == current
+    Assignment.objects.filter(pk=ahead.pk).update(leased_at=timezone.now() - timedelta(minutes=9))
+    assigning.submit(current, "a", 1)
+    shown = take(rater)
+    assert shown == ahead
+    assigning.submit(shown, "a", 1)
+    assert Rating.objects.get(assignment=ahead).seconds < 60
+
+
+def test_nobody_judges_faster_than_answers_can_be_read(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("comparisons.assignment.judging.MOST_PER_MINUTE", 3)
+    make_study(items=6)
+    rater = make_rater()
+    for _ in range(3):
+        assert assigning.submit(take(rater), "a", 1) == assigning.Outcome.SAVED
+    assert assigning.submit(take(rater), "a", 1) == assigning.Outcome.TOO_FAST
+    Rating.objects.update(created_at=timezone.now() - timedelta(seconds=61))
+    assert assigning.submit(take(rater), "a", 1) == assigning.Outcome.SAVED
+
+
+def test_a_judgement_keeps_the_guideline_and_the_strength_it_was_made_with():
+    study, rater = make_study(items=2, guideline="Be strict."), make_rater()
+    assigning.submit(take(rater), "a", 1, strength=2)
+    study.guidelines.create(number=2, text="Be lenient.")
+    assigning.submit(take(rater), "a", 1)
+    rows = Rating.objects.order_by("id").values_list("guideline__text", "strength")
+    assert list(rows) == [("Be strict.", 2), ("Be lenient.", 0)]
+
+
+def test_what_is_said_of_an_item_does_not_depend_on_the_sides():
+    assert Verdict.of("a", True) == Verdict.of("b", False) == Verdict.FIRST
+    assert Verdict.of("a", False) == Verdict.SECOND
+    assert Verdict.of("tie", True) == Verdict.TIE
+    assert Verdict.of("skip", True) is None
