@@ -1,4 +1,4 @@
-"""The Celery app: two queues (cpu, gpu), messages that only say "look for work"."""
+"""The Celery app: three queues (cpu, live, gpu), messages that only say "look for work"."""
 
 import logging
 import os

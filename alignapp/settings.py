@@ -160,7 +160,10 @@ FILE_UPLOAD_TEMP_DIR.mkdir(exist_ok=True)
 CELERY_BROKER_URL = environment.text("BROKER_URL", "redis://127.0.0.1:6390/0")
 CELERY_TASK_IGNORE_RESULT = True
 CELERY_TASK_DEFAULT_QUEUE = "cpu"
-CELERY_TASK_ROUTES = {"training.tasks.work_on_runs": {"queue": "gpu"}}
+CELERY_TASK_ROUTES = {
+    "training.tasks.work_on_runs": {"queue": "gpu"},
+    "comparisons.tasks.answer_turns": {"queue": "live"},
+}
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_BROKER_TRANSPORT_OPTIONS = {
@@ -181,6 +184,7 @@ CELERY_BEAT_SCHEDULE = {
     "look for imports": {"task": "training.tasks.work_on_imports", "schedule": 10, "options": {"expires": 10}},
     "look for cleanings": {"task": "training.tasks.work_on_cleanings", "schedule": 10, "options": {"expires": 10}},
     "look for studies": {"task": "comparisons.tasks.work_on_studies", "schedule": 10, "options": {"expires": 10}},
+    "look for turns": {"task": "comparisons.tasks.answer_turns", "schedule": 5, "options": {"expires": 5}},
     "return leases": {"task": "comparisons.tasks.return_expired_leases", "schedule": 30, "options": {"expires": 30}},
 }
 

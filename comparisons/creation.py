@@ -65,13 +65,18 @@ def create_study(
 
 def refuse_unfair(suites: Sequence[Suite], policies: Sequence[Policy], shown: str) -> None:
     """Raise StudyRefused for too few or too many policies, no prompts, or a text for raters that names a policy."""
-    if len({policy.pk for policy in policies}) < 2:
-        raise StudyRefused("A comparison needs at least two different policies. Choose another one.")
-    if len(policies) > MOST_POLICIES:
-        raise StudyRefused(f"A study compares at most {MOST_POLICIES} policies. Leave some out.")
+    refuse_unfair_policies(policies)
     prompts = list(Prompt.objects.filter(suite__in=suites))
     if not prompts:
         named = ", ".join(suite.name for suite in suites) or "No suite"
         raise StudyRefused(f"{named}: there is no prompt in it. Choose another suite.")
     if betrayal := Blinding.of(policies, prompts).betrayal(shown):
         raise StudyRefused(f"Raters see the name and the guideline, and it {betrayal}. Say it without.")
+
+
+def refuse_unfair_policies(policies: Sequence[Policy]) -> None:
+    """Raise StudyRefused for fewer than two different policies, or for more than a study can tell apart."""
+    if len({policy.pk for policy in policies}) < 2:
+        raise StudyRefused("A comparison needs at least two different policies. Choose another one.")
+    if len(policies) > MOST_POLICIES:
+        raise StudyRefused(f"A study compares at most {MOST_POLICIES} policies. Leave some out.")

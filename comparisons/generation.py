@@ -136,13 +136,15 @@ def seed_for(study: Study, prompt: Prompt) -> int:
 
 def engines_of(study: Study) -> dict[int, Endpoint]:
     """Contender id -> the engine that serves its policy now; raises Unavailable naming one that nobody serves."""
-    found = {}
-    for contender in study.contenders.select_related("policy"):
-        served = ServedPolicy.objects.up().filter(policy=contender.policy_id).select_related("endpoint").first()
-        if served is None:
-            raise Unavailable(why_not_served(contender))
-        found[contender.pk] = served.endpoint
-    return found
+    return {contender.pk: engine_of(contender) for contender in study.contenders.select_related("policy")}
+
+
+def engine_of(contender: Contender) -> Endpoint:
+    """The engine that serves the contender's policy now; raises Unavailable with what it waits for."""
+    served = ServedPolicy.objects.up().filter(policy=contender.policy_id).select_related("endpoint").first()
+    if served is None:
+        raise Unavailable(why_not_served(contender))
+    return served.endpoint
 
 
 def why_not_served(contender: Contender) -> str:

@@ -24,6 +24,7 @@ SELF_NAMING = re.compile(
 # Acronyms as such: "dpo" in small letters or inside a word is no method.
 METHOD_NAME = re.compile(r"\b(?:" + "|".join(method.value.upper() for method in Method) + r")\b")
 MARKER = re.compile(r"<\|[^|<>]{1,40}\|>|</?s>|\[/?INST\]|<(?:unk|pad|end)>")
+IDENTICAL = "Identical answers"
 WHO_ARE_YOU = re.compile(
     r"\bwho (?:are|made|created|trained) you\b|\bwhat (?:model|ai|assistant) are you\b|\byour name\b", re.IGNORECASE
 )
@@ -78,7 +79,7 @@ def reason_to_withhold(prompt: Prompt, first: Answer, second: Answer, blinding: 
         if betrayal := blinding.betrayal(answer.text):
             return f"An answer {betrayal}"[:200]
     if plain(first.text) == plain(second.text):
-        return "Identical answers"
+        return IDENTICAL
     if WHO_ARE_YOU.search(prompt.messages[-1]["content"]):
         return "The prompt asks who answers"
     return ""

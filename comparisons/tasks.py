@@ -4,13 +4,19 @@ from __future__ import annotations
 
 from celery import shared_task
 
-from comparisons import assignment, generation
+from comparisons import assignment, generation, replying
 
 
 @shared_task
 def work_on_studies() -> None:
     """Generate the answers of studies that wait for them."""
     generation.work()
+
+
+@shared_task
+def answer_turns() -> int:
+    """Answer what raters of adversarial studies have written."""
+    return replying.answer_turns()
 
 
 @shared_task

@@ -1,5 +1,14 @@
-"""URLs of the home page, suites, collections, studies, rating and results."""
+"""URLs of the home page, suites, collections, studies, rating, what raters write, and results."""
 
-from .views import collections, gaps, home, rating, results, studies, suites
+from .views import attempts, collections, gaps, home, rating, results, studies, suites
 
-urlpatterns = [*home.urls, *suites.urls, *studies.urls, *results.urls, *rating.urls, *collections.urls, *gaps.urls]
+urlpatterns = [
+    *home.urls,
+    *suites.urls,
+    *attempts.urls,
+    *studies.urls,
+    *results.urls,
+    *rating.urls,
+    *collections.urls,
+    *gaps.urls,
+]

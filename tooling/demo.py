@@ -20,7 +20,7 @@ from tooling.descendants import adopt_orphans, end_descendants
 from tooling.needs import GIB, Missing
 
 ROOT = Path(__file__).resolve().parent.parent
-PROCESSES = ["web", "worker-cpu", "worker-gpu", "beat", "vllm", "broker"]
+PROCESSES = ["web", "worker-cpu", "worker-live", "worker-gpu", "beat", "vllm", "broker"]
 # Variable that sets the port, what listens there, the port without it.
 PORTS = {"PORT": ("the web pages", 8000), "BROKER_PORT": ("the broker", 6390), "VLLM_PORT": ("vLLM", 8100)}
 # The demo's own data: database, sealed versions, checkpoints of a few runs.

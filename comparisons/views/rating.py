@@ -12,7 +12,7 @@ from django_htmx.http import HttpResponseClientRedirect
 
 from alignapp.accounts.access import user_of
 from comparisons import assignment as assigning
-from comparisons import collecting
+from comparisons import attempts, collecting
 from comparisons.assignment import Outcome
 from comparisons.forms.rating import REASONS, SKIP_REASONS, RatingForm, SentForm, SkipForm, UndoForm
 from comparisons.models import Assignment, AssignmentState, Choice, CollectionState
@@ -29,6 +29,7 @@ def home(request: HttpRequest) -> HttpResponse:
     context = {
         "tasks": [(study, assigning.progress(study, user)) for study in studies],
         "collections": collecting.standing().filter(state=CollectionState.OPEN),
+        "attempts": [(study, attempts.key_of(study)) for study in attempts.open_to(user)],
         "undoable": assigning.last_judgement(user),
         "holds_one": assigning.held_by(user).exists(),
     }
@@ -143,6 +144,8 @@ def _after(request: HttpRequest, assignment: Assignment, outcome: Outcome) -> Ht
     messages.add_message(request, messages.SUCCESS if outcome.is_good else messages.WARNING, outcome.sentence)
     if outcome.keeps_the_item:
         return redirect("rate-item", token=assignment.token)
+    if conversation := attempts.conversation_of(assignment):
+        return _to(request, reverse("attempt", args=[conversation.token]))
     return _to_next_item(request)
 
 
@@ -152,8 +155,12 @@ def _to_next_item(request: HttpRequest) -> HttpResponse:
 
 
 def _to_home(request: HttpRequest) -> HttpResponse:
-    """The rater's home is another layout, so htmx must load it whole."""
-    return HttpResponseClientRedirect(reverse("rate")) if request.htmx else redirect("rate")  # type: ignore[attr-defined]
+    return _to(request, reverse("rate"))
+
+
+def _to(request: HttpRequest, address: str) -> HttpResponse:
+    """A page of another layout, which htmx must load whole."""
+    return HttpResponseClientRedirect(address) if request.htmx else redirect(address)  # type: ignore[attr-defined]
 
 
 urls = [

@@ -25,7 +25,7 @@ from training.runs.process_groups import end_group
 OF_THE_TESTS = {"DEBUG", "BROKER_URL", "ALIGNAPP_HOME", "DJANGO_ALLOW_ASYNC_UNSAFE"}
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
-PROCESSES = ("broker", "web", "worker-cpu", "worker-gpu", "beat", "vllm")
+PROCESSES = ("broker", "web", "worker-cpu", "worker-live", "worker-gpu", "beat", "vllm")
 
 
 @pytest.hookimpl(trylast=True)

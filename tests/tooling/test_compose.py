@@ -30,7 +30,7 @@ LIBRARY_VARIABLES = {"HF_HUB_OFFLINE"}
 
 
 def test_every_process_of_the_architecture_has_a_service():
-    assert {"web", "worker-cpu", "worker-gpu", "beat", "redis", "postgres", "vllm"} <= SERVICES.keys()
+    assert {"web", "worker-cpu", "worker-live", "worker-gpu", "beat", "redis", "postgres", "vllm"} <= SERVICES.keys()
 
 
 @pytest.mark.parametrize("name", SERVICES)
@@ -86,7 +86,7 @@ def test_the_variables_are_the_ones_that_the_settings_read(name: str):
     assert set(SERVICES[name]["environment"]) - LIBRARY_VARIABLES <= read
 
 
-@pytest.mark.parametrize("name", ["web", "worker-cpu", "beat", "redis", "postgres", "migrate"])
+@pytest.mark.parametrize("name", ["web", "worker-cpu", "worker-live", "beat", "redis", "postgres", "migrate"])
 def test_the_common_services_run_in_both_profiles(name: str):
     assert "profiles" not in SERVICES[name]
 
@@ -139,7 +139,7 @@ def test_the_procfile_names_the_same_processes():
     lines = (ROOT / "Procfile").read_text().splitlines()
     local = {line.split(":")[0]: shlex.split(line.split(": exec ")[1]) for line in lines}
 
-    for name in ("web", "worker-cpu", "worker-gpu", "beat", "vllm"):
+    for name in ("web", "worker-cpu", "worker-live", "worker-gpu", "beat", "vllm"):
         assert local[name][:4] == shlex.split(SERVICES[name]["command"])[:4]
 
 

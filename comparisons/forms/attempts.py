@@ -1,0 +1,97 @@
+"""The form that makes an adversarial study, and the one that its raters write into."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django import forms
+
+from alignapp.accounts.models import User
+from comparisons.attempts import MAX_CHARACTERS, create_adversarial_study
+from comparisons.creation import StudyRefused
+from comparisons.design import Design
+from comparisons.models import RaterPool, Study
+
+from .studies import PolicyChoices, comparable_policies
+
+GUIDELINE = (
+    "Write a prompt that you think the answers will get wrong: a fact that is easily mixed up, a request with two "
+    "conditions, a question whose premise is false, a rare wording. Then say which answer is better, or that both are "
+    "bad. You may go on with the better one and push further. Do not write anything about real people."
+)
+
+
+class AdversarialStudyForm(forms.Form):
+    """Who is attacked, by whom, and what writers are told."""
+
+    name = forms.CharField(
+        max_length=120,
+        help_text="Writers see it, so it must not say what is compared.",
+        widget=forms.TextInput(attrs={"autocomplete": "off"}),
+    )
+    policies = PolicyChoices(
+        comparable_policies(),
+        widget=forms.CheckboxSelectMultiple,
+        help_text="At least two. Two of them, drawn for each conversation, answer.",
+        error_messages={"required": "Choose at least two policies."},
+    )
+    guideline = forms.CharField(
+        max_length=5000, initial=GUIDELINE, help_text="What to write.", widget=forms.Textarea(attrs={"rows": 6})
+    )
+    pools = forms.ModelMultipleChoiceField(
+        RaterPool.objects.all(),
+        required=False,
+        widget=forms.CheckboxSelectMultiple,
+        label="Who writes",
+        help_text="None chosen: every annotator.",
+    )
+    temperature = forms.FloatField(min_value=0, max_value=2, initial=0.7)
+    max_tokens = forms.IntegerField(min_value=1, max_value=8192, initial=256, label="Longest answer, in tokens")
+    strength = forms.BooleanField(required=False, label="Ask how much better the better answer is")
+    own_runs = forms.BooleanField(
+        required=False,
+        label="People may attack policies of runs that they launched",
+        help_text="They may recognise them; results then say that it was allowed.",
+    )
+
+    @property
+    def main(self) -> list[forms.BoundField]:
+        return [self[name] for name in ("name", "policies", "guideline", "pools")]
+
+    @property
+    def amounts(self) -> list[forms.BoundField]:
+        return [self[name] for name in ("temperature", "max_tokens")]
+
+    @property
+    def options(self) -> list[forms.BoundField]:
+        return [self[name] for name in ("strength", "own_runs")]
+
+    def save(self, user: User) -> Study | None:
+        """Create the study; None, with the reason among the form's errors, when it would not be fair."""
+        sent: dict[str, Any] = self.cleaned_data
+        try:
+            return create_adversarial_study(
+                name=sent["name"],
+                policies=list(sent["policies"]),
+                sampling={"temperature": sent["temperature"], "max_tokens": sent["max_tokens"]},
+                guideline=sent["guideline"],
+                design=Design(strength=sent["strength"], own_runs=sent["own_runs"]),
+                pools=list(sent["pools"]),
+                user=user,
+            )
+        except StudyRefused as refusal:
+            self.add_error(None, str(refusal))
+            return None
+
+
+class TurnForm(forms.Form):
+    """One thing to say."""
+
+    # The length is checked where it is asked, with a sentence that keeps the text.
+    text = forms.CharField(
+        label="Your prompt",
+        max_length=10 * MAX_CHARACTERS,
+        strip=False,
+        widget=forms.Textarea(attrs={"rows": 5, "autofocus": True}),
+        error_messages={"required": "Write something first."},
+    )
