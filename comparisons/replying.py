@@ -6,12 +6,12 @@ worker died, or whose engine was away, is taken up by the next call.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
 from django.db import transaction
-from django.db.models import Max, Q
+from django.db.models import Max, Q, QuerySet
 from django.utils import timezone
 
 from .assignment.leases import lease
@@ -50,7 +50,7 @@ def answer_turns() -> int:
     return len(claimed)
 
 
-def _waiting() -> Iterable[Turn]:
+def _waiting() -> QuerySet[Turn]:
     related = ("prompt", "conversation__study", "conversation__one__policy", "conversation__other__policy")
     return Turn.objects.filter(_free(), state=TurnState.WAITING).select_related(*related).order_by("id")
 

@@ -16,6 +16,7 @@ from alignapp.accounts.access import researcher_required, user_of
 from comparisons import studies as running
 from comparisons.forms.studies import StudyForm, comparable_policies
 from comparisons.models import AssignmentState, Endpoint, Item, ItemKind, Study, StudyState, Suite
+from comparisons.pace import pace_of
 
 STUDIES_PER_PAGE = 25
 ITEMS_PER_PAGE = 25
@@ -75,7 +76,9 @@ def study_live(request: HttpRequest, slug: str) -> HttpResponse:
 
 def _live(study: Study) -> dict[str, Any]:
     done = study.state in {StudyState.CLOSED, StudyState.FAILED}
-    return {"study": study, "progress": running.progress_of(study), "done": done}
+    progress = running.progress_of(study)
+    missing = max(0, progress.ratings_wanted - progress.ratings)
+    return {"study": study, "progress": progress, "pace": pace_of(study, missing), "done": done}
 
 
 def _items(study: Study, show: str) -> QuerySet[Item]:

@@ -1,0 +1,15 @@
+"""What an adjudicator sends."""
+
+from __future__ import annotations
+
+from django import forms
+
+from .rating import JUDGEMENTS
+
+
+class AdjudicationForm(forms.Form):
+    """One of the four decisions about an item, with optional words."""
+
+    item = forms.IntegerField(min_value=0, widget=forms.HiddenInput)
+    choice = forms.ChoiceField(choices=JUDGEMENTS)
+    note = forms.CharField(max_length=2000, required=False)
