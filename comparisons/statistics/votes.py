@@ -60,3 +60,8 @@ class Votes:
         """The chosen votes, of as many policies."""
         columns = (column.name for column in fields(self) if getattr(self, column.name) is not None)
         return replace(self, **{name: getattr(self, name)[chosen] for name in columns if name != "policies"})
+
+
+def sums_by(code: Ints, value: Floats, count: int) -> Floats:
+    """Σ value of each code 0 … count - 1, (count,)."""
+    return np.bincount(code, value, count).astype(np.float64, copy=False)
