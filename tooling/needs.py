@@ -13,6 +13,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+from contextlib import closing
 from pathlib import Path
 
 GIB = 1024**3
@@ -32,6 +33,17 @@ def need_python(version: tuple[int, int] = sys.version_info[:2]) -> None:
         import venv  # noqa: F401
     except ImportError:
         raise Missing("Python's venv module is incomplete; install the package python3-venv and start again.") from None
+
+
+def need_full_text_search() -> None:
+    """SQLite with FTS5, which the browser of pairs searches with; builds of Python without it are rare."""
+    try:
+        import sqlite3
+
+        with closing(sqlite3.connect(":memory:")) as database:
+            database.execute("CREATE VIRTUAL TABLE words USING fts5(text)")
+    except (ImportError, sqlite3.OperationalError):
+        raise Missing("This Python's SQLite lacks FTS5; run `make PYTHON=…` with a Python that has it.") from None
 
 
 def need_platform(system: str = sys.platform, machine: str = platform.machine()) -> None:

@@ -61,6 +61,7 @@ def is_complete(venv: Path, wanted: str) -> bool:
 def check_machine(folder: Path, *, gpu: bool) -> None:
     """Everything an installation needs, before it starts."""
     needs.need_python()
+    needs.need_full_text_search()
     needs.need_platform()
     needs.need_writable(folder)
     needs.need_disk(folder, DISK_GPU if gpu else DISK_CPU)

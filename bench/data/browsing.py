@@ -119,7 +119,7 @@ def pages() -> dict[str, Any]:
     from training.preferences import browsing
 
     version = _version()
-    client = Client()
+    client = Client(SERVER_NAME="localhost")
     client.force_login(User.objects.get(username="bench"))
     address = reverse("dataset-pairs", args=[version.dataset.slug, version.number])
     draw = random.Random(0)

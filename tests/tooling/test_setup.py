@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 import subprocess
 import sys
 import time
@@ -61,6 +62,17 @@ def test_too_little_disk_is_one_sentence(tmp_path: Path, monkeypatch: pytest.Mon
 def test_an_old_python_is_one_sentence():
     with pytest.raises(needs.Missing, match=r"^Python 3\.11, 3\.12 or 3\.13 is needed and this is 3\.9; run "):
         needs.need_python((3, 9))
+
+
+def test_a_python_without_full_text_search_is_one_sentence(monkeypatch: pytest.MonkeyPatch):
+    needs.need_full_text_search()
+
+    def refuse(*_: object) -> None:
+        raise sqlite3.OperationalError("no such module: fts5")
+
+    monkeypatch.setattr(sqlite3, "connect", refuse)
+    with pytest.raises(needs.Missing, match=r"^This Python's SQLite lacks FTS5; run "):
+        needs.need_full_text_search()
 
 
 def test_another_system_is_one_sentence():

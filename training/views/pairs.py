@@ -62,23 +62,19 @@ def _opened(version: DatasetVersion) -> tuple[Browser | None, str]:
 def _page(version: DatasetVersion, browser: Browser, selection: Selection, listing: Listing) -> dict[str, Any]:
     """The page of a selection; one after the last is the last."""
     last = max(1, -(-len(selection) // ROWS_PER_PAGE))
-    listing = listing.on_page(min(listing.page, last)) if not listing.after else listing
-    page = selection.page(listing.start, ROWS_PER_PAGE, listing.sort, descending=listing.descending)
+    listing = listing.on_page(min(listing.page, last))
+    rows = selection.page(listing.start, ROWS_PER_PAGE, listing.sort, descending=listing.descending)
     scores = presenting.shown_scores(listing.sort, listing.filter.bounds, browser.sorts)
-    more = page.end < len(selection)
-    following = listing.on_page(listing.page + 1) if selection.is_exact else listing.on_page_after(page.end)
     return {
         "complaints": listing.complaints,
-        "shown": presenting.shown(browser, version, page.rows.tolist(), scores),
+        "shown": presenting.shown(browser, version, rows.tolist(), scores),
         "total": len(selection),
-        "is_exact": selection.is_exact,
         "start": listing.start + 1,
-        "end": page.end,
+        "end": listing.start + len(rows),
         "heads": [_head(listing, name) for name in scores],
         "row_head": _head(listing, "row"),
         "previous": listing.on_page(listing.page - 1) if listing.page > 1 else None,
-        "first": listing.on_page(1) if listing.after else None,
-        "next": following if more else None,
+        "next": listing.on_page(listing.page + 1) if listing.page < last else None,
         "too_many_to_tag": len(selection) > tags.ROWS_TAGGED_AT_ONCE,
     }
 
@@ -180,7 +176,7 @@ def _selection_or_404(request: HttpRequest, version: DatasetVersion) -> tuple[Br
     if listing.complaints:
         raise Http404(" ".join(listing.complaints))
     try:
-        return browser, browser.select(listing.filter).read(), listing
+        return browser, browser.select(listing.filter), listing
     except browsing.UnknownCondition as unknown:
         raise Http404(str(unknown)) from None
 

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-import os
+import errno
 import random
-from collections.abc import Iterable
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +19,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.training.preferences.pairs import pair
-from training.preferences.browsing import building, layout, rows_by_number, selecting
+from training.preferences.browsing import building, layout, rows_by_number
 from training.preferences.browsing.index import opened
 from training.preferences.browsing.scores import Scores
 from training.preferences.browsing.selecting import Browser, UnknownCondition
@@ -26,6 +29,12 @@ from training.preferences.report import place
 from training.preferences.sealing import seal_pairs
 from training.preferences.splits import PromptSplit
 
+KILLED_WHILE_BUILDING = """
+import os, signal, sys
+from pathlib import Path
+from training.preferences.browsing import building
+building.build(Path(sys.argv[1]), lambda done, rows: os.kill(os.getpid(), signal.SIGKILL))
+"""
 PAIRS = [
     pair("Capital of Pelund?", "It is Aro.", "It is Teku.", annotator="ann", source="forum", tags=("geo",)),
     pair("Who lives in Aro?", "Nobody knows it.", "It is said: many.", label=0.7, annotator="bob"),
@@ -53,7 +62,7 @@ def with_report(browser: Browser, scores: dict[str, Any], rows: list[tuple[str, 
 
 
 def found(browser: Browser, **conditions: Any) -> list[int]:
-    rows: list[int] = browser.select(Filter(**conditions)).read().rows.tolist()
+    rows: list[int] = browser.select(Filter(**conditions)).rows.tolist()
     return rows
 
 
@@ -164,7 +173,7 @@ def test_rows_are_sorted_with_those_without_a_value_last(
 
 def test_pages_of_any_order_together_hold_every_row_once(browser: Browser) -> None:
     selection = browser.select(Filter())
-    pages = [selection.page(start, 3, "label", descending=True).rows.tolist() for start in (0, 3, 6)]
+    pages = [selection.page(start, 3, "label", descending=True).tolist() for start in (0, 3, 6)]
     assert pages == [[0, 2, 3], [1], []]
 
 
@@ -180,7 +189,7 @@ def test_rows_of_a_finding_stand_by_their_groups(browser: Browser) -> None:
     """Rows 0 and 3 are copies of each other, row 1 of another: the copies stand together."""
     copies = browser.select(Filter(finding="copies"))
     assert copies.in_order().tolist() == [0, 3, 1]
-    assert copies.page(1, 1).rows.tolist() == [3]
+    assert copies.page(1, 1).tolist() == [3]
     assert copies.rows.tolist() == [0, 1, 3]  # for recipes, the order of the file
 
 
@@ -194,13 +203,11 @@ def test_rows_are_read_from_the_sealed_file_while_there_is_no_index(tmp_path: Pa
 
 
 def test_searches_agree_with_reading_every_text(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """400 rows of words drawn from ten, in seven segments: every phrase of one to four words against a plain search."""
-    monkeypatch.setattr(building, "ROWS_PER_SEGMENT", 64)
+    """400 rows of words drawn from ten, in eight batches: every phrase of one to four words against a plain search."""
     monkeypatch.setattr(building, "ROWS_PER_BATCH", 50)
     draw = random.Random(1)
     texts = [" ".join(draw.choices("abcdefghij", k=draw.randint(1, 12))) for _ in range(400)]
     browser = browser_of(tmp_path, (pair(f"p{n}", text, "x y") for n, text in enumerate(texts)))
-    assert len(browser.index.segments) > 1
     for size in (1, 2, 3, 4):
         for _ in range(10):
             phrase = " ".join(draw.choices("abcdefghij", k=size))
@@ -208,44 +215,31 @@ def test_searches_agree_with_reading_every_text(tmp_path: Path, monkeypatch: pyt
             assert found(browser, text=f'"{phrase}"') == expected
 
 
-def test_pages_of_a_common_long_phrase_hold_every_row_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Every third of 90 rows holds the words in this order, all others in two halves; 20 texts are read at a time."""
-    monkeypatch.setattr(selecting, "READ_AT_MOST", 20)
-    texts = ("one two three" if n % 3 == 0 else "two three, one two" for n in range(90))
-    selection = browser_of(tmp_path, (pair(f"p{n}", text, "x") for n, text in enumerate(texts))).select(
-        Filter(text='"one two three"')
-    )
-    assert not selection.is_exact
-    rows, start = [], 0
-    while start < len(selection):
-        page = selection.page(start, 5)
-        rows += page.rows.tolist()
-        start = page.end
-    assert rows == selection.read().rows.tolist() == list(range(0, 90, 3))
-
-
-def test_an_unfinished_index_is_seen_and_an_abandoned_one_removed(tmp_path: Path) -> None:
+def test_how_far_an_unfinished_index_is_can_be_seen(tmp_path: Path) -> None:
     path = seal_pairs(PAIRS, tmp_path, PromptSplit(0.0)).path
     with layout.IndexWriter(path, 4) as writer:
         writer.say(2)
         assert layout.being_built(path) == (2, 4)
-        left = writer.partial.with_name(writer.partial.name.replace("browse-", "browse-0"))
-        os.link(writer.partial, left)
-    assert left.exists()
     assert layout.being_built(path) is None
+
+
+def test_what_a_killed_builder_left_is_no_index_and_goes_with_the_next(tmp_path: Path) -> None:
+    path = seal_pairs(PAIRS, tmp_path, PromptSplit(0.0)).path
+    killed = subprocess.run([sys.executable, "-c", KILLED_WHILE_BUILDING, path], check=False)
+    assert killed.returncode == -signal.SIGKILL
+    assert len(list(tmp_path.iterdir())) == 3
+    assert (layout.being_built(path), opened(path)) == (None, None)
     building.build(path)
     assert sorted(file.name for file in tmp_path.iterdir()) == sorted([path.name, layout.index_path(path).name])
 
 
-def test_a_build_that_fails_leaves_nothing_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    path = seal_pairs(PAIRS, tmp_path, PromptSplit(0.0)).path
-
-    def fail(*_: Any) -> None:
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr(layout.IndexWriter, "add", fail)
-    with pytest.raises(OSError, match="space"):
+def test_a_full_disk_is_an_error_that_leaves_nothing_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """SQLite says the same when it may have no more than so many pages."""
+    path = seal_pairs((pair(f"p{n}", f"answer {n} " * 99) for n in range(999)), tmp_path, PromptSplit(0.0)).path
+    monkeypatch.setattr(layout, "TABLES", layout.TABLES.replace("BEGIN;", "PRAGMA max_page_count = 20; BEGIN;"))
+    with pytest.raises(OSError, match="full") as error:
         building.build(path)
+    assert error.value.errno == errno.ENOSPC
     assert [file.name for file in tmp_path.iterdir()] == [path.name]
 
 
@@ -266,20 +260,22 @@ def test_two_builders_at_once_make_one_index(tmp_path: Path) -> None:
     assert index.rows == 4
 
 
-def test_a_damaged_index_counts_as_none(tmp_path: Path) -> None:
+@pytest.mark.parametrize("damage", [lambda data: data[:-5], lambda data: b"none" + data[4:], lambda data: b""])
+def test_a_damaged_index_counts_as_none(tmp_path: Path, damage: Callable[[bytes], bytes]) -> None:
     path = seal_pairs(PAIRS, tmp_path, PromptSplit(0.0)).path
     building.build(path)
     index = layout.index_path(path)
-    index.write_bytes(index.read_bytes()[:-5])
+    index.write_bytes(damage(index.read_bytes()))
     assert opened(path) is None
 
 
 def test_the_index_of_an_older_format_goes_when_the_new_one_is_there(tmp_path: Path) -> None:
     path = seal_pairs(PAIRS, tmp_path, PromptSplit(0.0)).path
-    old = path.with_suffix(".browse-0.index")
+    old = path.with_suffix(".browse-1.index")
     old.write_bytes(b"old")
     building.build(path)
     assert not old.exists()
+    assert opened(path) is not None
 
 
 def test_several_turns_and_empty_system_messages_are_read_right(tmp_path: Path) -> None:
@@ -287,3 +283,20 @@ def test_several_turns_and_empty_system_messages_are_read_right(tmp_path: Path) 
     browser = browser_of(tmp_path, [pair(), Pair(turns, (Message("assistant", "five"),), None), pair("zz")])
     assert found(browser, text="three five") == [1]
     assert np.asarray(browser.values("prompt_length")).tolist() == [18, 16, 2]  # 0 + 7 + 5 + 4
+
+
+def test_rows_of_a_megabyte_do_not_share_a_block(tmp_path: Path) -> None:
+    """Five rows of 400,000 characters: blocks of at most a megabyte, so two rows at most, and each comes back whole."""
+    pairs = [pair(f"p{n}", f"{n} " * 200_000, "x") for n in range(5)]
+    browser = browser_of(tmp_path, pairs)
+    with browser.index.file.opened() as database:
+        firsts = [first for (first,) in database.execute("SELECT first FROM blocks ORDER BY first")]
+    assert len(firsts) >= 3
+    rows = browser.index.rows_by_number([4, 0, 2])
+    assert [row.pair.chosen[0].content[:2] for row in rows] == ["4 ", "0 ", "2 "]
+    assert found(browser, text='"3 3 3"') == [3]
+
+
+def test_a_search_for_hundreds_of_words_is_answered(browser: Browser) -> None:
+    assert found(browser, text=" ".join(f"w{n}" for n in range(900))) == []
+    assert found(browser, text=" ".join(["it", "is"] * 400)) == [0, 1, 3]

@@ -1,8 +1,8 @@
 """Browsing a sealed version: any filter, any order, any page of a million pairs in a fraction of a second.
 
-Sealed Parquet is made to be read from end to end. Beside it stands an index (`layout`, made by `building`) that
-answers filters (`selecting`) and gives single rows (`index`); it can always be made again, and `browser` makes it where
-it is missing. Scores and findings come from the report's own files (`scores`).
+Sealed Parquet is made to be read from end to end. Beside it stands an index, an SQLite file (`layout`, made by
+`building`) that answers filters (`selecting`) and gives single rows (`index`); it can always be made again, and
+`browser` makes it where it is missing. Scores and findings come from the report's own files (`scores`).
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ ROWS_AT_ONCE = 5_000
 def select_rows(version: DatasetVersion, chosen: Filter) -> RowNumbers:
     """All rows of a version that meet a filter, ascending; makes the index if it is missing, which takes about a
     minute for a million rows. Raises UnknownCondition, and OSError when the index cannot be written."""
-    return browser(version).select(chosen).read().rows
+    return browser(version).select(chosen).rows
 
 
 def rows_by_number(path: Path, numbers: Iterable[int]) -> list[store.Row]:

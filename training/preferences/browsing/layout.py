@@ -1,19 +1,25 @@
-"""The index file: arrays one after the other, and a directory of them at the end.
+"""The file of an index: an SQLite database, written aside and put in its place when it is whole.
 
-    rows done and rows in all (two uint64, for whoever watches it being written)
-    arrays, each from a multiple of 8 bytes on
-    directory (JSON), its length (uint64), MAGIC
+    facts     what is known of the whole, as JSON
+    columns   one array per measure or name, a value per row
+    names     what the numbers of a column of names stand for
+    tags      rows that the source tagged so, ascending
+    blocks    the rows themselves, some at a time: the number of the first, and an Arrow record batch in zstd
+    words     full text (FTS5) of every row, without the texts themselves
 
-A file appears whole or not at all. It is written under a hidden name with a lock on it; what a killed writer left
-is a file without a lock, which the next writer for the same version removes.
+A writer holds a lock on a small file beside it that says how far it is; what a killed writer left has no lock, and the
+next writer for the same version removes it.
 """
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import json
 import os
-from collections.abc import Mapping
+import sqlite3
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import closing, contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -21,17 +27,32 @@ from uuid import uuid4
 
 import numpy as np
 
-# To be raised whenever the layout or the meaning of a part changes: indexes are then made anew.
-FORMAT = 1
-MAGIC = b"alignrow"
-HEAD = np.dtype("<u8")
+# To be raised whenever the tables or the meaning of a part change: indexes are then made anew.
+FORMAT = 2
+PROGRESS = np.dtype("<u8")
+PAGE_BYTES = 8_192
+# The ASCII tokenizer cuts at what is not a letter or digit and leaves other scripts alone: texts come cut into words.
+TABLES = f"""
+PRAGMA page_size = {PAGE_BYTES};
+PRAGMA journal_mode = off;
+PRAGMA synchronous = off;
+PRAGMA cache_size = -65536;
+CREATE TABLE facts (name TEXT PRIMARY KEY, value TEXT NOT NULL);
+CREATE TABLE columns (name TEXT PRIMARY KEY, kind TEXT NOT NULL, array BLOB NOT NULL);
+CREATE TABLE names (of TEXT, name TEXT, code INTEGER NOT NULL, PRIMARY KEY (of, name)) WITHOUT ROWID;
+CREATE TABLE tags (tag TEXT PRIMARY KEY, rows BLOB NOT NULL);
+CREATE TABLE blocks (first INTEGER PRIMARY KEY, rows BLOB NOT NULL);
+CREATE VIRTUAL TABLE words USING fts5(text, content='', columnsize=0, tokenize='ascii');
+INSERT INTO words (words, rank) VALUES ('hashsize', 67108864);
+BEGIN;
+"""
 
 Array = np.ndarray[Any, Any]
 
 
 def index_path(path: Path) -> Path:
     """Where the index of a sealed file stands, or would stand."""
-    return path.with_suffix(f".browse-{FORMAT}.index")
+    return path.with_suffix(f".browse-{FORMAT}.sqlite")
 
 
 class IndexWriter:
@@ -42,82 +63,109 @@ class IndexWriter:
         remove_abandoned(path)
         self.path = path
         self.rows = rows
-        self.partial = path.with_name(f".{path.stem}.browse-{uuid4().hex}.partial")
-        self.directory: dict[str, tuple[int, str, int]] = {}
+        self.lock = path.with_name(f".{path.stem}.browse-{uuid4().hex}.lock")
+        self.partial = _partial(self.lock)
 
     def __enter__(self) -> Self:
-        self._file = self.partial.open("xb+")
-        fcntl.flock(self._file, fcntl.LOCK_EX)
-        self._file.write(np.array([0, self.rows], HEAD).tobytes())
-        self._file.flush()
+        self._lock = self.lock.open("xb+")
+        fcntl.flock(self._lock, fcntl.LOCK_EX)
+        self.say(0)
+        self._database = sqlite3.connect(self.partial, isolation_level=None)
+        self._database.executescript(TABLES)
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self._database.close()
         self.partial.unlink(missing_ok=True)
-        self._file.close()
-
-    def add(self, name: str, array: Array | bytes) -> None:
-        """Append an array (or bytes) under a name."""
-        values = np.frombuffer(array, np.uint8) if isinstance(array, bytes) else np.ascontiguousarray(array)
-        self._file.write(b"\0" * (-self._file.tell() % 8))
-        self.directory[name] = (self._file.tell(), values.dtype.str, len(values))
-        self._file.write(values.data)
-
-    def append(self, data: bytes) -> int:
-        """Append bytes that an array of places points at; returns their place."""
-        place = self._file.tell()
-        self._file.write(data)
-        return place
+        self.lock.unlink(missing_ok=True)
+        self._lock.close()
+        if isinstance(error, sqlite3.OperationalError):
+            full = error.sqlite_errorcode == sqlite3.SQLITE_FULL
+            raise OSError(errno.ENOSPC if full else errno.EIO, str(error), str(self.partial)) from error
 
     def say(self, done: int) -> None:
         """Let others see how many rows are done."""
-        os.pwrite(self._file.fileno(), np.array([done], HEAD).tobytes(), 0)
+        os.pwrite(self._lock.fileno(), np.array([done, self.rows], PROGRESS).tobytes(), 0)
+
+    def add_column(self, name: str, array: Array) -> None:
+        """One value per row, under a name."""
+        self._insert("columns", [(name, array.dtype.str, np.ascontiguousarray(array).data)])
+
+    def add_names(self, column: str, names: Iterable[str]) -> None:
+        """What the numbers of a column stand for, from 0 on."""
+        self._insert("names", ((column, name, code) for code, name in enumerate(names)))
+
+    def add_tag(self, tag: str, rows: Array) -> None:
+        self._insert("tags", [(tag, np.asarray(rows, np.int64).data)])
+
+    def add_block(self, first: int, data: bytes) -> None:
+        """Rows from `first` on."""
+        self._insert("blocks", [(first, data)])
+
+    def add_words(self, first: int, texts: Iterable[str]) -> None:
+        """What the rows from `first` on say, cut into words with a space between them."""
+        self._database.executemany("INSERT INTO words (rowid, text) VALUES (?, ?)", enumerate(texts, first))
 
     def publish(self, facts: Mapping[str, Any]) -> Path:
         """End the file, put it in its place, and remove those of older formats."""
-        directory = json.dumps({"arrays": self.directory, **facts}).encode()
-        self._file.write(directory + np.array([len(directory)], HEAD).tobytes() + MAGIC)
-        self._file.flush()
-        os.fsync(self._file.fileno())
+        self._insert("facts", ((name, json.dumps(value)) for name, value in facts.items()))
+        self._database.execute("COMMIT")
+        self._database.execute("INSERT INTO words (words) VALUES ('optimize')")
+        self._database.close()
+        with self.partial.open("rb") as file:
+            os.fsync(file.fileno())
         target = index_path(self.path)
         os.replace(self.partial, target)
-        for other in self.path.parent.glob(f"{self.path.stem}.browse-*.index"):
+        for other in self.path.parent.glob(f"{self.path.stem}.browse-*.*"):
             if other != target:
                 other.unlink(missing_ok=True)
         return target
 
+    def _insert(self, table: str, rows: Iterable[tuple[Any, ...]]) -> None:
+        for row in rows:
+            self._database.execute(f"INSERT INTO {table} VALUES ({', '.join('?' * len(row))})", row)
+
 
 class IndexFile:
-    """An index on disk, mapped into memory: reading touches only what is asked for."""
+    """An index on disk. Every question opens it anew, which is quick, so that any thread may ask."""
 
     def __init__(self, path: Path) -> None:
-        """Raises ValueError when the file is not an index of this format, OSError when it cannot be read."""
-        self.bytes: Array = np.memmap(path, np.uint8, mode="r")
-        if self.bytes[-len(MAGIC) :].tobytes() != MAGIC:
-            raise ValueError(f"{path.name} is not an index of rows.")
-        length = int(self.bytes[-len(MAGIC) - 8 : -len(MAGIC)].view(HEAD)[0])
-        end = len(self.bytes) - len(MAGIC) - 8
-        self.facts: dict[str, Any] = json.loads(self.bytes[end - length : end].tobytes())
-        self.arrays: dict[str, tuple[int, str, int]] = self.facts.pop("arrays")
+        """Raises ValueError when the file is not a whole index of this format, OSError when it cannot be read."""
+        size = path.stat().st_size
+        # Nobody writes to a file that stands in its place.
+        self.address = f"{path.absolute().as_uri()}?mode=ro&immutable=1"
+        try:
+            with self.opened() as database:
+                [(pages,)] = database.execute("PRAGMA page_count")
+                if pages * PAGE_BYTES != size:
+                    raise ValueError(f"{path.name} is not whole.")
+                said = dict(database.execute("SELECT name, value FROM facts"))
+        except sqlite3.Error as error:
+            raise ValueError(f"{path.name} is not an index of rows: {error}") from None
+        self.facts: dict[str, Any] = {name: json.loads(value) for name, value in said.items()}
 
-    def __getitem__(self, name: str) -> Array:
-        start, kind, length = self.arrays[name]
-        dtype = np.dtype(kind)
-        return self.bytes[start : start + length * dtype.itemsize].view(dtype)
+    @contextmanager
+    def opened(self) -> Iterator[sqlite3.Connection]:
+        with closing(sqlite3.connect(self.address, uri=True)) as database:
+            yield database
 
-    def between(self, start: int, end: int) -> bytes:
-        return self.bytes[start:end].tobytes()
+    def column(self, name: str) -> Array:
+        """One value per row. Raises KeyError."""
+        with self.opened() as database:
+            for kind, array in database.execute("SELECT kind, array FROM columns WHERE name = ?", [name]):
+                return np.frombuffer(array, np.dtype(kind))
+        raise KeyError(name)
 
 
 def being_built(path: Path) -> tuple[int, int] | None:
     """(rows done, rows in all) of the index that somebody is writing for a sealed file; None when nobody is."""
-    for partial in path.parent.glob(f".{path.stem}.browse-*.partial"):
+    for lock in _locks(path):
         try:
-            with partial.open("rb") as file:
+            with lock.open("rb") as file:
                 if _is_held(file):
-                    done, rows = np.frombuffer(file.read(16), HEAD).tolist()
+                    done, rows = np.frombuffer(file.read(16), PROGRESS).tolist()
                     return done, rows
         except (OSError, ValueError):
             continue  # It ended just now, or has only begun.
@@ -126,13 +174,25 @@ def being_built(path: Path) -> tuple[int, int] | None:
 
 def remove_abandoned(path: Path) -> None:
     """Remove what killed writers left for a sealed file."""
-    for partial in path.parent.glob(f".{path.stem}.browse-*.partial"):
+    for lock in _locks(path):
         try:
-            with partial.open("rb") as file:
+            with lock.open("rb") as file:
                 if not _is_held(file):
-                    partial.unlink(missing_ok=True)
+                    _partial(lock).unlink(missing_ok=True)
+                    lock.unlink(missing_ok=True)
         except OSError:
             continue
+    for partial in path.parent.glob(f".{path.stem}.browse-*.partial"):
+        if not partial.with_suffix(".lock").exists():
+            partial.unlink(missing_ok=True)
+
+
+def _locks(path: Path) -> Iterable[Path]:
+    return path.parent.glob(f".{path.stem}.browse-*.lock")
+
+
+def _partial(lock: Path) -> Path:
+    return lock.with_suffix(".partial")
 
 
 def _is_held(file: Any) -> bool:

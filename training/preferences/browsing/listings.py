@@ -32,13 +32,11 @@ class Listing:
     sort: str = "row"
     descending: bool = False
     page: int = 1
-    after: int = 0
-    """Where a page begins that has no number, as rows before it may not all have been shown (selecting.Page.end)."""
     complaints: tuple[str, ...] = ()
 
     @property
     def start(self) -> int:
-        return self.after or (self.page - 1) * ROWS_PER_PAGE
+        return (self.page - 1) * ROWS_PER_PAGE
 
     @property
     def query(self) -> str:
@@ -55,17 +53,14 @@ class Listing:
         return self.filter != Filter()
 
     def on_page(self, page: int) -> Listing:
-        return replace(self, page=page, after=0)
-
-    def on_page_after(self, place: int) -> Listing:
-        return replace(self, page=1, after=place)
+        return replace(self, page=page)
 
     def sorted_by(self, sort: str, *, descending: bool) -> Listing:
-        return replace(self, sort=sort, descending=descending, page=1, after=0)
+        return replace(self, sort=sort, descending=descending, page=1)
 
     def changed(self, **conditions: Any) -> Listing:
         """The same with other conditions, from the first page on."""
-        return replace(self, filter=self.filter.model_copy(update=conditions), page=1, after=0)
+        return replace(self, filter=self.filter.model_copy(update=conditions), page=1)
 
     def conditions(self) -> list[tuple[str, Any, Listing]]:
         """Every condition that is set: its name, its value, and the listing without it."""
@@ -95,7 +90,6 @@ def _parameters(listing: Listing) -> list[tuple[str, Any]]:
     found += [("rows", ",".join(map(str, chosen.rows)))] if chosen.rows else []
     found += [("sort", listing.sort)] if listing.sort != "row" or listing.descending else []
     found += [("order", "down")] if listing.descending else []
-    found += [("after", listing.after)] if listing.after else []
     return [*found, ("page", listing.page)] if listing.page > 1 else found
 
 
@@ -113,13 +107,12 @@ def listing_of(parameters: QueryDict, sorts: Sequence[str] = ()) -> Listing:
     if sort != "row" and sorts and sort not in sorts:
         complaints.append(f"Rows cannot be sorted by “{_short(sort)}”; they are in the order of the version.")
         sort = "row"
-    page, after = (_number(parameters.get(name, "")) for name in ("page", "after"))
+    page = _number(parameters.get("page", ""))
     return Listing(
         filter=_filter(parameters, complaints),
         sort=sort,
         descending=parameters.get("order", "") == "down",
         page=int(page) if page is not None and 1 <= page < LARGEST else 1,
-        after=int(after) if after is not None and 0 < after < LARGEST else 0,
         complaints=tuple(complaints),
     )
 

@@ -15,11 +15,8 @@ from training.preferences.browsing.building import MEASURES
 from training.preferences.browsing.index import Index, Mask, RowNumbers
 from training.preferences.browsing.layout import Array
 from training.preferences.browsing.scores import Scores
-from training.preferences.browsing.words import Phrase, phrases
+from training.preferences.browsing.words import phrases
 from training.preferences.filters import Bounds, Filter
-
-# Up to so many rows that may hold a long phrase are read before a page is shown.
-READ_AT_MOST = 120
 
 
 class UnknownCondition(ValueError):
@@ -48,18 +45,13 @@ class Browser:
 
     def select(self, chosen: Filter) -> Selection:
         """The rows that meet the filter. Raises UnknownCondition."""
-        asked = phrases(chosen.text)
-        mask = self._mask(chosen, asked)
-        to_read = [phrase for phrase in asked if len(phrase) > 2]
-        selection = Selection(self, np.flatnonzero(mask), to_read, self._together(chosen.finding))
-        return selection.read() if len(selection.rows) <= READ_AT_MOST else selection
+        return Selection(self, np.flatnonzero(self._mask(chosen)), self._together(chosen.finding))
 
-    def _mask(self, chosen: Filter, asked: list[Phrase]) -> Mask:
-        mask = np.ones(self.index.rows, np.bool_)
+    def _mask(self, chosen: Filter) -> Mask:
+        asked = phrases(chosen.text)
+        mask = self.index.holding(asked)
         if chosen.text and not asked:
             mask[:] = False  # A search for nothing that could be found is not a search for everything.
-        for phrase in asked:
-            mask &= self.index.holding(phrase)
         for name, value in (("split", chosen.split), ("annotator", chosen.annotator), ("source", chosen.source)):
             if value:
                 mask &= self.index.named(name, value)
@@ -116,49 +108,25 @@ class Browser:
         return mask
 
 
-@dataclass(frozen=True, slots=True)
-class Page:
-    """Some rows in order; `end` is the place in the order after the last that was looked at."""
-
-    rows: RowNumbers
-    end: int
-
-
 @dataclass(frozen=True)
 class Selection:
-    """The rows that meet a filter, ascending. Where phrases of three and more words are still to be read in the texts
-    (`unread`), they are the rows that may. `together` is the group of every row of a finding of copies or circles."""
+    """The rows that meet a filter, ascending; `together`: the group of every row of a finding of copies or circles."""
 
     browser: Browser
     rows: RowNumbers
-    unread: list[Phrase]
     together: Array | None = None
-
-    @property
-    def is_exact(self) -> bool:
-        return not self.unread
 
     def __len__(self) -> int:
         return len(self.rows)
 
-    def read(self) -> Selection:
-        """The same, exact: reads the text of every row that may hold the phrases."""
-        if not self.unread:
-            return self
-        kept = self.rows[self.browser.index.really_holding(self.rows, self.unread)]
-        return Selection(self.browser, kept, [], self.together)
-
-    def page(self, start: int, size: int, sort: str = "row", *, descending: bool = False) -> Page:
+    def page(self, start: int, size: int, sort: str = "row", *, descending: bool = False) -> RowNumbers:
         """`size` rows from the `start`-th on; equal ones by number, those without a value last. In the order of rows
-        a group stands together. Where phrases are
-        unread only rows that really hold them: it may be fewer, as READ_AT_MOST texts are read."""
-        reach = size if self.is_exact else max(size, READ_AT_MOST)
-        found = self._window(start, min(start + reach, len(self.rows)), sort, descending)
-        if self.is_exact:
-            return Page(found, start + len(found))
-        held = np.flatnonzero(self.browser.index.really_holding(found, self.unread))
-        end = held[size - 1] + 1 if len(held) >= size else len(found)
-        return Page(found[held[:size]], start + int(end))
+        a group stands together."""
+        return self._window(start, min(start + size, len(self.rows)), sort, descending)
+
+    def in_order(self, sort: str = "row", *, descending: bool = False) -> RowNumbers:
+        """All rows in the order."""
+        return self._window(0, len(self.rows), sort, descending)
 
     def _window(self, start: int, stop: int, sort: str, descending: bool) -> RowNumbers:
         if start >= stop:
@@ -171,11 +139,6 @@ class Selection:
         packed.partition((start, stop - 1))
         window = np.sort(packed[start:stop]) & np.uint64(0xFFFFFFFF)
         return window.astype(np.int64)
-
-    def in_order(self, sort: str = "row", *, descending: bool = False) -> RowNumbers:
-        """All rows in the order; exact."""
-        exact = self.read()
-        return exact._window(0, len(exact.rows), sort, descending)
 
 
 def _order(values: Array, descending: bool) -> Array:

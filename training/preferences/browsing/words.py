@@ -37,6 +37,17 @@ def cut(texts: pa.Array) -> pa.ListArray:
     return pc.split_pattern_regex(pc.utf8_lower(plain), _NOT_A_WORD)
 
 
+def spaced(texts: pa.Array) -> list[str]:
+    """Every text as its words with a space between them."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    lists = cut(texts)
+    words = pc.utf8_slice_codeunits(lists.values, 0, LONGEST_WORD)
+    found: list[str] = pc.binary_join(pa.ListArray.from_arrays(lists.offsets, words), " ").to_pylist()
+    return found
+
+
 def phrases(query: str) -> list[Phrase]:
     """What a search asks for: every plain word, and every "quoted run" as one phrase. Nothing in it is syntax.
 
@@ -49,10 +60,3 @@ def phrases(query: str) -> list[Phrase]:
         tuple(word[:LONGEST_WORD] for word in words if word) for words in cut(pa.array(parts, pa.string())).to_pylist()
     ]
     return list(dict.fromkeys(phrase for phrase in found if phrase))
-
-
-def holds(words: list[str], phrase: Phrase) -> bool:
-    """Whether the words contain the phrase; `words` as `cut` gives them."""
-    size = len(phrase)
-    cut_short = [word[:LONGEST_WORD] for word in words if word]
-    return any(tuple(cut_short[at : at + size]) == phrase for at in range(len(cut_short) - size + 1))
