@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import getpass
 import os
-import pwd
-import shutil
 import subprocess
 import tempfile
 import time
@@ -18,6 +15,7 @@ import redis
 
 from tooling import needs
 from tooling.broker import broker_command
+from tooling.postgresql import private_postgresql
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
@@ -104,54 +102,11 @@ def wait_for_ping(port: int, timeout: float = 10.0) -> None:
 def postgresql_url() -> Iterator[str]:
     """A real PostgreSQL of this session's own; the value is a DATABASE_URL of a superuser in it."""
     try:
-        binaries = needs.postgresql_binaries()
+        needs.postgresql_binaries()
     except needs.Missing as missing:
         pytest.fail(str(missing))
-    # The server refuses to run as root.
-    user = "nobody" if os.geteuid() == 0 else getpass.getuser()
-    port = needs.free_port()
-    folder = Path(tempfile.mkdtemp(prefix="alignapp-postgresql-"))
-    shutil.chown(folder, pwd.getpwnam(user).pw_uid)
-    data = folder / "data"
-    subprocess.run(
-        [binaries / "initdb", "-D", data, "-U", "alignapp", "-A", "trust", "-E", "UTF8", "--no-locale", "--no-sync"],
-        user=user,
-        cwd=folder,
-        check=True,
-        stdout=subprocess.DEVNULL,
-    )
-    options = ["-c", "listen_addresses=127.0.0.1", "-c", f"unix_socket_directories={folder}", "-c", "fsync=off"]
-    with (folder / "log").open("wb") as log:
-        process = subprocess.Popen(
-            [binaries / "postgres", "-D", data, "-p", str(port), *options],
-            user=user,
-            cwd=folder,
-            stdout=log,
-            stderr=log,
-        )
-    try:
-        url = f"postgresql://alignapp@127.0.0.1:{port}/postgres"
-        wait_for_connection(url)
+    with private_postgresql("fsync=off") as url:
         yield url
-    finally:
-        process.terminate()
-        process.wait(timeout=30)
-        shutil.rmtree(folder)
-
-
-def wait_for_connection(url: str, timeout: float = 30.0) -> None:
-    """Return when PostgreSQL takes connections; raises psycopg.OperationalError after `timeout` seconds."""
-    import psycopg
-
-    deadline = time.monotonic() + timeout
-    while True:
-        try:
-            psycopg.connect(url).close()
-            return
-        except psycopg.OperationalError:
-            if time.monotonic() > deadline:
-                raise
-            time.sleep(0.1)
 
 
 @pytest.fixture

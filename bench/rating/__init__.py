@@ -1,0 +1,1 @@
+"""Measurements of blind rating: raters at once, blindness, agreement, strengths."""

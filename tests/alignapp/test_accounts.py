@@ -1,7 +1,9 @@
 """People and their roles."""
 
 import pytest
+from django.contrib.auth.hashers import Argon2PasswordHasher
 from django.test import Client
+from django.urls import reverse
 
 from alignapp.accounts.models import User
 from tests.factories import make_user
@@ -41,3 +43,13 @@ def test_an_admin_who_becomes_an_annotator_loses_the_admin():
 
 def test_createsuperuser_makes_an_admin():
     assert User.objects.create_superuser("ada", password="islands").role == "admin"
+
+
+def test_a_password_stored_with_djangos_own_parameters_still_works_and_is_stored_anew(client: Client):
+    user = make_user("dora")
+    user.password = Argon2PasswordHasher().encode("a long password", "salt" * 6)
+    user.save()
+    client.post(reverse("login"), {"username": "dora", "password": "a long password"})
+    user.refresh_from_db()
+    assert "m=19456,t=2,p=1" in user.password
+    assert user.check_password("a long password")

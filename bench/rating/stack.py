@@ -1,0 +1,84 @@
+"""The web process as `make demo` starts it, on a fresh home and a database of its own."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+
+from bench.report import ROOT
+from tooling import needs
+from tooling.demo import processes_environment
+from tooling.postgresql import private_postgresql
+
+DATABASES = ("SQLite", "PostgreSQL")
+
+
+@dataclass
+class Web:
+    """A running web process; `peak_bytes` is the most memory it was seen to hold."""
+
+    address: str
+    environment: dict[str, str]
+    process: subprocess.Popen[bytes]
+    peak_bytes: int = 0
+
+    def run(self, *arguments: str) -> str:
+        """What a Python module prints that runs in the same home, on the same database."""
+        command = [sys.executable, *arguments]
+        done = subprocess.run(command, cwd=ROOT, env=self.environment, check=True, stdout=subprocess.PIPE, text=True)
+        return done.stdout
+
+
+@contextmanager
+def web(database: str, **variables: str) -> Iterator[Web]:
+    """Start the web process on an empty database of this kind; ends it, and removes both, at the end."""
+    with ExitStack() as stack:
+        home = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="alignapp-bench-")))
+        url = f"sqlite:///{home / 'alignapp.sqlite3'}"
+        if database == "PostgreSQL":
+            url = stack.enter_context(private_postgresql())
+        port = str(needs.free_port())
+        given = dict(os.environ) | variables | {"PORT": port, "DATABASE_URL": url, "LOG_LEVEL": "WARNING"}
+        environment = processes_environment(home, given)
+        for command in (["migrate", "--verbosity", "0"], ["collectstatic", "--noinput", "--verbosity", "0"]):
+            subprocess.run([sys.executable, "manage.py", *command], cwd=ROOT, env=environment, check=True)
+        # As the Procfile has it.
+        command = [sys.executable, "-OO", "-m", "alignapp.web", "--host", "127.0.0.1", "--port", port]
+        process = subprocess.Popen(command, cwd=ROOT, env=environment)
+        stack.callback(process.wait)
+        stack.callback(process.terminate)
+        running = Web(f"http://127.0.0.1:{port}", environment, process)
+        _wait(running)
+        threading.Thread(target=_watch, args=(running,), daemon=True).start()
+        yield running
+
+
+def _wait(running: Web, seconds: float = 60) -> None:
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        try:
+            if httpx.get(f"{running.address}/health/").is_success:
+                return
+        except httpx.TransportError:
+            pass
+        time.sleep(0.1)
+    raise SystemExit("The web process did not start; its messages stand above.")
+
+
+def _watch(running: Web) -> None:
+    """Keep the largest resident size until the process has ended."""
+    status = Path(f"/proc/{running.process.pid}/statm")
+    while running.process.poll() is None:
+        pages = int(status.read_text().split()[1])
+        running.peak_bytes = max(running.peak_bytes, pages * os.sysconf("SC_PAGE_SIZE"))
+        time.sleep(0.5)
