@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -176,6 +177,67 @@ def test_annotators_see_no_rows(client: Client) -> None:
     for name in ("dataset-pairs", "dataset-pairs-download", "dataset-pairs-live"):
         assert client.get(address(version, "", name)).status_code == 403
     assert client.post(address(version, "", "dataset-pair-tags", 0), {"tag": "x"}).status_code == 403
+
+
+# --- Groups -------------------------------------------------------------------------------------------------------
+
+
+def grouped(rows: Sequence[int], groups: Sequence[int | None]) -> DatasetVersion:
+    """A version of 60 rows, of which the report found these in these groups."""
+    version = sealed()
+    columns = {"rule": ["copies"] * len(rows), "row": rows, "group": groups}
+    pq.write_table(pa.table(columns), reporting.place_of(version).rows, use_dictionary=["rule"])
+    return version
+
+
+def heads(response: Any) -> list[str]:
+    return [" ".join(head.get_text(" ").split()) for head in soup(response).select(".group-head, .group-foot")]
+
+
+def test_rows_of_a_finding_stand_under_the_number_and_size_of_their_group(client: Client, rita: User) -> None:
+    page = client.get(address(grouped([2, 7, 9, 40], [2, 7, 2, None]), "finding=copies"))
+    assert listed(page) == [2, 9, 7, 40]
+    assert heads(page) == ["Group 2 · 2 rows", "Group 7 · 1 row", "Rows of no group · 1 row"]
+    assert "1 to 4 of 4 in 2 groups" in text_of(page)
+    links = [urlsplit(str(link["href"])).query for link in soup(page).select(".group-head a")]
+    assert links == ["finding=copies&group=2", "finding=copies&group=7"]
+
+
+def test_a_group_that_a_page_break_cuts_says_so_on_both_pages(client: Client, rita: User) -> None:
+    """25 rows a page: 24 rows of group 0, then 30 of group 24: 1 stands on the first page, 25 on the second."""
+    version = grouped(list(range(54)), [0] * 24 + [24] * 30)
+    first, second, third = (client.get(address(version, f"finding=copies&page={page}")) for page in (1, 2, 3))
+    assert heads(first) == ["Group 0 · 24 rows", "Group 24 · 30 rows", "Group 24 continues: 29 more after this page"]
+    assert heads(second) == [
+        "Group 24 · 30 rows · continued, 1 before this page",
+        "Group 24 continues: 4 more after this page",
+    ]
+    assert heads(third) == ["Group 24 · 30 rows · continued, 26 before this page"]
+    [link] = soup(first).select(".group-foot a")
+    assert link["href"] == "?finding=copies&page=2"
+
+
+def test_a_cut_group_says_so_in_the_other_order_too(client: Client, rita: User) -> None:
+    version = grouped(list(range(54)), [0] * 24 + [24] * 30)
+    page = client.get(address(version, "finding=copies&order=down&page=2"))
+    assert heads(page) == [
+        "Group 24 · 30 rows · continued, 25 before this page",
+        "Group 0 · 24 rows",
+        "Group 0 continues: 4 more after this page",
+    ]
+
+
+def test_a_group_of_which_conditions_leave_rows_out_says_how_many(client: Client, rita: User) -> None:
+    """Of the rows 2, 3 and 5 of the group, annotator a1 judged those with odd numbers."""
+    page = client.get(address(grouped([2, 3, 5], [2, 2, 2]), "finding=copies&annotator=a1"))
+    assert heads(page) == ["Group 2 · 2 rows, 1 more not listed here"]
+    assert [str(a["href"]) for a in soup(page).select(".group-head a")] == ["?finding=copies&group=2"]
+
+
+def test_rows_sorted_by_a_score_stand_without_groups(client: Client, rita: User) -> None:
+    page = client.get(address(grouped([2, 9], [2, 2]), "finding=copies&sort=label"))
+    assert listed(page) == [2, 9]
+    assert heads(page) == []
 
 
 # --- One row ------------------------------------------------------------------------------------------------------

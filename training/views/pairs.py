@@ -18,8 +18,10 @@ from training.models import DatasetVersion
 from training.preferences import browsing, reporting, tags, trl
 from training.preferences.browsing import making, presenting
 from training.preferences.browsing.differences import compared
+from training.preferences.browsing.groups import groups_of
 from training.preferences.browsing.listings import ROWS_PER_PAGE, Listing, listing_of
 from training.preferences.browsing.selecting import Browser, Selection
+from training.preferences.filters import Filter
 from training.preferences.report import Report
 from training.views.datasets import JSON_LINES, SPLITS, version_with_file_or_404
 
@@ -65,9 +67,13 @@ def _page(version: DatasetVersion, browser: Browser, selection: Selection, listi
     listing = listing.on_page(min(listing.page, last))
     rows = selection.page(listing.start, ROWS_PER_PAGE, listing.sort, descending=listing.descending)
     scores = presenting.shown_scores(listing.sort, listing.filter.bounds, browser.sorts)
+    shown = presenting.shown(browser, version, rows.tolist(), scores)
+    groups = _groups(selection, shown, listing) if listing.sort == "row" else []
     return {
         "complaints": listing.complaints,
-        "shown": presenting.shown(browser, version, rows.tolist(), scores),
+        "shown": shown,
+        "stretches": groups or [{"group": None, "rows": shown}],
+        "groups": selection.groups if groups else 0,
         "total": len(selection),
         "start": listing.start + 1,
         "end": listing.start + len(rows),
@@ -77,6 +83,16 @@ def _page(version: DatasetVersion, browser: Browser, selection: Selection, listi
         "next": listing.on_page(listing.page + 1) if listing.page < last else None,
         "too_many_to_tag": len(selection) > tags.ROWS_TAGGED_AT_ONCE,
     }
+
+
+def _groups(selection: Selection, shown: list[presenting.ShownRow], listing: Listing) -> list[dict[str, Any]]:
+    """The groups on a page, each with the address of all its rows."""
+    groups = groups_of(selection, shown, listing.start, descending=listing.descending)
+    finding = listing.filter.finding
+    return [
+        {"group": group, "rows": group.rows, "query": Listing(Filter(finding=finding, group=group.number)).query}
+        for group in groups
+    ]
 
 
 def _head(listing: Listing, name: str) -> dict[str, Any]:

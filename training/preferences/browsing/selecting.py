@@ -89,7 +89,7 @@ class Browser:
         if found is None or found.groups is None:
             return None
         groups = np.full(self.index.rows, np.nan, np.float32)  # exact up to 16 million
-        groups[found.rows] = found.groups
+        groups[found.rows] = np.where(found.groups < 0, np.nan, found.groups)
         return groups
 
     def _within(self, bounds: Bounds) -> Mask:
@@ -118,6 +118,14 @@ class Selection:
 
     def __len__(self) -> int:
         return len(self.rows)
+
+    @property
+    def groups(self) -> int:
+        """How many groups its rows belong to."""
+        if self.together is None:
+            return 0
+        chosen = self.together[self.rows]
+        return len(np.unique(chosen[~np.isnan(chosen)]))
 
     def page(self, start: int, size: int, sort: str = "row", *, descending: bool = False) -> RowNumbers:
         """`size` rows from the `start`-th on; equal ones by number, those without a value last. In the order of rows
