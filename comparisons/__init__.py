@@ -8,8 +8,7 @@ generation.py  the answers of a study, generated once and stored; quarantine.py:
 pairing.py     two answers each into items
 studies.py     a study's states and progress; overview.py: the loop on the home page
 assignment.py  who gets which item, and which answer stands left
-leaderboard.py win rates, Bradley-Terry strengths, a verdict (pure functions); results.py: from rows to these
-statistics/    statistics of judgements (pure functions)
+statistics/    of judgements (pure functions): strengths, plans, verdicts, agreement; results.py: from rows to these
 export.py      ratings to preference pairs to a sealed dataset version
 demo/          the demo workspace, its simulated raters and its report
 """

@@ -1,4 +1,4 @@
-"""What a closed study found, from rows to the plain figures its page shows. The statistics are in leaderboard.py."""
+"""What a closed study found, from rows to the plain figures its page shows. The statistics are in statistics/."""
 
 from __future__ import annotations
 
@@ -11,12 +11,13 @@ import numpy as np
 
 from training.models import Run
 
-from .leaderboard import Strengths, WinMatrix, bradley_terry, win_matrix
-from .leaderboard import verdict as verdict_of
 from .models import Answer, AssignmentState, Choice, Contender, Rating, Study
 from .statistics.agreement import Agreement, krippendorff_alpha
 from .statistics.shares import Share, share
+from .statistics.strengths.estimate import Strengths, estimate
+from .statistics.verdicts import verdict as verdict_of
 from .statistics.votes import Ints, Votes
+from .statistics.win_rates import WinMatrix, WinRates, win_matrix, win_rates
 
 SCORE_OF_A = {Choice.A: 1.0, Choice.TIE: 0.5, Choice.B: 0.0}
 
@@ -193,11 +194,11 @@ def gather(study: Study) -> Results:
     contenders = list(study.contenders.select_related("policy__run"))
     judgements = judgements_of(study)
     votes = votes_of(judgements, contenders)
-    matrix, strengths = win_matrix(votes), bradley_terry(votes) if len(votes) else None
+    matrix, strengths = win_matrix(votes), estimate(votes) if len(votes) else None
     counts = Counter(judgement.choice for judgement in judgements)
     return Results(
-        verdict=verdict_of(votes, [contender.policy.name for contender in contenders]),
-        standings=_standings(contenders, matrix, strengths) if strengths else [],
+        verdict=verdict_of(strengths, matrix, [contender.policy.name for contender in contenders]),
+        standings=_standings(contenders, win_rates(votes), strengths) if strengths else [],
         corrected=bool(strengths and strengths.corrected),
         connected=bool(strengths and strengths.connected),
         matrix=_matrix(contenders, matrix, judgements),
@@ -217,14 +218,14 @@ def _standing(study: Study, state: AssignmentState) -> int:
     return Rating.objects.standing().filter(assignment__item__study=study, assignment__state=state).count()
 
 
-def _standings(contenders: Sequence[Contender], matrix: WinMatrix, strengths: Strengths) -> list[Standing]:
+def _standings(contenders: Sequence[Contender], rates: WinRates, strengths: Strengths) -> list[Standing]:
     """Strongest first."""
-    votes = matrix.votes.sum(axis=1)
-    won = matrix.wins.sum(axis=1) + matrix.ties.sum(axis=1) / 2
     rows = [
-        Standing(contender, float(strengths.theta[i]), *strengths.interval(i), float(won[i] / votes[i]), int(votes[i]))
+        Standing(
+            contender, float(strengths.theta[i]), *strengths.interval(i), float(rates.rate[i]), int(rates.votes[i])
+        )
         for i, contender in enumerate(contenders)
-        if votes[i]
+        if rates.votes[i]
     ]
     return sorted(rows, key=lambda standing: -standing.strength)
 

@@ -14,10 +14,11 @@ Z95 = 1.959964  # the normal quantile that leaves 2.5 % above
 def wilson(successes: Floats, total: Floats, z: float = Z95) -> tuple[Floats, Floats]:
     """Wilson's score interval (Wilson 1927) for shares, element by element; (0, 1) where nothing was seen.
 
+    `total` need not be whole: it may be the number of independent votes that many dependent ones are worth.
     (p + z²/2n ± z·sqrt(p(1-p)/n + z²/4n²)) / (1 + z²/n). With ties as halves the variance of a score is at most
     p(1-p), so the interval then is a little too wide, never too narrow.
     """
-    seen = np.maximum(total, 1.0)
+    seen = np.where(total > 0, total, 1.0)
     share = successes / seen
     centre = share + z * z / (2 * seen)
     spread = z * np.sqrt(share * (1 - share) / seen + (z / (2 * seen)) ** 2)

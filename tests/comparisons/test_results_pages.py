@@ -64,11 +64,12 @@ def test_annotators_are_refused(client, study, name):
 
 
 def test_the_page_begins_with_a_sentence_and_links_figures_to_rows(client, researcher, study):
-    """6 wins and a tie of 7: log-odds ln(6.5 / 0.5) = 2.565, s.e. 1 / sqrt(7 · 0.9286 · 0.0714) = 1.468 (fewer than ten
-    prompts: the model's own), so [-0.31, 5.44], which is [42, 100] %."""
+    """6 wins and a tie of 7, half a win added to each side: d = ln(6.5 / 0.5) = 2.565, s.e. sqrt(1/6.5 + 2) = 1.468, so
+    [-0.31, 5.44]; ν = 1 / sqrt(6.5 · 0.5) = 0.555. (e^{d/2} + ν/2) / (e^{d/2} + ν + e^{-d/2}) of the ends is 0.44
+    and 0.98."""
     page = page_of(client.get(reverse("study-results", args=["ferries"])))
     told = page.find("h1").find_next("p").text
-    assert told.startswith("The votes cannot tell Base from Tuned yet: Tuned is preferred in 93 % [42, 100] of 7")
+    assert told.startswith("The votes cannot tell Base from Tuned yet: Tuned is preferred in 93 % [44, 98] of 7")
     cell = page.select_one("table.matrix td[data-lead] a")
     one, other = study.contenders.values_list("pk", flat=True)
     assert cell["href"] == f"{reverse('study-rows', args=['ferries'])}?one={one}&other={other}"

@@ -48,18 +48,17 @@ class Grouping:
 
     ways: tuple[Clusters, ...]
     both: Clusters | None
-    by_rater: bool
-    by_prompt: bool
+    raters: int
+    prompts: int
 
 
 def grouping_of(votes: Votes) -> Grouping:
     """By rater and by prompt, where there are enough of them to speak about others like them."""
     rater, prompt = clusters_of(votes.rater), clusters_of(votes.prompt)
-    by_rater, by_prompt = rater.count >= FEWEST, prompt.count >= FEWEST
-    ways = tuple(way for way, chosen in ((rater, by_rater), (prompt, by_prompt)) if chosen)
+    ways = tuple(way for way in (rater, prompt) if way.count >= FEWEST)
     both = clusters_of(rater.code * prompt.count + prompt.code) if len(ways) == 2 else None
     each = Clusters(np.arange(len(votes)), len(votes))
-    return Grouping(ways or (each,), both, by_rater, by_prompt)
+    return Grouping(ways or (each,), both, rater.count, prompt.count)
 
 
 @dataclass(frozen=True, slots=True)
@@ -232,7 +231,8 @@ def _corrected(raw: Floats, single: Floats, sums: Floats) -> tuple[Floats, Float
     Satterthwaite's degrees are (tr Q)² / tr Q².
     """
     s2, s3, s4, s5 = sums
-    a, excess = single, np.maximum(raw - single, 0.0)
+    # Where nothing varies at all only proportions count, and the votes pass for independent.
+    a, excess = np.where((raw > 0) | (single > 0), single, 1.0), np.maximum(raw - single, 0.0)
     e = excess / s2
     true = np.maximum(a + excess, 1e-300)  # Σ D
     squares = a * a * s2 + 2 * a * e * s3 + e * e * s4  # Σ D²

@@ -9,7 +9,7 @@ from scipy.special import stdtrit
 
 from comparisons.statistics.votes import Bools, Floats, Votes
 
-from .clusters import Errors, Grouping, clustered_covariance, contrast_errors, grouping_of, pull_of, scatter_of
+from .clusters import FEWEST, Errors, Grouping, clustered_covariance, contrast_errors, grouping_of, pull_of, scatter_of
 from .fitting import Comparisons, Fit, comparisons_of, counted, fit
 from .graph import compared, maximum_exists, reachable
 from .models import Model, probabilities
@@ -36,7 +36,8 @@ class Strengths:
     every compared pair, and errors are at least the model's own.
     `comparable` (K, K): False where two policies were never compared, not even through others; then their difference
     means nothing.
-    `by_rater`, `by_prompt`: whether the intervals speak of other raters and prompts like these, or of these alone.
+    `raters`, `prompts`, `votes`: how many there were. Intervals speak of other raters, and of other prompts, like these
+    only if there were FEWEST of them or more (`by_rater`, `by_prompt`); else of these alone.
     """
 
     model: Model
@@ -50,9 +51,17 @@ class Strengths:
     critical: Floats
     comparable: Bools
     corrected: bool
-    by_rater: bool
-    by_prompt: bool
+    raters: int
+    prompts: int
     votes: int
+
+    @property
+    def by_rater(self) -> bool:
+        return self.raters >= FEWEST
+
+    @property
+    def by_prompt(self) -> bool:
+        return self.prompts >= FEWEST
 
     @property
     def connected(self) -> bool:
@@ -193,8 +202,8 @@ def _strengths(
         critical=_square(critical, count, 0.0),
         comparable=comparable,
         corrected=corrected,
-        by_rater=grouping.by_rater,
-        by_prompt=grouping.by_prompt,
+        raters=grouping.raters,
+        prompts=grouping.prompts,
         votes=votes,
     )
 

@@ -133,15 +133,15 @@ def test_parts_that_cancel_out_leave_a_quarter_of_the_variance_of_both():
 def test_with_fewer_than_five_raters_or_prompts_they_are_taken_as_they_are():
     few = tournament(Shape(raters=4, prompts=20), seed=6)
     grouping = grouping_of(few)
-    assert (grouping.by_rater, grouping.by_prompt, len(grouping.ways), grouping.both) == (False, True, 1, None)
+    assert (grouping.raters, grouping.prompts, len(grouping.ways), grouping.both) == (4, 20, 1, None)
     tiny = grouping_of(tournament(Shape(raters=4, prompts=3), seed=6))
-    assert (tiny.by_rater, tiny.by_prompt, tiny.ways[0].count) == (False, False, 18)
+    assert (tiny.raters, tiny.prompts, tiny.ways[0].count) == (4, 3, 18)
 
 
 def test_many_clusters_of_one_vote_give_nearly_the_models_own_error():
     votes = tournament(Shape(raters=7, prompts=20), seed=7)
     pull, found = pull_and_fit(votes)
-    alone = clusters.Grouping((clusters_of(np.arange(len(votes))),), None, False, False)
+    alone = clusters.Grouping((clusters_of(np.arange(len(votes))),), None, 7, 20)
     errors = contrast_errors(pull, scatter_of(pull, alone), np.array([[1.0, -1.0, 0.0, 0.0]]) @ found.inverse)
     assert errors.freedom[0] > 50
     assert errors.error[0] == pytest.approx(np.sqrt(np.array([1, -1, 0, 0]) @ found.inverse @ [1, -1, 0, 0]), rel=0.15)

@@ -8,16 +8,7 @@ import pytest
 from bench.rating.tournaments import Shape, tournament, truth
 from comparisons.statistics.strengths.estimate import estimate
 from comparisons.statistics.strengths.models import Model
-from comparisons.statistics.votes import Votes
-
-
-def votes_of(rows, policies=2, prompts=None, raters=None, **columns):
-    """Rows are (left, right, score, how often); every vote has its own prompt and rater unless some are given."""
-    flat = [row[:3] for row in rows for _ in range(row[3])]
-    left, right, score = (np.array(column) for column in zip(*flat, strict=True))
-    each = np.arange(len(flat))
-    prompt, rater = (each if ids is None else np.asarray(ids) for ids in (prompts, raters))
-    return Votes(left.astype(np.int64), right.astype(np.int64), score.astype(float), rater, prompt, policies, **columns)
+from tests.comparisons.statistics.votes_by_hand import NO_VOTES, votes_of
 
 
 def half_width(interval):
@@ -123,9 +114,8 @@ def test_an_interval_for_all_pairs_is_wider_than_one_for_a_pair():
 
 
 def test_without_votes_it_raises():
-    none = np.array([], dtype=np.int64)
     with pytest.raises(ValueError, match="no votes"):
-        estimate(Votes(none, none, none.astype(float), none, none, 2))
+        estimate(NO_VOTES)
 
 
 def test_two_policies_alike_on_the_paper_have_simultaneous_intervals_like_single_ones():
