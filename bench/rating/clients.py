@@ -24,11 +24,12 @@ REVISION = re.compile(r'name="revision" value="(\d+)"')
 
 @dataclass(frozen=True)
 class Timing:
-    """One request: what it was for, how long it took, how large the answer was, and the length of both answers."""
+    """One request: what it was for, how long it took, how large its answer was, and the item that came with it."""
 
     what: str
     seconds: float
     bytes: int
+    token: str
 
 
 @dataclass
@@ -77,7 +78,8 @@ class Rater:
         answer: httpx.Response = await request  # type: ignore[misc]
         if answer.is_error:
             raise RuntimeError(f"{what} answered {answer.status_code}: {answer.text[:200]}")
-        self.timings.append(Timing(what, time.perf_counter() - began, len(answer.content)))
+        seconds, shown = time.perf_counter() - began, TOKEN.search(answer.text)
+        self.timings.append(Timing(what, seconds, len(answer.content), shown[1] if shown else ""))
         return answer
 
 

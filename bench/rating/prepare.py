@@ -1,7 +1,7 @@
 """`python -m bench.rating.prepare ITEMS K RATERS`: a study that is open for rating, and people who rate it.
 
 Answers come from the demo world's phrasing: the true one and a wrong, longer one, so that the policies differ in
-length as real ones do. Prints nothing. Also `python -m bench.rating.prepare --count`: what became of the ratings.
+length as real ones do. Prints nothing. With one of the names in TOLD it prints what the measurements must know, as JSON.
 """
 
 from __future__ import annotations
@@ -9,8 +9,12 @@ from __future__ import annotations
 import json
 import os
 import random
+import re
 import sys
+import uuid
+from typing import Any
 
+FIRST_ID = 917_000_001  # ids of policies that occur in a page for no other reason
 PASSWORD = "a long password for measuring"
 
 
@@ -19,8 +23,8 @@ def main(arguments: list[str]) -> None:
     import django
 
     django.setup()
-    if arguments == ["--count"]:
-        print(json.dumps(count()))
+    if arguments[0] in TOLD:
+        print(json.dumps(TOLD[arguments[0]]()))
     else:
         items, k, raters = (int(argument) for argument in arguments)
         make_raters(raters)
@@ -51,7 +55,11 @@ def make_study(items: int, k: int) -> None:
     prompts = -(-items // 6)
     policies = [
         Policy.objects.create(
-            name=f"Measured policy {n}", kind=PolicyKind.BASE, served_name=f"measured-{n}", digest=f"{n:064x}"
+            pk=FIRST_ID + n,
+            name=f"Kanarie policy {n}",
+            kind=PolicyKind.BASE,
+            served_name=f"kanarie-{n}",
+            digest=f"c0ffee{n}" * 9,
         )
         for n in range(4)
     ]
@@ -106,6 +114,43 @@ def count() -> dict[str, object]:
     per_item = Counter(Rating.objects.counted().values_list("assignment__item", flat=True))
     spread = Counter(per_item[pk] for pk in Item.objects.comparisons().values_list("pk", flat=True))
     return {"ratings": Rating.objects.counted().count(), "per_item": dict(spread)}
+
+
+def sides() -> dict[str, bool]:
+    """Token of every assignment -> whether the policy of the item's pair that was made first stood on the left."""
+    from comparisons.models import Assignment
+
+    rows = Assignment.objects.values_list(
+        "token", "first_is_a", "item__first__contender", "item__second__contender"
+    ).iterator()
+    return {token: first_is_a == (first < second) for token, first_is_a, first, second in rows}
+
+
+def secrets() -> dict[str, list[str]]:
+    """What must not reach an annotator, and every address of the application, filled with guesses."""
+    from comparisons.models import Study
+    from training.models import Policy
+
+    known = ["kanarie", "c0ffee", *(str(policy.pk) for policy in Policy.objects.all())]
+    return {"secrets": known, "addresses": addresses(Study.objects.get().slug, str(FIRST_ID))}
+
+
+def addresses(slug: str, number: str, patterns: Any = None, prefix: str = "") -> list[str]:
+    """Every address outside Django's admin, its parts replaced by a slug or a number that exist."""
+    from django.urls import URLResolver, get_resolver
+
+    found: list[str] = []
+    for pattern in get_resolver().url_patterns if patterns is None else patterns:
+        route = prefix + str(pattern.pattern)
+        if isinstance(pattern, URLResolver):
+            found += [] if route.startswith("admin/") else addresses(slug, number, pattern.url_patterns, route)
+        elif route != "logout/":
+            filled = re.sub(r"<int:\w+>", number, re.sub(r"<uuid:\w+>", str(uuid.UUID(int=1)), route))
+            found.append("/" + re.sub(r"<[\w:]+>", slug, filled))
+    return found
+
+
+TOLD = {"--count": count, "--sides": sides, "--secrets": secrets}
 
 
 if __name__ == "__main__":

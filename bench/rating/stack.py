@@ -35,7 +35,9 @@ class Web:
     def run(self, *arguments: str) -> str:
         """What a Python module prints that runs in the same home, on the same database."""
         command = [sys.executable, *arguments]
-        done = subprocess.run(command, cwd=ROOT, env=self.environment, check=True, stdout=subprocess.PIPE, text=True)
+        done = subprocess.run(command, cwd=ROOT, env=self.environment, capture_output=True, text=True)
+        if done.returncode:
+            raise SystemExit(f"{' '.join(arguments)} failed:\n{done.stderr[-2000:]}")
         return done.stdout
 
 
@@ -54,16 +56,17 @@ def web(database: str, **variables: str) -> Iterator[Web]:
             subprocess.run([sys.executable, "manage.py", *command], cwd=ROOT, env=environment, check=True)
         # As the Procfile has it.
         command = [sys.executable, "-OO", "-m", "alignapp.web", "--host", "127.0.0.1", "--port", port]
-        process = subprocess.Popen(command, cwd=ROOT, env=environment)
+        log = stack.enter_context((home / "web.log").open("wb"))
+        process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=log, stderr=log)
         stack.callback(process.wait)
         stack.callback(process.terminate)
         running = Web(f"http://127.0.0.1:{port}", environment, process)
-        _wait(running)
+        _wait(running, home / "web.log")
         threading.Thread(target=_watch, args=(running,), daemon=True).start()
         yield running
 
 
-def _wait(running: Web, seconds: float = 60) -> None:
+def _wait(running: Web, log: Path, seconds: float = 60) -> None:
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         try:
@@ -72,7 +75,7 @@ def _wait(running: Web, seconds: float = 60) -> None:
         except httpx.TransportError:
             pass
         time.sleep(0.1)
-    raise SystemExit("The web process did not start; its messages stand above.")
+    raise SystemExit(f"The web process did not start:\n{log.read_text()[-2000:]}")
 
 
 def _watch(running: Web) -> None:

@@ -47,8 +47,10 @@ def conversations(request: HttpRequest, slug: str) -> HttpResponse:
 def begin(request: HttpRequest, key: str) -> HttpResponseBase:
     """Write the first prompt of a conversation."""
     user = user_of(request)
-    study = attempts.study_of(key, user)
+    study = attempts.study_of(key)
     if study is None:
+        raise Http404
+    if study not in attempts.open_to(user):
         messages.info(request, "That task is not open at the moment. Everything you wrote before is kept.")
         return redirect("rate")
     form = TurnForm(request.POST or None)

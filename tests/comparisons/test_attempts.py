@@ -215,6 +215,13 @@ def test_what_was_written_stays_in_the_form_when_it_is_refused(study: Study, cli
     assert "y" * 8001 in answer.content.decode()
 
 
+def test_an_invented_key_leads_nowhere_and_a_closed_study_says_so(study: Study, client_of_writer: Client):
+    assert client_of_writer.get(reverse("attempt-begin", args=["f" * 24])).status_code == 404
+    move(study, "close")
+    page = client_of_writer.get(reverse("attempt-begin", args=[attempts.key_of(study)]), follow=True)
+    assert "not open at the moment" in page.content.decode()
+
+
 def test_somebody_elses_conversation_does_not_exist(study: Study, writer: User, client: Client):
     turn = attempts.begin(study, writer, "Why?")
     client.force_login(make_rater())

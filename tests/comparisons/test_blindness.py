@@ -55,7 +55,7 @@ SECRETS = [
 ]
 # What an annotator may open; everything else must refuse.
 OPEN_TO_ANNOTATORS = {"home", "login", "logout", "health", "rate", "rate-item", "rate-submit", "rate-skip", "rate-undo"}
-OPEN_TO_ANNOTATORS |= {"collection-write"}  # they write prompts, and see no answer there
+OPEN_TO_ANNOTATORS |= {"collection-write", "attempt-begin", "attempt"}  # where they write prompts
 
 
 @pytest.fixture
