@@ -1,7 +1,7 @@
 """`python -m bench.rating.prepare ITEMS K RATERS`: a study that is open for rating, and people who rate it.
 
-Answers come from the demo world's phrasing: the true one and a wrong, longer one, so that the policies differ in
-length as real ones do. Prints nothing. With one of the names in TOLD it prints what the measurements must know, as JSON.
+Texts are random words; later policies say more than earlier ones, so that the policies differ in length as real ones
+do. Prints nothing. With one of the names in TOLD it prints what the measurements must know, as JSON.
 """
 
 from __future__ import annotations
