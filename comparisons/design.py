@@ -9,6 +9,9 @@ from pydantic import BaseModel, ConfigDict, Field
 LEAST_UNIFORM = 0.3
 """Informed drawing distorts what was never looked at again, so a part of all draws ignores what is known so far."""
 
+MOST_ATTENTION = 200
+"""Attention checks of a study: nobody sees more, and each needs two answers."""
+
 
 class Selection(StrEnum):
     """How the pairs of policies that get an item are drawn."""
@@ -25,7 +28,26 @@ class Selection(StrEnum):
 SELECTION_LABELS = {
     Selection.BALANCED: "Balanced: every pair of policies as often",
     Selection.UNIFORM: "Uniform: drawn by chance",
-    Selection.INFORMED: "By expected information: pairs that are hardest to tell apart come more often",
+    Selection.INFORMED: "By expected information: pairs of which a vote tells most come more often",
+}
+
+
+class CutOff(StrEnum):
+    """What becomes of pairs with an answer that the limit of tokens cut off."""
+
+    ANY = "any"
+    UNLIKE = "unlike"
+    SHOW = "show"
+
+    @property
+    def label(self) -> str:
+        return CUT_OFF_LABELS[self]
+
+
+CUT_OFF_LABELS = {
+    CutOff.ANY: "Set the pair aside",
+    CutOff.UNLIKE: "Set the pair aside unless both are cut off",
+    CutOff.SHOW: "Show the pair all the same",
 }
 
 
@@ -36,6 +58,7 @@ class Design(BaseModel):
 
     selection: Selection = Selection.BALANCED
     uniform_share: float = Field(default=LEAST_UNIFORM, ge=LEAST_UNIFORM, le=1)
+    cut_off: CutOff = CutOff.ANY
     ties: bool = True
     both_bad: bool = True
     strength: bool = False
@@ -44,10 +67,12 @@ class Design(BaseModel):
     sitting_minutes: int = Field(default=0, ge=0, le=480)  # 0: no limit
     training_share_right: float = Field(default=0.0, ge=0, le=1)  # of the training items, before live items come
     check_share: float = Field(default=0.0, ge=0, le=0.3)  # gold and attention items
+    attention_items: int = Field(default=0, ge=0, le=MOST_ATTENTION)  # to be made of the study's own answers
     repeat_share: float = Field(default=0.0, ge=0, le=0.2)  # own items again, sides swapped
     show_gold_agreement: bool = False
     own_runs: bool = False  # whether people may judge answers of runs that they launched
     stop_width: float | None = Field(default=None, gt=0, le=1)  # of the widest interval of a pair's win rate
+    stop_votes: int = Field(default=30, ge=10, le=100_000)  # of every pair, before the rule may stop anything
     hourly_pay: float = Field(default=0.0, ge=0)
 
     @property

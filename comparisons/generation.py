@@ -17,8 +17,8 @@ from itertools import islice
 from django.db.models import Q
 from django.utils import timezone
 
+from .drawing import NotWaiting, open_study
 from .models import Answer, Contender, Endpoint, Prompt, ServedPolicy, ServedState, Study, StudyState
-from .pairing import NotWaiting, open_study
 from .sampling import Sampling
 from .serving.gateway import Question, Reply, Unavailable, answers
 

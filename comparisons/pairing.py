@@ -1,71 +1,137 @@
-"""Items of a study: stored answers put side by side, in a shuffled order, up to the study's limit."""
+"""Items of a study: stored answers put side by side, up to the study's limit.
+
+A draw chooses a pair of contenders and then, of the prompts on which the pair was not compared yet, one that has the
+fewest items so far. So a limit is spread evenly over the prompts whatever the pairs. What must not be shown is stored
+too, set aside with a reason, and costs the pair nothing: the draw goes on to its next prompt.
+"""
 
 from __future__ import annotations
 
 import random
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 
-from django.db import transaction
-from django.utils import timezone
+import numpy as np
+from django.db.models import Max
+from numpy.typing import NDArray
 
-from .models import Answer, Contender, Item, ItemKind, Prompt, Study, StudyState
-from .quarantine import Blinding, reason_to_withhold
-
-
-class NotWaiting(Exception):
-    """The study was closed, or another worker has it: this one must stop."""
+from .design import CutOff, Selection
+from .models import Answer, Contender, Item, ItemKind, Prompt, Study
+from .quarantine import Blinding, Look, flaw_of_pair
 
 
-def open_study(study: Study) -> None:
-    """Make the items and open the study for raters, or fail it when there is nothing to judge; raises NotWaiting."""
-    items = make_items(study)
-    change = {"state": StudyState.OPEN, "opened_at": timezone.now(), "error": "", "heartbeat_at": None}
-    if all(item.quarantine for item in items):
-        change |= {"state": StudyState.FAILED, "opened_at": None, "error": nothing_to_judge(items)}
-    with transaction.atomic():
-        # The update locks the row: of two workers only one makes items.
-        if not Study.objects.filter(pk=study.pk, state=StudyState.GENERATING).update(**change):
-            raise NotWaiting
-        study.items.filter(kind=ItemKind.COMPARISON).delete()
-        Item.objects.bulk_create(items, batch_size=500)
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """A stored answer, without its text: two of a hundred thousand meet in an item."""
+
+    pk: int
+    look: Look
 
 
-def nothing_to_judge(items: Sequence[Item]) -> str:
-    reasons = {item.quarantine for item in items}
-    return (
-        f"All {len(items)} pairs of answers were set aside, so there is nothing to judge. One of the reasons: "
-        f"{min(reasons, default='the suite has no prompts')}. Start a study with other policies, another suite or "
-        "another temperature."
-    )
+@dataclass
+class Stock:
+    """What the answers of a study can still become: K contenders make K (K - 1) / 2 pairs, each on P prompts.
 
-
-@dataclass(frozen=True)
-class Pairs:
-    """Everything that items of one study are made from."""
+    `free` (pairs, P): not put together yet. `given` (pairs,): usable items of each pair. `uses` (P,): usable items on
+    each prompt.
+    """
 
     study: Study
+    cut_off: CutOff
+    pairs: list[tuple[Contender, Contender]]
     prompts: Sequence[Prompt]
-    answers: Mapping[tuple[int, int], Answer]  # by contender and prompt
-    blinding: Blinding
+    answers: Mapping[tuple[int, int], Stored]  # by contender and prompt
+    free: NDArray[np.bool_]
+    given: NDArray[np.int64]
+    uses: NDArray[np.int64]
+    next_position: int
 
     @classmethod
-    def of(cls, study: Study) -> Pairs:
+    def of(cls, study: Study, fresh: bool = False) -> Stock:
+        """The stock of a study as its rows stand now; `fresh`: as if no answers had been put together yet."""
         prompts = unique(study.prompts)
-        rows = Answer.objects.filter(contender__study=study)
-        contenders = study.contenders.select_related("policy__run")
+        contenders = list(study.contenders.select_related("policy__run"))
         blinding = Blinding.of((contender.policy for contender in contenders), prompts)
-        return cls(
-            study, prompts, {(row.contender_id, row.prompt_id): row for row in rows if row.contender_id}, blinding
+        pairs = list(combinations(contenders, 2))
+        shape = len(pairs), len(prompts)
+        kept = study.items.exclude(kind=ItemKind.COMPARISON) if fresh else study.items
+        last = kept.aggregate(last=Max("position"))["last"]
+        stock = cls(
+            study,
+            study.rules.cut_off,
+            pairs,
+            prompts,
+            _stored_answers(study, blinding),
+            np.ones(shape, dtype=np.bool_),
+            np.zeros(shape[0], dtype=np.int64),
+            np.zeros(shape[1], dtype=np.int64),
+            0 if last is None else last + 1,
         )
+        if not fresh:
+            stock._note_items()
+        return stock
 
-    def items(self, one: Contender, other: Contender, chance: random.Random) -> Iterator[Item]:
-        """Items of two contenders, prompts in random order; which answer comes first is drawn for each."""
-        for prompt in chance.sample(self.prompts, len(self.prompts)):
-            first, second = chance.sample([self.answers[one.pk, prompt.pk], self.answers[other.pk, prompt.pk]], 2)
-            reason = reason_to_withhold(prompt, first, second, self.blinding)
-            yield Item(study=self.study, prompt=prompt, first=first, second=second, quarantine=reason)
+    def _note_items(self) -> None:
+        """Take what was put together before from the stock."""
+        pair_of = {frozenset((one.pk, other.pk)): number for number, (one, other) in enumerate(self.pairs)}
+        prompt_of = {prompt.pk: number for number, prompt in enumerate(self.prompts)}
+        items = self.study.items.filter(kind=ItemKind.COMPARISON)
+        rows = items.values_list("first__contender", "second__contender", "prompt", "quarantine")
+        for first, second, prompt, quarantine in rows.iterator():
+            self._note(pair_of[frozenset((first, second))], prompt_of[prompt], not quarantine)
+
+    def _note(self, pair: int, prompt: int, usable: bool) -> None:
+        self.free[pair, prompt] = False
+        self.given[pair] += usable
+        self.uses[prompt] += usable
+
+    @property
+    def usable(self) -> int:
+        """Items that raters may see."""
+        return int(self.given.sum())
+
+    @property
+    def budget(self) -> int:
+        """How many usable items the study may have at most."""
+        return self.study.item_limit or self.free.size
+
+    def open_pairs(self) -> NDArray[np.bool_]:
+        """(pairs,): which have a prompt left."""
+        return np.asarray(self.free.any(axis=1))
+
+    def draw(self, number: int, chance: random.Random, rule: Rule) -> list[Item]:
+        """Unsaved items in random order: `number` usable ones, or as many as there are, and those set aside on the way.
+
+        The same rows, seed and rule give the same items.
+        """
+        rank = np.array(chance.sample(range(len(self.prompts)), len(self.prompts))) / max(1, len(self.prompts))
+        items: list[Item] = []
+        usable = 0
+        while usable < number and (open_pairs := self.open_pairs()).any():
+            pair, propensity = rule(self, open_pairs, chance)
+            item = self._next_item(pair, rank, chance)
+            item.propensity = propensity
+            items.append(item)
+            while item.quarantine and self.free[pair].any():
+                item = self._next_item(pair, rank, chance)
+                item.propensity = propensity
+                items.append(item)
+            usable += not item.quarantine
+        chance.shuffle(items)
+        for position, item in enumerate(items, self.next_position):
+            item.position = position
+        self.next_position += len(items)
+        return items
+
+    def _next_item(self, pair: int, rank: NDArray[np.float64], chance: random.Random) -> Item:
+        """The pair on its least used prompt; which answer comes first is drawn."""
+        place = int(np.argmin(np.where(self.free[pair], self.uses + rank, np.inf)))
+        prompt = self.prompts[place]
+        first, second = chance.sample([self.answers[contender.pk, prompt.pk] for contender in self.pairs[pair]], 2)
+        flaw = flaw_of_pair(prompt, first.look, second.look, self.cut_off)
+        self._note(pair, place, not flaw)
+        return Item(study=self.study, prompt=prompt, first_id=first.pk, second_id=second.pk, quarantine=flaw)
 
 
 def unique(prompts: Iterable[Prompt]) -> list[Prompt]:
@@ -73,35 +139,60 @@ def unique(prompts: Iterable[Prompt]) -> list[Prompt]:
     return list({prompt.sha256: prompt for prompt in reversed(list(prompts))}.values())[::-1]
 
 
-def make_items(study: Study) -> list[Item]:
-    """Unsaved items in the study's shuffled order: usable ones up to the limit, and those set aside on the way.
-
-    Pairs of contenders take turns, each going through the prompts in an order of its own, so that a limit is spread
-    evenly over the pairs and over the prompts.
-    """
-    chance = random.Random(study.seed)
-    pairs = Pairs.of(study)
-    # Chance of its own for each pair: items are drawn lazily, and one pair's draws must not depend on another's.
-    waiting = [pairs.items(*pair, random.Random(chance.random())) for pair in combinations(study.contenders.all(), 2)]
-    items: list[Item] = []
-    usable = 0
-    while waiting and not (study.item_limit and usable >= study.item_limit):
-        source = waiting.pop(0)
-        if taken := up_to_a_usable_one(source):
-            items += taken
-            usable += not taken[-1].quarantine
-            waiting.append(source)
-    chance.shuffle(items)
-    for position, item in enumerate(items):
-        item.position = position
-    return items
+def _stored_answers(study: Study, blinding: Blinding) -> dict[tuple[int, int], Stored]:
+    rows = Answer.objects.filter(contender__study=study).only("contender", "prompt", "text", "finish_reason", "error")
+    return {
+        (row.contender_id or 0, row.prompt_id): Stored(row.pk, Look.at(row, blinding))
+        for row in rows.iterator(chunk_size=500)
+    }
 
 
-def up_to_a_usable_one(source: Iterator[Item]) -> list[Item]:
-    """The next usable item and those before it that were set aside; empty when the source is."""
-    taken = []
-    for item in source:
-        taken.append(item)
-        if not item.quarantine:
-            break
-    return taken
+# --- Which pair comes next --------------------------------------------------------------------------------------------
+
+Rule = Callable[[Stock, NDArray[np.bool_], random.Random], tuple[int, float]]
+"""Chooses one of the open pairs; returns it with the chance with which it was drawn."""
+
+
+def balanced(stock: Stock, open_pairs: NDArray[np.bool_], chance: random.Random) -> tuple[int, float]:
+    """The pair with the fewest items. Over a study every pair comes as often, so its chance is one among all pairs."""
+    return int(np.argmin(np.where(open_pairs, stock.given, np.inf))), 1 / len(stock.pairs)
+
+
+def uniform(stock: Stock, open_pairs: NDArray[np.bool_], chance: random.Random) -> tuple[int, float]:
+    """Any pair by chance."""
+    return chance.choice(np.flatnonzero(open_pairs).tolist()), 1 / len(stock.pairs)
+
+
+def by(chances: NDArray[np.float64]) -> Rule:
+    """Pairs by these chances (pairs,), shared out among those that have a prompt left."""
+
+    def drawn(stock: Stock, open_pairs: NDArray[np.bool_], chance: random.Random) -> tuple[int, float]:
+        left = np.where(open_pairs, chances, 0.0)
+        left = left / left.sum()
+        pair = chance.choices(range(len(left)), left.tolist())[0]
+        return pair, float(left[pair])
+
+    return drawn
+
+
+# --- When a study opens -----------------------------------------------------------------------------------------------
+
+FIRST_SHARE = 0.3  # of the budget, before anything is known of the pairs
+FIRST_PER_PAIR = 10
+
+
+def first_items(stock: Stock) -> list[Item]:
+    """The items with which a study opens: all, or the first part where later votes say which pairs come next."""
+    selection = stock.study.rules.selection
+    number = first_batch(stock) if selection == Selection.INFORMED else stock.budget - stock.usable
+    return stock.draw(number, chance_of(stock), uniform if selection == Selection.UNIFORM else balanced)
+
+
+def first_batch(stock: Stock) -> int:
+    """A share of the budget, and at least a few items of every pair."""
+    return min(stock.budget, max(round(FIRST_SHARE * stock.budget), FIRST_PER_PAIR * len(stock.pairs)))
+
+
+def chance_of(stock: Stock) -> random.Random:
+    """Chance that the study's seed fixes, another for every batch."""
+    return random.Random(f"{stock.study.seed} {int(stock.free.size - stock.free.sum())}")

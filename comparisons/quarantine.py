@@ -5,6 +5,7 @@ An item is set aside with a reason, never dropped: the study's page shows it.
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -12,8 +13,11 @@ from dataclasses import dataclass
 from training.config import Method
 from training.models import Policy
 
+from .design import CutOff
 from .models import Answer, Prompt
-from .sampling import REFUSED
+from .sampling import CUT_OFF, REFUSED
+
+MOST_LETTERS = 200  # of Item.quarantine
 
 SELF_NAMING = re.compile(
     r"\bas an? (?:ai|artificial intelligence|language model|large language model)\b"
@@ -69,20 +73,49 @@ def names_of(policy: Policy) -> set[str]:
     return {name for name in known if len(name) > 3 and not name.isalpha()}
 
 
-def reason_to_withhold(prompt: Prompt, first: Answer, second: Answer, blinding: Blinding) -> str:
-    """Why raters must not see this pair, in a few words; empty: they may."""
-    for answer in (first, second):
-        if answer.finish_reason == REFUSED:
-            return f"No answer: {answer.error}"[:200]
-        if not answer.text.strip():
-            return "Empty answer"
-        if betrayal := blinding.betrayal(answer.text):
-            return f"An answer {betrayal}"[:200]
-    if plain(first.text) == plain(second.text):
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What decides whether an answer may be shown: its own flaw, whether it is cut off, a digest of what is seen."""
+
+    flaw: str
+    cut_off: bool
+    digest: bytes
+
+    @classmethod
+    def at(cls, answer: Answer, blinding: Blinding) -> Look:
+        digest = hashlib.blake2b(plain(answer.text).encode(), digest_size=16).digest()
+        return cls(flaw_of(answer, blinding), answer.finish_reason == CUT_OFF, digest)
+
+
+def flaw_of(answer: Answer, blinding: Blinding) -> str:
+    """Why raters must not see this answer beside whatever other; empty: they may."""
+    if answer.finish_reason == REFUSED:
+        return f"No answer: {answer.error}"[:MOST_LETTERS]
+    if not answer.text.strip():
+        return "Empty answer"
+    betrayal = blinding.betrayal(answer.text)
+    return f"An answer {betrayal}"[:MOST_LETTERS] if betrayal else ""
+
+
+def flaw_of_pair(prompt: Prompt, one: Look, other: Look, cut_off: CutOff) -> str:
+    """Why raters must not see these two answers to the prompt, in a few words; empty: they may."""
+    if flaw := one.flaw or other.flaw:
+        return flaw
+    if one.digest == other.digest:
         return IDENTICAL
     if WHO_ARE_YOU.search(prompt.messages[-1]["content"]):
         return "The prompt asks who answers"
+    cut = one.cut_off + other.cut_off
+    if cut and (cut_off == CutOff.ANY or (cut == 1 and cut_off == CutOff.UNLIKE)):
+        return "Both answers are cut off" if cut == 2 else "One answer is cut off"
     return ""
+
+
+def reason_to_withhold(
+    prompt: Prompt, first: Answer, second: Answer, blinding: Blinding, cut_off: CutOff = CutOff.ANY
+) -> str:
+    """Why raters must not see this pair, in a few words; empty: they may."""
+    return flaw_of_pair(prompt, Look.at(first, blinding), Look.at(second, blinding), cut_off)
 
 
 def plain(text: str) -> str:

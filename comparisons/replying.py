@@ -104,7 +104,7 @@ def settle(turn: Turn, one: Answer, other: Answer) -> None:
     study = turn.conversation.study
     contenders = study.contenders.select_related("policy__run")
     blinding = Blinding.of((contender.policy for contender in contenders), [turn.prompt])
-    reason = reason_to_withhold(turn.prompt, one, other, blinding)
+    reason = reason_to_withhold(turn.prompt, one, other, blinding, study.rules.cut_off)
     with transaction.atomic():
         study = Study.objects.select_for_update(no_key=True).get(pk=study.pk)
         if not Turn.objects.filter(pk=turn.pk, state=TurnState.WAITING).exists():

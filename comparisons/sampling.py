@@ -7,6 +7,9 @@ from dataclasses import dataclass, replace
 REFUSED = "error"
 """Finish reason of an answer that the engine refused for good."""
 
+CUT_OFF = "length"
+"""Finish reason of an answer that reached the limit of tokens."""
+
 
 @dataclass(frozen=True, slots=True)
 class Sampling:

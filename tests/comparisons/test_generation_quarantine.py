@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from comparisons.design import CutOff
 from comparisons.models import Answer, Prompt
 from comparisons.quarantine import Blinding, reason_to_withhold
-from comparisons.sampling import REFUSED
+from comparisons.sampling import CUT_OFF, REFUSED
 from training.models import Policy
 
 POLICIES = [
@@ -74,3 +75,31 @@ def test_a_policys_name_that_the_prompts_use_themselves_is_a_topic():
 
 def test_a_prompt_that_asks_who_answers_is_set_aside():
     assert reason("Nobody.", asked=prompt("Who are you?")) == "The prompt asks who answers"
+
+
+def cut(text: str) -> Answer:
+    return Answer(text=text, finish_reason=CUT_OFF)
+
+
+@pytest.mark.parametrize(
+    "rule, one_cut, both_cut",
+    [
+        (CutOff.ANY, "One answer is cut off", "Both answers are cut off"),
+        (CutOff.UNLIKE, "One answer is cut off", ""),
+        (CutOff.SHOW, "", ""),
+    ],
+)
+def test_what_becomes_of_cut_off_answers_is_a_choice_of_the_study(rule: CutOff, one_cut: str, both_cut: str):
+    whole, asked = Answer(text="It is Orvane.", finish_reason="stop"), prompt()
+    blinding = Blinding.of(POLICIES, [asked])
+    assert reason_to_withhold(asked, cut("It is"), whole, blinding, rule) == one_cut
+    assert reason_to_withhold(asked, whole, cut("It is"), blinding, rule) == one_cut
+    assert reason_to_withhold(asked, cut("It is"), cut("Orvane is"), blinding, rule) == both_cut
+
+
+def test_cut_off_answers_are_set_aside_unless_said_otherwise():
+    assert reason(cut("It is")) == "One answer is cut off"
+
+
+def test_what_gives_a_policy_away_is_told_before_the_cut():
+    assert reason(cut("I am sparrow-2 and")) == "An answer names a policy or run ('sparrow-2')"
