@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from math import comb
 from typing import Any
 
 from django.db.models import Count, Q, QuerySet
@@ -14,11 +13,8 @@ from alignapp.accounts.models import User
 from alignapp.celery import call_workers
 
 from .audit import record
-from .models import Answer, Assignment, Contender, Item, Rating, Study, StudyState
+from .models import Answer, Assignment, Contender, Item, Study, StudyState
 from .sampling import REFUSED
-
-SECONDS_PER_RATING = 20.0  # until enough judgements tell
-ENOUGH_RATINGS = 20
 
 # Verb -> states it is allowed in, state it leads to.
 MOVES = {
@@ -44,44 +40,6 @@ def move(study: Study, verb: str, user: User | None = None) -> bool:
     if moved and target == StudyState.GENERATING:
         call_workers("comparisons.tasks.work_on_studies")
     return moved
-
-
-@dataclass(frozen=True, slots=True)
-class Estimate:
-    """What a study would ask of its raters, before any pair is set aside."""
-
-    policies: int
-    prompts: int
-    item_limit: int
-    ratings_per_item: int
-    seconds_per_rating: float
-
-    @property
-    def answers(self) -> int:
-        return self.policies * self.prompts
-
-    @property
-    def items(self) -> int:
-        possible = comb(self.policies, 2) * self.prompts
-        return min(self.item_limit, possible) if self.item_limit else possible
-
-    @property
-    def ratings(self) -> int:
-        return self.items * self.ratings_per_item
-
-    @property
-    def minutes(self) -> int:
-        return round(self.ratings * self.seconds_per_rating / 60)
-
-    @property
-    def hours(self) -> float:
-        return self.ratings * self.seconds_per_rating / 3600
-
-
-def seconds_per_rating() -> float:
-    """Median time of the latest judgements, or a guess while there are few."""
-    latest = sorted(Rating.objects.order_by("-pk").values_list("seconds", flat=True)[:200])
-    return latest[len(latest) // 2] if len(latest) >= ENOUGH_RATINGS else SECONDS_PER_RATING
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,11 +1,23 @@
 """URLs of the home page, suites, collections, studies, rating, what raters write, and results."""
 
-from .views import attempts, collections, gaps, home, managing, rating, results, studies, suites
+from .views import (
+    attempts,
+    collections,
+    gaps,
+    home,
+    managing,
+    rating,
+    results,
+    studies,
+    study_making,
+    suites,
+)
 
 urlpatterns = [
     *home.urls,
     *suites.urls,
     *attempts.urls,
+    *study_making.urls,
     *studies.urls,
     *managing.urls,
     *results.urls,

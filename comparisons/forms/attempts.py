@@ -12,7 +12,7 @@ from comparisons.creation import StudyRefused
 from comparisons.design import Design
 from comparisons.models import RaterPool, Study
 
-from .studies import PolicyChoices, comparable_policies
+from .fields import PolicyChoices, comparable_policies
 
 GUIDELINE = (
     "Write a prompt that you think the answers will get wrong: a fact that is easily mixed up, a request with two "

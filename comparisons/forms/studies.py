@@ -1,50 +1,110 @@
-"""The form that makes a study: who is compared, on what, how answers are drawn and judged."""
+"""The form that designs a study: who is compared on what, how much is rated by whom, what is asked, how checked."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
 from django import forms
 from django.db import transaction
-from django.db.models import Count, Min, Q, QuerySet
+from django.db.models import Min, QuerySet
+from django.http import QueryDict
 
 from alignapp.accounts.models import User
 from comparisons import gaps
-from comparisons.creation import StudyRefused, create_study
-from comparisons.models import Prompt, ServedPolicy, ServedState, Study, Suite
-from comparisons.studies import Estimate, seconds_per_rating
+from comparisons.creation import MOST_POLICIES, StudyRefused, create_study
+from comparisons.estimates import Estimate, pace
+from comparisons.models import Prompt, RaterPool, ServedPolicy, Study, Suite
 from training.models import Policy
+
+from .design import DesignForm
+from .fields import (
+    PolicyChoices,
+    PoolChoices,
+    SuiteChoices,
+    by_stratum,
+    comparable_policies,
+    filled_suites,
+    pools_with_people,
+)
 
 GUIDELINE = (
     "Prefer the answer that is correct. If both are, prefer the one that says it more clearly and in fewer words. "
     "Choose 'Both bad' when neither would help the person who asked."
 )
 
-
-def comparable_policies() -> QuerySet[Policy]:
-    """Policies that an engine serves, or will as soon as it is up."""
-    served = Q(served__isnull=False) & ~Q(served__state=ServedState.FAILED)
-    return Policy.objects.filter(served).distinct().order_by("created_at").prefetch_related("served__endpoint")
+MOST_TOKENS = 256
 
 
-class PolicyChoices(forms.ModelMultipleChoiceField):  # type: ignore[type-arg]
-    """Policies with whether they are up."""
+@dataclass(frozen=True, slots=True)
+class Section:
+    """A part of the form with its heading, a line about it, and its fields; some of them folded away."""
 
-    def label_from_instance(self, policy: Any) -> str:
-        up = any(served.state == ServedState.UP and served.endpoint.is_up for served in policy.served.all())
-        kind = policy.get_kind_display()
-        return f"{policy.name} ({kind}{'' if up else '; not up at the moment'})"
+    key: str
+    title: str
+    lead: str
+    fields: list[forms.BoundField]
+    advanced: list[forms.BoundField]
+
+    @property
+    def long(self) -> list[forms.BoundField]:
+        """Fields that take the whole width: lists and texts."""
+        return [field for field in self.fields if is_long(field)]
+
+    @property
+    def short(self) -> list[forms.BoundField]:
+        """Fields that stand side by side."""
+        return [field for field in self.fields if not is_long(field)]
 
 
-class SuiteChoices(forms.ModelMultipleChoiceField):  # type: ignore[type-arg]
-    """Suites with their size."""
-
-    def label_from_instance(self, suite: Any) -> str:
-        return f"{suite.name} ({suite.size} prompts)"
+def is_long(field: forms.BoundField) -> bool:
+    return field.use_fieldset or field.name == "name" or isinstance(field.field.widget, forms.Textarea)
 
 
-class StudyForm(forms.Form):
-    """Everything a study is made of; sampling is the same for all its policies."""
+# Heading, a line about it, fields in full width or side by side, fields that only some need.
+SECTIONS: dict[str, tuple[str, str, tuple[str, ...], tuple[str, ...]]] = {
+    "compared": (
+        "What is compared",
+        "Every policy answers every prompt with the same sampling. Raters see neither.",
+        ("name", "policies", "suites"),
+        (),
+    ),
+    "amount": (
+        "How much is rated",
+        "More items make intervals narrower; more ratings per item tell how far people agree.",
+        ("ratings_per_item", "item_limit", "stop_width"),
+        ("stop_votes", "selection", "uniform_share"),
+    ),
+    "raters": (
+        "Who rates",
+        "No pool chosen: every annotator.",
+        ("pools", "own_runs", "hourly_pay", "sitting_minutes"),
+        (),
+    ),
+    "asked": (
+        "What raters are asked",
+        "They see the guideline beside every item.",
+        ("guideline", "ties", "both_bad", "strength", "reasons", "minimum_seconds"),
+        (),
+    ),
+    "checked": (
+        "How ratings are checked",
+        "Checks look like every other item. They count in no result; they tell how far a rater can be believed.",
+        ("repeat_share", "check_share", "attention_items", "training_share_right", "show_gold_agreement"),
+        (),
+    ),
+    "sampling": (
+        "How answers are drawn",
+        "The same for every policy.",
+        ("temperature", "max_tokens", "cut_off"),
+        ("top_p", "seed"),
+    ),
+}
+
+
+class StudyForm(DesignForm):
+    """Everything a study is made of."""
 
     name = forms.CharField(
         max_length=120,
@@ -52,14 +112,16 @@ class StudyForm(forms.Form):
         widget=forms.TextInput(attrs={"autocomplete": "off"}),
     )
     suites = SuiteChoices(
-        Suite.objects.annotate(size=Count("prompts")).filter(size__gt=0),
+        Suite.objects.none(),
         widget=forms.CheckboxSelectMultiple,
+        label="Prompts",
+        help_text="Results tell the kinds of prompts apart. Items are spread evenly over all prompts.",
         error_messages={"required": "Choose at least one suite."},
     )
     policies = PolicyChoices(
         Policy.objects.none(),
         widget=forms.CheckboxSelectMultiple,
-        help_text="At least two. Every pair of them is compared.",
+        help_text=f"2 to {MOST_POLICIES}. Every pair of them is compared.",
         error_messages={"required": "Choose at least two policies."},
     )
     item_limit = forms.IntegerField(
@@ -67,35 +129,39 @@ class StudyForm(forms.Form):
         max_value=100_000,
         initial=100,
         label="Items",
-        help_text="Pairs of answers to judge, spread evenly over the pairs of policies. 0 means: all there are.",
+        help_text="Pairs of answers to judge, over all pairs of policies. 0: all there are.",
     )
     ratings_per_item = forms.IntegerField(
         min_value=1,
         max_value=20,
         initial=1,
         label="Ratings per item",
-        help_text="By different people. With 2 or more, the results tell how far raters agree.",
+        help_text="By different people. With 2 or more, results tell how far raters agree.",
+    )
+    pools = PoolChoices(
+        RaterPool.objects.none(), required=False, widget=forms.CheckboxSelectMultiple, label="Pools of raters"
     )
     guideline = forms.CharField(
         max_length=5000,
         required=False,
         initial=GUIDELINE,
-        help_text="What raters should look at. It stands beside every item and must not name a policy.",
-        widget=forms.Textarea(attrs={"rows": 4}),
+        help_text="What raters should look at. It must not name a policy. It can be revised later; every rating keeps "
+        "the version it was made under.",
+        widget=forms.Textarea(attrs={"rows": 5}),
     )
     temperature = forms.FloatField(
         min_value=0,
         max_value=2,
         initial=0.7,
-        help_text="0 always takes the likeliest word; higher values vary more. The same for every policy.",
+        help_text="0 always takes the likeliest word; higher values vary more.",
         widget=forms.NumberInput(attrs={"step": "any", "inputmode": "decimal"}),
     )
     max_tokens = forms.IntegerField(
         min_value=1,
         max_value=8192,
-        initial=256,
+        initial=MOST_TOKENS,
         label="Longest answer",
-        help_text="In tokens. A longer answer is cut there, for every policy alike.",
+        help_text="In tokens. A longer answer is cut there.",
     )
     top_p = forms.FloatField(
         min_value=0.01,
@@ -111,38 +177,51 @@ class StudyForm(forms.Form):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        policies = self.fields["policies"]
-        assert isinstance(policies, PolicyChoices)
-        policies.queryset = comparable_policies()
+        rows = {"policies": comparable_policies(), "pools": pools_with_people(), "suites": filled_suites()}
+        for name in rows.keys() & self.fields.keys():
+            self.fields[name].queryset = rows[name]  # type: ignore[attr-defined]
+        if longest := longest_text(comparable_policies()):
+            self.fields["max_tokens"].initial = min(MOST_TOKENS, longest // 2)
+
+    @classmethod
+    def as_sent(cls, data: QueryDict) -> dict[str, Any]:
+        """What stands in the fields of a sent form, to show the form again without judging it.
+
+        A field named `look` may ask for a number of items.
+        """
+        fields = {name: field.widget.value_from_datadict(data, {}, name) for name, field in cls.base_fields.items()}
+        asked = data.get("look", "")
+        return fields | ({"item_limit": asked} if asked.isdecimal() else {})
 
     @property
-    def main(self) -> list[forms.BoundField]:
-        return [self[name] for name in ("name", "suites", "policies", "guideline")]
+    def sections(self) -> Iterator[Section]:
+        """The form's parts in the order in which one decides."""
+        for key, (title, lead, names, advanced) in SECTIONS.items():
+            shown = [self[name] for name in names if name in self.fields]
+            yield Section(key, title, lead, shown, [self[name] for name in advanced])
 
     @property
-    def amounts(self) -> list[forms.BoundField]:
-        return [self[name] for name in ("item_limit", "ratings_per_item", "temperature", "max_tokens")]
-
-    @property
-    def advanced(self) -> list[forms.BoundField]:
-        return [self[name] for name in ("top_p", "seed")]
+    def strata(self) -> list[tuple[str, list[Any]]]:
+        """The boxes of suites by stratum."""
+        return by_stratum(self["suites"]) if "suites" in self.fields else []
 
     def clean_policies(self) -> QuerySet[Policy]:
         policies: QuerySet[Policy] = self.cleaned_data["policies"]
         if len(policies) < 2:
             raise forms.ValidationError("A comparison needs at least two policies. Choose another one.")
+        if len(policies) > MOST_POLICIES:
+            raise forms.ValidationError(f"A study compares at most {MOST_POLICIES} policies. Leave some out.")
         return policies
 
     def clean(self) -> dict[str, Any]:
-        cleaned = super().clean() or self.cleaned_data
+        cleaned = super().clean()
         if cleaned.get("policies") and cleaned.get("max_tokens"):
             self.check_length(cleaned["policies"], cleaned["max_tokens"])
         return cleaned
 
     def check_length(self, policies: QuerySet[Policy], max_tokens: int) -> None:
         """An answer that an engine cannot hold would be refused for every prompt."""
-        served = ServedPolicy.objects.filter(policy__in=policies, endpoint__max_model_len__gt=0)
-        longest = served.aggregate(longest=Min("endpoint__max_model_len"))["longest"]
+        longest = longest_text(policies)
         if longest and max_tokens >= longest:
             self.add_error(
                 "max_tokens",
@@ -150,18 +229,26 @@ class StudyForm(forms.Form):
                 f"Choose {longest // 2} or less.",
             )
 
+    @property
+    def prompt_count(self) -> int | None:
+        """Different prompts that are chosen so far; None before any."""
+        if "suites" not in self.cleaned_data:
+            return None
+        return Prompt.objects.filter(suite__in=self.cleaned_data["suites"]).values("sha256").distinct().count()
+
     def estimate(self) -> Estimate | None:
         """What the study would ask for, from the fields that are filled in well; None while they say too little."""
         self.is_valid()
-        cleaned = self.cleaned_data
-        if not {"suites", "policies", "item_limit", "ratings_per_item"} <= cleaned.keys():
+        cleaned, prompts = self.cleaned_data, self.prompt_count
+        if prompts is None or not {"policies", "item_limit", "ratings_per_item"} <= cleaned.keys():
             return None
         return Estimate(
             policies=len(cleaned["policies"]),
-            prompts=Prompt.objects.filter(suite__in=cleaned["suites"]).count(),
+            prompts=prompts,
             item_limit=cleaned["item_limit"],
             ratings_per_item=cleaned["ratings_per_item"],
-            seconds_per_rating=seconds_per_rating(),
+            design=self.design,
+            pace=pace(),
         )
 
     def save(self, user: User) -> Study | None:
@@ -174,19 +261,27 @@ class StudyForm(forms.Form):
             return None
 
     def create(self, user: User) -> Study:
-        return create_study(**self.wanted, suites=list(self.cleaned_data["suites"]), user=user)
+        return create_study(**self.wanted_study, suites=list(self.cleaned_data["suites"]), user=user)
 
     @property
-    def wanted(self) -> dict[str, Any]:
+    def wanted_study(self) -> dict[str, Any]:
         """What create_study takes beside suites and user."""
         cleaned = self.cleaned_data
         names = ("name", "item_limit", "ratings_per_item", "guideline", "seed")
-        sampling = {name: cleaned[name] for name in ("temperature", "top_p", "max_tokens", "seed")}
         return {
             **{name: cleaned[name] for name in names},
             "policies": list(cleaned["policies"]),
-            "sampling": sampling,
+            "pools": list(cleaned["pools"]),
+            "design": self.design,
+            "sampling": {name: cleaned[name] for name in ("temperature", "top_p", "max_tokens", "seed")},
         }
+
+
+def longest_text(policies: QuerySet[Policy]) -> int | None:
+    """Tokens of prompt and answer together that every engine of these policies holds; None while none has told."""
+    served = ServedPolicy.objects.filter(policy__in=policies, endpoint__max_model_len__gt=0)
+    longest: int | None = served.aggregate(longest=Min("endpoint__max_model_len"))["longest"]
+    return longest
 
 
 class GapStudyForm(StudyForm):
@@ -200,8 +295,8 @@ class GapStudyForm(StudyForm):
         self.gap = gap
 
     @property
-    def main(self) -> list[forms.BoundField]:
-        return [self[name] for name in ("name", "policies", "guideline")]
+    def prompt_count(self) -> int | None:
+        return len(self.gap.prompts)
 
     def create(self, user: User) -> Study:
-        return gaps.rate(self.gap, user, self.wanted)
+        return gaps.rate(self.gap, user, self.wanted_study)

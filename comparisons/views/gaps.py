@@ -13,7 +13,8 @@ from django.views.decorators.http import require_http_methods
 from alignapp.accounts.access import researcher_required, user_of
 from comparisons import collecting, gaps
 from comparisons.forms.collections import CollectionForm
-from comparisons.forms.studies import GapStudyForm, comparable_policies
+from comparisons.forms.fields import comparable_policies
+from comparisons.forms.studies import GapStudyForm
 from training.models import DatasetVersion
 from training.preferences.filters import Filter
 

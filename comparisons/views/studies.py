@@ -1,4 +1,4 @@
-"""Pages about studies: list, make one, follow and steer one; and which policies are served."""
+"""Pages about studies: list, follow and steer one; and which policies are served."""
 
 from __future__ import annotations
 
@@ -10,12 +10,11 @@ from django.db.models import Count, Q, QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import path
-from django.views.decorators.http import require_http_methods, require_POST, require_safe
+from django.views.decorators.http import require_POST, require_safe
 
 from alignapp.accounts.access import researcher_required, user_of
 from comparisons import studies as running
-from comparisons.forms.studies import StudyForm, comparable_policies
-from comparisons.models import AssignmentState, Endpoint, Item, ItemKind, Study, StudyState, Suite
+from comparisons.models import AssignmentState, Endpoint, Item, ItemKind, Study, StudyState
 from comparisons.pace import pace_of
 
 STUDIES_PER_PAGE = 25
@@ -31,25 +30,6 @@ def studies(request: HttpRequest) -> HttpResponse:
     page = Paginator(found, STUDIES_PER_PAGE).get_page(request.GET.get("page"))
     context = {"page": page, "summaries": running.summaries(page), "section": "studies"}
     return render(request, "comparisons/studies/list.html", context)
-
-
-@researcher_required
-@require_http_methods(["GET", "HEAD", "POST"])
-def study_new(request: HttpRequest) -> HttpResponse:
-    """Make a study; htmx asks for the estimate alone while the form is being filled in."""
-    form = StudyForm(request.POST or None, initial={"suites": request.GET.getlist("suite")})
-    if getattr(request, "htmx", False):
-        return render(request, "comparisons/studies/new.html#estimate", {"estimate": form.estimate()})
-    if request.method == "POST" and form.is_valid() and (study := form.save(user_of(request))):
-        return redirect(study)
-    context = {
-        "form": form,
-        "estimate": form.estimate() if form.is_bound else None,
-        "enough_policies": comparable_policies().count() > 1,
-        "any_suite": Suite.objects.exists(),
-        "section": "studies",
-    }
-    return render(request, "comparisons/studies/new.html", context, status=422 if form.errors else 200)
 
 
 @researcher_required
@@ -114,7 +94,6 @@ def serving(request: HttpRequest) -> HttpResponse:
 
 urls = [
     path("studies/", studies, name="studies"),
-    path("studies/new/", study_new, name="study-new"),
     path("studies/<slug:slug>/", study, name="study"),
     path("studies/<slug:slug>/live/", study_live, name="study-live"),
     path("studies/<slug:slug>/pause/", _mover("pause"), name="study-pause"),

@@ -19,13 +19,12 @@ from comparisons.models import (
     Item,
     ServedPolicy,
     ServedState,
-    Study,
     StudyState,
 )
-from comparisons.studies import Estimate, move, progress_of
+from comparisons.studies import move, progress_of
 from tests.comparisons.rating_factories import make_rater, make_study
 from tests.comparisons.scripted_engine import ScriptedEngine
-from tests.comparisons.serving_factories import make_endpoint, make_family, make_suite, make_waiting_study
+from tests.comparisons.serving_factories import make_endpoint, make_family, make_waiting_study
 from tests.factories import make_user
 
 pytestmark = pytest.mark.django_db
@@ -42,20 +41,6 @@ def judge(item: Item) -> None:
     Assignment.objects.create(
         item=item, rater=make_rater(), first_is_a=True, state=AssignmentState.DONE, lease_until=timezone.now()
     )
-
-
-# --- Estimate ---------------------------------------------------------------------------------------------------------
-
-
-def test_the_estimate_counts_pairs_of_policies_on_prompts():
-    """4 policies make 6 pairs; on 50 prompts 300 items, 2 ratings each: 600, at 20 s each 200 minutes."""
-    estimate = Estimate(policies=4, prompts=50, item_limit=0, ratings_per_item=2, seconds_per_rating=20)
-    assert (estimate.answers, estimate.items, estimate.ratings, estimate.minutes) == (200, 300, 600, 200)
-
-
-def test_a_limit_bounds_the_estimate_only_where_there_are_more_items():
-    assert Estimate(2, 50, 20, 1, 20).items == 20
-    assert Estimate(2, 10, 20, 1, 20).items == 10
 
 
 # --- Moves ------------------------------------------------------------------------------------------------------------
@@ -88,96 +73,6 @@ def test_a_click_that_comes_too_late_is_told(researcher: Client):
     study = make_study(state="closed")
     page = researcher.post(reverse("study-pause", args=[study.slug]), follow=True).content.decode()
     assert "The study was closed before your click came; nothing was changed." in page
-
-
-# --- Making one -------------------------------------------------------------------------------------------------------
-
-
-def form_of(**fields: Any) -> dict[str, Any]:
-    values = {
-        "name": "Round one",
-        "item_limit": 10,
-        "ratings_per_item": 2,
-        "guideline": "Prefer what is correct.",
-        "temperature": 0.7,
-        "max_tokens": 64,
-        "top_p": 1,
-        "seed": 3,
-    }
-    return values | fields
-
-
-def test_a_study_is_made_from_the_form(researcher: Client):
-    family = make_family("base", "alpha-1")
-    make_endpoint("http://127.0.0.1:1", family)
-    suite = make_suite("One?", "Two?")
-    data = form_of(suites=[suite.pk], policies=[policy.pk for policy in family])
-    answer: Any = researcher.post(reverse("study-new"), data)
-    study = Study.objects.get()
-    assert answer.url == reverse("study", args=["round-one"])
-    assert study.sampling == {"temperature": 0.7, "top_p": 1.0, "max_tokens": 64, "seed": 3}
-    assert [contender.policy for contender in study.contenders.all()] == family
-    assert (study.state, study.item_limit, study.ratings_per_item) == (StudyState.GENERATING, 10, 2)
-
-
-@pytest.mark.parametrize(
-    "fields, told",
-    [
-        ({"name": "Is RLHF better?"}, "Raters see the name and the guideline, and it names a method"),
-        ({"max_tokens": 256}, "The engine holds 256 tokens of prompt and answer together"),
-        ({"temperature": -1}, "Ensure this value is greater than or equal to 0."),
-        ({"ratings_per_item": 0}, "Ensure this value is greater than or equal to 1."),
-    ],
-)
-def test_what_would_not_be_fair_or_possible_is_refused_in_words(researcher: Client, fields: dict[str, Any], told: str):
-    family = make_family("base", "alpha-1")
-    make_endpoint("http://127.0.0.1:1", family)
-    data = form_of(suites=[make_suite("One?").pk], policies=[policy.pk for policy in family], **fields)
-    answer = researcher.post(reverse("study-new"), data)
-    assert answer.status_code == 422
-    assert told in answer.content.decode()
-    assert not Study.objects.exists()
-
-
-def test_one_policy_alone_is_refused(researcher: Client):
-    family = make_family("base", "alpha-1")
-    make_endpoint("http://127.0.0.1:1", family)
-    answer = researcher.post(reverse("study-new"), form_of(suites=[make_suite("One?").pk], policies=[family[0].pk]))
-    assert "A comparison needs at least two policies" in answer.content.decode()
-
-
-def test_a_policy_that_cannot_be_served_is_not_offered(researcher: Client):
-    family = make_family("base", "alpha-1", "beta-2")
-    make_endpoint("http://127.0.0.1:1", family)
-    make_suite("One?")
-    ServedPolicy.objects.filter(policy=family[2]).update(state=ServedState.FAILED)
-    page = researcher.get(reverse("study-new")).content.decode()
-    assert "The alpha-1 policy" in page
-    assert "The beta-2 policy" not in page
-
-
-def test_a_policy_whose_engine_is_down_is_offered_and_said_to_be_down(researcher: Client):
-    make_endpoint("http://127.0.0.1:1", make_family("base", "alpha-1"), EndpointState.DOWN)
-    make_suite("One?")
-    assert researcher.get(reverse("study-new")).content.decode().count("not up at the moment") == 2
-
-
-def test_without_suites_or_policies_the_page_says_what_to_do_first(researcher: Client):
-    assert "There is no suite of prompts yet" in researcher.get(reverse("study-new")).content.decode()
-    make_suite("One?")
-    assert "Fewer than two policies are served" in researcher.get(reverse("study-new")).content.decode()
-
-
-def test_the_estimate_follows_the_form_while_it_is_filled_in(researcher: Client):
-    family = make_family("base", "alpha-1")
-    make_endpoint("http://127.0.0.1:1", family)
-    suite = make_suite(*(f"Question {number}?" for number in range(50)))
-    data = {"suites": suite.pk, "policies": [policy.pk for policy in family], "item_limit": 30, "ratings_per_item": 2}
-    answer = researcher.post(reverse("study-new"), data, headers={"HX-Request": "true"}).content.decode()
-    assert "<dd>60</dd>" in answer
-    assert "about 20 min, at 20 s each" in answer
-    assert "<html" not in answer
-    assert not Study.objects.exists()
 
 
 # --- Following one ----------------------------------------------------------------------------------------------------

@@ -18,6 +18,7 @@ ITEMS = 10
 PROMPTS = 60
 # Every judgement that a key can give, so that the export meets ties and both-bad too.
 KEYS = ["1", "2", "ArrowLeft", "ArrowRight", "1", "0", "9", "1", "2", "1"]
+NO_CHECKS = {"check_share": "0", "attention_items": "0", "repeat_share": "0", "minimum_seconds": "0"}
 
 
 def test_a_researcher_trains_an_annotator_rates_by_keyboard_and_the_pairs_are_trained_on(
@@ -107,8 +108,10 @@ def start_study(page: Page) -> None:
     page.fill("input[name=name]", "Sums, first study")
     for box in page.locator("input[name=policies]").all():
         box.check()
-    page.fill("input[name=item_limit]", str(ITEMS))
-    page.fill("input[name=max_tokens]", "12")
+    # A model of random weights ends no answer by itself, and every judgement is to be a comparison.
+    page.select_option("select[name=cut_off]", "show")
+    for field, value in {"item_limit": str(ITEMS), "max_tokens": "12", **NO_CHECKS}.items():
+        page.fill(f"input[name={field}]", value)
     page.get_by_role("button", name="Start the study").click()
     page.wait_for_url(re.compile(r"/studies/sums-first-study/"))
 

@@ -1,0 +1,146 @@
+"""Fields for every choice of a design, in people's units: shares in percent, times as their labels say."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django import forms
+
+from comparisons.design import LEAST_UNIFORM, MOST_ATTENTION, CutOff, Design, Selection
+
+from .fields import PercentField
+
+OF_THE_DESIGN = (
+    *("selection", "uniform_share", "cut_off", "ties", "both_bad", "strength", "reasons", "minimum_seconds"),
+    *("sitting_minutes", "training_share_right", "check_share", "attention_items", "repeat_share"),
+    *("show_gold_agreement", "own_runs", "stop_width", "stop_votes", "hourly_pay"),
+)
+
+
+class DesignForm(forms.Form):
+    """How raters are asked."""
+
+    selection = forms.ChoiceField(
+        choices=[(selection.value, selection.label) for selection in Selection],
+        initial=Selection.BALANCED,
+        label="Which policies meet",
+        widget=forms.RadioSelect,
+        help_text="By information: 30 % of the items first come evenly; further ones follow from the votes so far. "
+        "The chance of every item is stored, so results can weigh it.",
+    )
+    uniform_share = PercentField(
+        low=LEAST_UNIFORM,
+        high=1,
+        initial=LEAST_UNIFORM,
+        label="Drawn evenly, %",
+        help_text="Of the further items, whatever the votes say. Read only when drawing by information.",
+    )
+    cut_off = forms.ChoiceField(
+        choices=[(rule.value, rule.label) for rule in CutOff],
+        initial=CutOff.ANY,
+        label="Answers that the limit cuts off",
+        help_text="A cut is the limit's doing, not the policy's, and may tell who wrote it. Setting pairs aside leaves "
+        "out prompts on which a policy writes much.",
+    )
+    ties = forms.BooleanField(required=False, initial=True, label="Tie can be chosen")
+    both_bad = forms.BooleanField(
+        required=False,
+        initial=True,
+        label="Both bad can be chosen",
+        help_text="Kept apart from ties; it makes no pair.",
+    )
+    strength = forms.BooleanField(
+        required=False, label="Ask how much better", help_text="Slightly, clearly or by far. Costs a second key."
+    )
+    reasons = forms.BooleanField(
+        required=False,
+        initial=True,
+        label="Offer reasons",
+        help_text="Correct, complete, clear, safe, length; optional.",
+    )
+    minimum_seconds = forms.IntegerField(
+        min_value=0,
+        max_value=600,
+        initial=2,
+        label="Shortest reading time, s",
+        help_text="The choices open after so many seconds. 0: at once.",
+    )
+    sitting_minutes = forms.IntegerField(
+        min_value=0,
+        max_value=480,
+        initial=45,
+        label="Length of a sitting, min",
+        help_text="Then a break is proposed. 0: never.",
+    )
+    training_share_right = PercentField(
+        low=0,
+        high=1,
+        initial=0.7,
+        label="Right in training, %",
+        help_text="Of the training items, before live items come. Read once there are training items.",
+    )
+    check_share = PercentField(
+        low=0,
+        high=0.3,
+        initial=0.05,
+        label="Gold and attention items, %",
+        help_text="Of what a rater sees.",
+    )
+    attention_items = forms.IntegerField(
+        min_value=0,
+        max_value=MOST_ATTENTION,
+        initial=10,
+        label="Attention items",
+        help_text="Made by themselves: an answer beside the same policy's answer to another prompt.",
+    )
+    repeat_share = PercentField(
+        low=0,
+        high=0.2,
+        initial=0.05,
+        label="Repeats, %",
+        help_text="Own items again, much later, sides swapped: 5 to 10 tell how steady a rater is.",
+    )
+    show_gold_agreement = forms.BooleanField(
+        required=False,
+        label="Raters see their agreement with gold",
+        help_text="As a share, never item by item.",
+    )
+    own_runs = forms.BooleanField(
+        required=False,
+        label="People may rate answers of runs that they launched",
+        help_text="They may recognise them. Results then say that it was allowed.",
+    )
+    stop_width = PercentField(
+        low=0.01,
+        high=1,
+        required=False,
+        label="Stop when every interval is narrower than, %",
+        help_text="Of the win rate of every pair of policies, from end to end. Then the study pauses and says so. "
+        "Empty: the items alone end it.",
+    )
+    stop_votes = forms.IntegerField(
+        min_value=10,
+        max_value=100_000,
+        initial=30,
+        label="But not before",
+        help_text="Votes of every pair of policies: the first few intervals are narrow by chance.",
+    )
+    hourly_pay = forms.FloatField(
+        min_value=0,
+        max_value=10_000,
+        initial=0,
+        label="Pay per hour",
+        help_text="In your currency, for the estimate. 0: not counted.",
+        widget=forms.NumberInput(attrs={"step": "any", "inputmode": "decimal"}),
+    )
+
+    def clean(self) -> dict[str, Any]:
+        cleaned = super().clean() or self.cleaned_data
+        if cleaned.get("attention_items") and cleaned.get("check_share") == 0:
+            self.add_error("attention_items", "No check is shown at a share of 0 %. Set one of the two.")
+        return cleaned
+
+    @property
+    def design(self) -> Design:
+        """What was filled in well, and the defaults for the rest."""
+        return Design(**{name: value for name, value in self.cleaned_data.items() if name in OF_THE_DESIGN})
