@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from statistics import median
 
 import numpy as np
+from django.db.models import QuerySet
 
 from training.models import Run
 
@@ -47,8 +48,12 @@ class Judgement:
 
 def judgements_of(study: Study) -> list[Judgement]:
     """All counted judgements, in the order in which they came."""
-    rows = Rating.objects.counted().filter(assignment__item__study=study).order_by("id")
-    columns = rows.values_list(
+    return judgements_in(Rating.objects.counted().filter(assignment__item__study=study).order_by("id"))
+
+
+def judgements_in(ratings: QuerySet[Rating]) -> list[Judgement]:
+    """Ratings of comparisons with the contenders that stood on either side."""
+    columns = ratings.values_list(
         "assignment__item",
         "assignment__item__prompt",
         "assignment__rater",

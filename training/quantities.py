@@ -59,3 +59,8 @@ def measured(value: float | None) -> str:
 def percent(share: float | None) -> str:
     """0.416 -> '42 %'."""
     return "" if share is None else f"{share * 100:.0f} %"
+
+
+def fine_percent(share: float | None) -> str:
+    """To a tenth: 0.0512 -> '5.1 %', 0.05 -> '5 %'."""
+    return "" if share is None else f"{round(share * 100, 1):g} %"

@@ -11,15 +11,16 @@ from django.db import transaction
 from django.db.models import Min, QuerySet
 from django.http import QueryDict
 
-from alignapp.accounts.models import User
+from alignapp.accounts.models import Role, User
 from comparisons import gaps
 from comparisons.creation import MOST_POLICIES, StudyRefused, create_study
-from comparisons.estimates import Estimate, pace
+from comparisons.estimates import Estimate, Needed, experience
 from comparisons.models import Prompt, RaterPool, ServedPolicy, Study, Suite
 from training.models import Policy
 
 from .design import DesignForm
 from .fields import (
+    PercentField,
     PolicyChoices,
     PoolChoices,
     SuiteChoices,
@@ -73,7 +74,7 @@ SECTIONS: dict[str, tuple[str, str, tuple[str, ...], tuple[str, ...]]] = {
     "amount": (
         "How much is rated",
         "More items make intervals narrower; more ratings per item tell how far people agree.",
-        ("ratings_per_item", "item_limit", "stop_width"),
+        ("ratings_per_item", "item_limit", "wanted", "stop_width"),
         ("stop_votes", "selection", "uniform_share"),
     ),
     "raters": (
@@ -137,6 +138,13 @@ class StudyForm(DesignForm):
         initial=1,
         label="Ratings per item",
         help_text="By different people. With 2 or more, results tell how far raters agree.",
+    )
+    wanted = PercentField(
+        low=0.005,
+        high=0.5,
+        required=False,
+        label="Wanted precision, ± %",
+        help_text="Of the win rate of a pair. The estimate then says how many items it takes. Not stored.",
     )
     pools = PoolChoices(
         RaterPool.objects.none(), required=False, widget=forms.CheckboxSelectMultiple, label="Pools of raters"
@@ -248,8 +256,21 @@ class StudyForm(DesignForm):
             item_limit=cleaned["item_limit"],
             ratings_per_item=cleaned["ratings_per_item"],
             design=self.design,
-            pace=pace(),
+            experience=experience(),
+            raters=self.rater_count,
         )
+
+    @property
+    def rater_count(self) -> int:
+        """Active annotators of the chosen pools, or all."""
+        annotators = User.objects.filter(is_active=True, role=Role.ANNOTATOR)
+        pools = self.cleaned_data.get("pools")
+        return annotators.filter(pools__in=pools).distinct().count() if pools else annotators.count()
+
+    def needed(self, estimate: Estimate | None) -> Needed | None:
+        """What the wanted precision takes; None where none is wanted."""
+        wanted = self.cleaned_data.get("wanted")
+        return estimate.needed(wanted) if estimate and wanted else None
 
     def save(self, user: User) -> Study | None:
         """Create the study; None, with the reason among the form's errors, when it would not be fair."""

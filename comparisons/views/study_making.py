@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import path
 from django.views.decorators.http import require_http_methods
 
 from alignapp.accounts.access import researcher_required, user_of
-from comparisons.estimates import Estimate
 from comparisons.forms.fields import comparable_policies
 from comparisons.forms.studies import StudyForm
 from comparisons.models import Suite
@@ -22,18 +24,24 @@ def study_new(request: HttpRequest) -> HttpResponse:
         return _page(request, StudyForm(initial={"suites": request.GET.getlist("suite")}))
     form = StudyForm(request.POST)
     if request.htmx:  # type: ignore[attr-defined]
-        return render(request, "comparisons/studies/_estimate.html", {"estimate": form.estimate()})
+        return render(request, "comparisons/studies/_estimate.html", _estimate(form))
     if "look" in request.POST:
-        return _page(request, StudyForm(initial=StudyForm.as_sent(request.POST)), form.estimate())
+        shown = StudyForm.as_sent(request.POST)
+        return _page(request, StudyForm(initial=shown), _estimate(StudyForm(shown)))
     if form.is_valid() and (study := form.save(user_of(request))):
         return redirect(study)
-    return _page(request, form, form.estimate())
+    return _page(request, form, _estimate(form))
 
 
-def _page(request: HttpRequest, form: StudyForm, estimate: Estimate | None = None) -> HttpResponse:
+def _estimate(form: StudyForm) -> dict[str, Any]:
+    estimate = form.estimate()
+    return {"estimate": estimate, "needed": form.needed(estimate)}
+
+
+def _page(request: HttpRequest, form: StudyForm, estimate: Mapping[str, Any] | None = None) -> HttpResponse:
     context = {
+        **(estimate or {}),
         "form": form,
-        "estimate": estimate,
         "enough_policies": comparable_policies().count() > 1,
         "any_suite": Suite.objects.exists(),
         "section": "studies",

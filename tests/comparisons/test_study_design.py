@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
@@ -37,6 +38,7 @@ def family() -> list[Policy]:
 def form_of(family: list[Policy], **fields: Any) -> dict[str, Any]:
     """What a browser sends of a form filled in well."""
     values: dict[str, Any] = {
+        "wanted": "",
         "name": "Round one",
         "policies": [policy.pk for policy in family],
         "item_limit": 10,
@@ -276,6 +278,32 @@ def test_the_estimate_tells_what_the_time_costs(researcher: Client, family: list
 def test_the_estimate_comes_before_the_form_is_complete(researcher: Client, family: list[Policy]):
     suite = make_suite("One?", "Two?")
     assert "Ratings 4" in estimated(researcher, family, suite, name="", temperature="x")
+
+
+def test_the_estimate_tells_the_precision_and_what_another_one_takes(researcher: Client, family: list[Policy]):
+    """20 votes: ± 22 points or more. ± 15 takes more than 20 items; they can be taken over by a button."""
+    suite = make_suite(*(f"Question {number}?" for number in range(300)))
+    page = estimated(researcher, family, suite, item_limit=20, ratings_per_item=1, wanted=15)
+    width = re.search(r"Precision ± ([\d.]+) %", page)
+    assert width
+    assert 20 < float(width[1]) < 30
+    taken = re.search(r"± 15 % takes (\d+) items: \d+ ratings", page)
+    assert taken
+    assert f"Take {taken[1]} items" in page
+    assert 20 < int(taken[1]) < 100
+
+
+def test_a_precision_beyond_the_prompts_asks_for_more_prompts(researcher: Client, family: list[Policy]):
+    page = estimated(researcher, family, make_suite("One?", "Two?"), wanted=5)
+    assert "and these prompts give 2. Choose more prompts." in page
+
+
+def test_the_raters_that_count_are_those_of_the_chosen_pools(researcher: Client, family: list[Policy]):
+    suite, pool = make_suite("One?", "Two?"), RaterPool.objects.create(slug="experts", name="Experts")
+    pool.members.add(make_rater(), make_rater())
+    make_rater()
+    assert "with 3 raters; it speaks of these people alone" in estimated(researcher, family, suite)
+    assert "with 2 raters" in estimated(researcher, family, suite, pools=[pool.pk])
 
 
 def test_the_estimate_says_what_it_still_needs(researcher: Client, family: list[Policy]):

@@ -81,3 +81,22 @@ def test_what_is_wrong_is_told_and_nothing_is_lost(page: Page):
     expect(page.locator("[name=guideline]")).to_have_value("My own words.")
     page.get_by_role("alert").get_by_role("link", name="Prompts").click()
     expect(page.locator("#id_suites")).to_be_in_viewport()
+
+
+def test_a_wanted_precision_fills_in_the_items_it_takes(page: Page):
+    page.goto(reverse("study-new"))
+    for name in ("policies", "suites"):
+        for box in page.locator(f"[name={name}]").all():
+            box.check()
+    type_into(page, "guideline", "Not lost.")
+    page.fill("[name=wanted]", "20")
+    button = page.get_by_role("button", name="Take")
+    expect(button).to_be_visible()
+    items = button.get_attribute("value")
+    button.focus()
+    page.keyboard.press("Enter")
+    expect(page.locator("[name=item_limit]")).to_have_value(items or "")
+    expect(page.locator("[name=item_limit]")).to_be_focused()
+    expect(page.locator("[name=guideline]")).to_have_value("Not lost.")
+    expect(page.locator("#estimate")).to_contain_text(f"{items} of 120 possible")
+    expect(button).to_have_count(0)

@@ -16,6 +16,7 @@ for function in (
     quantities.gib,
     quantities.measured,
     quantities.percent,
+    quantities.fine_percent,
 ):
     register.filter(function.__name__, function)
 
