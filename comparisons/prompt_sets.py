@@ -16,8 +16,8 @@ class SuiteSets:
     """Provides suites to training.preferences.prompt_sets, by slug: "suite:demo-adversarial"."""
 
     def all(self) -> list[PromptSet]:
-        suites = Suite.objects.annotate(size=Count("prompts")).only("slug", "name").order_by("name")
-        return [PromptSet(f"suite:{s.slug}", s.name, s.size, s.get_absolute_url()) for s in suites]
+        suites = Suite.objects.annotate(size=Count("prompts")).only("slug", "name", "sha256").order_by("name")
+        return [PromptSet(f"suite:{s.slug}", s.name, s.size, s.get_absolute_url(), s.sha256) for s in suites]
 
     def prompts(self, name: str) -> Iterator[Conversation]:
         suite = Suite.objects.filter(slug=name).first()

@@ -62,6 +62,7 @@ def create_suite(
             slug=free_slug(Suite, name),
             name=name,
             description=description,
+            sha256=digest_of_all(by_digest),
             stratum=stratum,
             rejected=[asdict(line) for line in rejected],
             fills=fills,
@@ -72,6 +73,11 @@ def create_suite(
             for position, (digest, messages) in enumerate(by_digest.items())
         )
     return suite
+
+
+def digest_of_all(digests: Iterable[str]) -> str:
+    """SHA-256 of a suite, from those of its prompts in order."""
+    return hashlib.sha256("\n".join(digests).encode()).hexdigest()
 
 
 def digest_of(messages: Conversation) -> str:

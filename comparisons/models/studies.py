@@ -33,6 +33,7 @@ class Suite(models.Model):
     slug = models.SlugField(unique=True)
     name = models.CharField(max_length=120)
     description = models.TextField(blank=True)
+    sha256 = models.CharField(max_length=64, blank=True, help_text="Of its prompts, in order.")
     stratum = models.CharField(max_length=20, choices=Stratum.choices, default=Stratum.OTHER)
     rejected = models.JSONField(default=list, help_text="Lines that gave no prompt: [{line, reason, text}].")
     # The version that lacks pairs for these prompts; pairs from studies on them are offered to join it.

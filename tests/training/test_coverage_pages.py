@@ -17,6 +17,7 @@ from tests.training.preferences.pairs import pair
 from training.models import DatasetVersion, PromptSample
 from training.preferences import importing, reporting, samples
 from training.preferences.coverage import reading
+from training.preferences.survey import ReportSettings
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("worker_was_quick")]
 
@@ -57,8 +58,7 @@ def sample_of(prompts: list[str]) -> PromptSample:
 def with_a_gap() -> DatasetVersion:
     version = sealed(CASTLES)
     target = f"sample:{sample_of([*CASTLES[:30], *SUMS, HOSTILE]).pk}"
-    version.report_settings = {"target": target}
-    version.save()
+    reporting.look_at(version, ReportSettings(target=target))
     return version
 
 

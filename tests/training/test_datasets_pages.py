@@ -146,6 +146,7 @@ def test_findings_lead_to_their_rows(client, rita):
 
 def test_a_finding_that_was_not_made_has_no_page(client, rita):
     sealed()
+    reporting.make_missing()
     assert client.get(reverse("dataset-pairs", args=["islands", 1]) + "?finding=repeats").status_code == 404
 
 

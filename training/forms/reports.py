@@ -9,7 +9,7 @@ from django import forms
 from training.models import DatasetVersion
 from training.preferences import prompt_sets
 from training.preferences.prompt_sets import PromptSet
-from training.preferences.reporting import bases_with_tokenizer, settings_of
+from training.preferences.report_settings import bases_with_tokenizer, settings_of
 from training.preferences.survey import ReportSettings
 
 NONE = [("", "None")]

@@ -55,14 +55,14 @@ class RankedPairs(Sequence[RankedPair]):
         return self.run_folder / FOLDER / PAIRS
 
     def __len__(self) -> int:
-        with connection() as database:
+        with connection(self.path) as database:
             found = database.execute(f"SELECT count(*) {self._from}", self._parameters).fetchone()
         return int(found[0]) if found else 0
 
     def __getitem__(self, key: Any) -> Any:
         query = f"SELECT {', '.join(COLUMNS)} {self._from} ORDER BY {ORDERS[self.order]} LIMIT ? OFFSET ?"
         start, stop = (key.start or 0, key.stop) if isinstance(key, slice) else (key, key + 1)
-        with connection() as database:
+        with connection(self.path) as database:
             found = database.execute(query, [*self._parameters, stop - start, start]).fetchall()
         pairs = [RankedPair(*values) for values in found]
         return pairs if isinstance(key, slice) else pairs[0]

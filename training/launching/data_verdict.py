@@ -29,11 +29,12 @@ FAMILIES = {
 @dataclass(frozen=True, slots=True)
 class DataVerdict:
     """The verdict of a version's report for one method; `report` is None where a worker has yet to make the first one,
-    or failed to."""
+    or failed to. `earlier` says what has changed since where it is to be made anew (reporting.Standing)."""
 
     method: Method
     version: DatasetVersion
     report: Report | None
+    earlier: str = ""
 
     @property
     def verdict(self) -> Verdict | None:
@@ -100,4 +101,5 @@ def data_verdict(method: Method, version: DatasetVersion | None) -> DataVerdict 
     """What is known; None where no verdict is asked for. It never waits for a report."""
     if method not in FAMILIES or version is None or version.kind != DatasetVersion.Kind.PREFERENCES:
         return None
-    return DataVerdict(method, version, reporting.stored_report(version))
+    found = reporting.standing(version)
+    return DataVerdict(method, version, found.report, found.earlier)

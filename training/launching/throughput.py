@@ -125,7 +125,7 @@ def data_shape(version: DatasetVersion) -> DataShape:
 @lru_cache(maxsize=256)
 def _measured_shape(path: Path) -> DataShape:
     """One scan of a sealed file, which never changes."""
-    with store.connection() as database:
+    with store.connection(path) as database:
         row = database.execute(TRAINING_ROWS, [str(path)]).fetchone()
     rows, prompts, *characters = row or (0, 0, 0, 0, 0)
     prompt, chosen, rejected = (float(count or 0) / CHARACTERS_PER_TOKEN for count in characters)

@@ -22,6 +22,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from alignapp.accounts.models import User
+from alignapp.celery import call_workers
 from training.models import Dataset, DatasetVersion, ImportJob, ImportSource, ImportState
 from training.preferences import drafts, import_queue, reporting
 from training.preferences.formats import Mapping, converter, recognise
@@ -110,13 +111,17 @@ def import_file(
 
 
 def work() -> None:
-    """Looks at new sources, runs waiting imports, one after the other, then makes the reports that are missing."""
+    """Looks at new sources, runs waiting imports, one after the other, then makes a report that is missing.
+
+    Only one: an import that came meanwhile, or other work of this queue, has its turn before the next.
+    """
     while job := import_queue.claim_draft():
         drafts.look_in_worker(job)
     while job := import_queue.claim():
         _run(job)
     drafts.sweep()
-    reporting.make_missing()
+    if reporting.make_next():
+        call_workers("training.tasks.work_on_imports")
 
 
 def run_import(import_id: UUID) -> None:

@@ -21,6 +21,8 @@ class PromptSet:
     label: str
     size: int
     url: str = ""
+    digest: str = ""
+    """SHA-256 of its prompts in order: a set of the same key may come to hold others."""
 
 
 class Provider(Protocol):

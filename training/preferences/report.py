@@ -6,23 +6,25 @@ A report depends on the sealed file, the rules and the settings alone. It stands
     <sha256>.rows-<key>.parquet     all rows of every finding: rule, row, group (copies, a cycle; else null)
     <sha256>.scores-<key>.parquet   one row per pair, in order: row, then a column for every score
 
-It is made anew under changed rules or settings, or when it cannot be read.
+It is made anew under changed rules (checks.identity) or settings, or when it cannot be read.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-import os
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from enum import StrEnum
+from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
-from uuid import uuid4
+from typing import IO, TYPE_CHECKING, Any
 
 from training.preferences.checks.findings import Family, Finding, Harm, Level
-from training.preferences.checks.rules import RULES_VERSION, run_checks
+from training.preferences.checks.identity import rules_digest
+from training.preferences.checks.rules import run_checks
+from training.preferences.partials import publish, remove_abandoned, unfinished
 from training.preferences.survey import Progress, ReportSettings, Survey, survey
 
 if TYPE_CHECKING:
@@ -82,13 +84,13 @@ class Report:
     scores: tuple[str, ...] = ()
     notes: Mapping[str, str] | None = None
 
-    def to_json(self) -> str:
-        """The same object for programs; the verdicts stand beside what they follow from."""
+    def to_json(self, **said: str) -> str:
+        """The same object for programs; the verdicts stand beside what they follow from. `said` goes along."""
         verdicts = {
             family.value: {"verdict": self.verdict(family).value, "because": [f.rule for f in self.reasons(family)]}
             for family in Family
         }
-        return json.dumps({**asdict(self), "settings": self.settings.model_dump(), "verdicts": verdicts})
+        return json.dumps({**said, **asdict(self), "settings": self.settings.model_dump(), "verdicts": verdicts})
 
     @classmethod
     def from_json(cls, text: str) -> Report:
@@ -154,9 +156,36 @@ class Place:
         return self.path.with_suffix(f".scores-{self.key}.parquet")
 
     @property
+    def rules(self) -> str:
+        """The part of the key that names the rules."""
+        return self.key.partition("-")[0]
+
+    @property
     def exists(self) -> bool:
         """Whether the report is there; its other parts are written before it."""
         return self.report.exists()
+
+    @property
+    def is_readable(self) -> bool:
+        """Whether the report is there and can be read; once found so, it is taken for so until it changes."""
+        return _is_readable(self, _made(self.report))
+
+    def read(self) -> Report | None:
+        """The report that stands here; None where there is none, or none that can be read."""
+        try:
+            return Report.from_json(self.report.read_text())
+        except (FileNotFoundError, ValueError, TypeError, KeyError):
+            return None  # absent, cut off or of another form: all the same, it can be made again
+
+    def remove(self) -> None:
+        """The report itself first: it stands for the whole."""
+        for part in (self.report, self.rows, self.scores):
+            part.unlink(missing_ok=True)
+
+
+@lru_cache(maxsize=4096)
+def _is_readable(found: Place, made: int) -> bool:
+    return made > 0 and found.read() is not None
 
 
 def place(path: Path, settings: ReportSettings | None = None) -> Place:
@@ -164,15 +193,21 @@ def place(path: Path, settings: ReportSettings | None = None) -> Place:
     # The check of the base is read from its inspection, not from the report.
     chosen = (settings or ReportSettings()).model_dump_json(exclude={"base"})
     digest = hashlib.sha256(chosen.encode()).hexdigest()
-    return Place(path, f"{RULES_VERSION}-{digest[:8]}")
+    return Place(path, f"{rules_digest()[:8]}-{digest[:8]}")
 
 
-def stored(path: Path, settings: ReportSettings | None = None) -> Report | None:
-    """The stored report; None where there is none, or none that can be read."""
+def places(path: Path) -> list[Place]:
+    """Where reports on a sealed file stand, by whatever rules and settings; the one that was made last is first."""
+    start, end = f"{path.stem}.report-", ".json"
+    made = [(_made(found), found.name) for found in path.parent.glob(f"{start}*{end}")]
+    return [Place(path, name.removeprefix(start).removesuffix(end)) for _, name in sorted(made, reverse=True)]
+
+
+def _made(path: Path) -> int:
     try:
-        return Report.from_json(place(path, settings).report.read_text())
-    except (FileNotFoundError, ValueError, TypeError, KeyError):
-        return None  # absent, cut off or of another form: all the same, it can be made again
+        return path.stat().st_mtime_ns
+    except FileNotFoundError:
+        return 0  # removed just now
 
 
 def report_on(
@@ -184,7 +219,7 @@ def report_on(
     progress: Progress = lambda _: None,
 ) -> Report:
     """The report on a sealed file: the stored one, else a new one, which is stored."""
-    found = stored(path, settings)
+    found = place(path, settings).read()
     if found is not None:
         return found
     with survey(path, settings, targets=targets, evaluations=evaluations, progress=progress) as subject:
@@ -234,24 +269,16 @@ def _round_width(width: float, steps: Sequence[int] = (1, 2, 5)) -> int:
 
 
 def _write(target: Place, report: Report, subject: Survey) -> None:
-    """The report itself last: it stands for the whole."""
-    _write_table(target.rows, _rows_table(subject))
-    _write_table(target.scores, _scores_table(subject))
-    partial = _partial(target.report)
-    partial.write_text(report.to_json())
-    os.replace(partial, target.report)
-
-
-def _partial(path: Path) -> Path:
-    """A hidden name that says which part of which report is being written."""
-    return path.with_name(f".{path.name}-{uuid4().hex}.partial")
-
-
-def remove_partials(path: Path) -> None:
-    """Clear what a worker left that was killed while it wrote the report on a sealed file."""
+    """All parts are written before the first appears; the report itself appears last, as it stands for the whole."""
     for part in ("report", "rows", "scores"):
-        for left in path.parent.glob(f".{path.stem}.{part}-*.partial"):
-            left.unlink(missing_ok=True)
+        remove_abandoned(target.path.parent, f".{target.path.stem}.{part}-*.partial")
+    with ExitStack() as stack:
+        parts = {path: stack.enter_context(unfinished(path)) for path in (target.rows, target.scores, target.report)}
+        _write_table(parts[target.rows], _rows_table(subject))
+        _write_table(parts[target.scores], _scores_table(subject))
+        parts[target.report].write(report.to_json().encode())
+        for path, file in parts.items():
+            publish(file, path)
 
 
 def _rows_table(subject: Survey) -> Any:
@@ -281,11 +308,7 @@ def _scores_table(subject: Survey) -> Any:
     return pa.table({"row": pa.array(np.arange(subject.rows)), **{n: pa.array(v) for n, v in subject.scores.items()}})
 
 
-def _write_table(path: Path, table: Any) -> None:
+def _write_table(file: IO[bytes], table: Any) -> None:
     import pyarrow.parquet as pq
 
-    partial = _partial(path)
-    pq.write_table(
-        table, partial, compression="zstd", use_dictionary=["rule"] if "rule" in table.column_names else False
-    )
-    os.replace(partial, path)
+    pq.write_table(table, file, compression="zstd", use_dictionary=["rule"] if "rule" in table.column_names else False)

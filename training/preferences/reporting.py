@@ -1,4 +1,4 @@
-"""Making the report on a version: what it looks at, which worker makes it, and what became of it.
+"""Making the report on a version: which worker makes it, what became of it, and which one is read meanwhile.
 
 A version whose report is missing is claimed by writing `report_heartbeat_at`, as long as `report_error` is empty. A
 claim whose heartbeat is old belongs to a worker that died: the report is tried once more, then given up with a
@@ -11,101 +11,115 @@ import errno
 import logging
 import re
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
 
 from django.db import DatabaseError, connection
 from django.utils import timezone
-from pydantic import ValidationError
 
 from alignapp.celery import call_workers
 from training.config import Method
-from training.models import DatasetVersion, Policy, PolicyKind
+from training.models import DatasetVersion
 from training.preferences import prompt_sets
 from training.preferences.checks.findings import Findings
 from training.preferences.checks.reference import reference_of_the_base
 from training.preferences.records import Conversation
-from training.preferences.report import Place, Report, place, remove_partials, report_on, stored
+from training.preferences.report import Place, Report, place, places, report_on
+from training.preferences.report_settings import base_of, missed_sets, settings_of, with_contents
 from training.preferences.survey import ReportSettings
 
 log = logging.getLogger(__name__)
 
 STALE_AFTER = timedelta(seconds=60)
 SECONDS_BETWEEN_HEARTBEATS = 10.0
+SECONDS_BETWEEN_LOOKS = 1.0
 SECOND_ATTEMPT = "second attempt: "
 DIED_TWICE = (
     "The worker died twice while it made this report, most likely for want of memory. Give the machine more memory "
     "or stop what else runs on it, then try again."
 )
 
+UNREADABLE = "The report was made, but what was stored cannot be read. The disk may be failing; try again."
+
 
 class Unreportable(Exception):
     """The report cannot be made; the message says why and what to do."""
 
 
-# --- What a report looks at ---------------------------------------------------------------------------------------
-
-
-def settings_of(version: DatasetVersion) -> ReportSettings:
-    """What the report on a version looks at: as chosen, or, until it is first made, as by default."""
-    try:
-        return ReportSettings.model_validate(version.report_settings) if version.report_settings else default_settings()
-    except ValidationError:
-        return default_settings()  # chosen under an earlier form
-
-
-def default_settings() -> ReportSettings:
-    """Every suite must not occur in the data; lengths are those of the base that was registered last."""
-    suites = tuple(found.key for found in prompt_sets.available() if found.key.startswith("suite:"))
-    base = next(iter(bases_with_tokenizer()), None)
-    if base is None:
-        return ReportSettings(evaluation=suites)
-    return ReportSettings(evaluation=suites, tokenizer=base.path, base=base.digest)
-
-
-def bases_with_tokenizer() -> list[Policy]:
-    """Registered whole models whose folder holds a tokenizer that can be read without them; the latest first."""
-    whole = Policy.objects.filter(kind__in=[PolicyKind.BASE, PolicyKind.FULL])
-    return [policy for policy in whole if (Path(policy.path) / "tokenizer.json").is_file()]
-
-
-def missed_sets(version: DatasetVersion) -> list[prompt_sets.PromptSet]:
-    """Suites that appeared after the settings of a report were fixed; none before that."""
-    if not version.report_settings:
-        return []
-    looked_at = set(settings_of(version).evaluation)
-    return [s for s in prompt_sets.available() if s.key.startswith("suite:") and s.key not in looked_at and s.size]
-
-
-def place_of(version: DatasetVersion) -> Place:
-    """Where the report on a version under its settings stands, or would stand."""
-    return place(version.path, settings_of(version))
-
-
 # --- Reading it ---------------------------------------------------------------------------------------------------
 
 
-def report_of(version: DatasetVersion) -> Report | None:
-    """The report with the reference check of its base as it stands today.
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """The report on a version that is read: the one that is due, or, until that is made, the last one before it."""
 
-    None when a worker has yet to make it, or failed to (`version.report_error` says why). It is never made here: the
-    rules' libraries would stay in the memory of the web process, 300 MB of it.
-    """
+    version: DatasetVersion
+    report: Report | None
+    place: Place
+    due: Place
+
+    @property
+    def is_due(self) -> bool:
+        """Whether it was made by today's rules and under the settings as they are."""
+        return self.report is not None and self.place == self.due
+
+    @property
+    def is_awaited(self) -> bool:
+        """Whether a worker makes the one that is due, or will."""
+        return not self.is_due and not self.version.report_error and self.version.path.is_file()
+
+    @property
+    def earlier(self) -> str:
+        """What has changed since a report was made that stands in for the one that is due: rules or settings."""
+        if self.report is None or self.is_due:
+            return ""
+        return "rules" if self.place.rules != self.due.rules else "settings"
+
+    @property
+    def note(self) -> str:
+        """For pages that show something of an earlier report; else empty."""
+        if not self.earlier:
+            return ""
+        new = "The new one could not be made" if self.version.report_error else "A new one is being made"
+        return f"This is from a report on {self.version} by earlier {self.earlier}. {new}: see the version's page."
+
+
+def standing(version: DatasetVersion, known: Sequence[prompt_sets.PromptSet] | None = None) -> Standing:
+    """Which report on a version is read. None is ever made here: the rules' libraries would stay in the memory of the
+    web process, 300 MB of it. Where there is none, `version.report_error` says why, or a worker has yet to make it."""
+    due = place(version.path, settings_of(version, known))
+    if not version.path.is_file():
+        return Standing(version, None, due, due)
+    if report := due.read():
+        return Standing(version, report, due, due)
+    earlier = ((found.read(), found) for found in places(version.path))
+    report, found = next(((report, found) for report, found in earlier if report), (None, due))
+    return Standing(version, report, found, due)
+
+
+def report_of(version: DatasetVersion) -> Report | None:
+    """The report that is read, with the reference check of its base as it stands today."""
     report = stored_report(version)
     return report and _with_reference(report, version)
 
 
 def stored_report(version: DatasetVersion) -> Report | None:
-    """The report as a worker left it; None where there is none that can be read."""
-    return stored(version.path, settings_of(version)) if version.path.is_file() else None
+    """The report that is read, as a worker left it."""
+    return standing(version).report
+
+
+def place_of(version: DatasetVersion) -> Place:
+    """Where the report stands that is read, or would stand."""
+    return standing(version).place
 
 
 def _with_reference(report: Report, version: DatasetVersion) -> Report:
     """A check of the base may finish after the report was made: its finding is added when the report is read."""
-    base = Policy.objects.filter(digest=settings_of(version).base).first() if settings_of(version).base else None
+    base = base_of(version)
     if base is None or not report.pairs:
         return report
     # Runs know of reports (a launch asks for the verdict), so this module must not need runs to be imported.
@@ -128,9 +142,9 @@ def progress_of(version: DatasetVersion) -> tuple[int, int] | None:
 # --- Asking for it ------------------------------------------------------------------------------------------------
 
 
-def look_at(version: DatasetVersion, settings: ReportSettings) -> None:
+def look_at(version: DatasetVersion, chosen: ReportSettings) -> None:
     """Have the report made under these settings, if it is not there already."""
-    version.report_settings = settings.model_dump(mode="json")
+    version.report_settings = with_contents(chosen).model_dump(mode="json")
     version.report_error = ""
     version.save(update_fields=["report_settings", "report_error"])
     call_workers("training.tasks.work_on_imports")
@@ -138,9 +152,9 @@ def look_at(version: DatasetVersion, settings: ReportSettings) -> None:
 
 def look_at_all_suites(version: DatasetVersion) -> None:
     """Have the report made with the suites that appeared since."""
-    settings = settings_of(version)
-    keys = (*settings.evaluation, *(found.key for found in missed_sets(version)))
-    look_at(version, settings.model_copy(update={"evaluation": keys}))
+    chosen = settings_of(version)
+    keys = (*chosen.evaluation, *(found.key for found in missed_sets(version)))
+    look_at(version, chosen.model_copy(update={"evaluation": keys}))
 
 
 def try_again(version: DatasetVersion) -> None:
@@ -153,24 +167,58 @@ def try_again(version: DatasetVersion) -> None:
 
 def make_missing() -> None:
     """Make the reports that are missing, one after the other."""
-    for key in list(DatasetVersion.objects.filter(report_error="").order_by("pk").values_list("pk", flat=True)):
-        # Read when its turn comes: while others were made a person may have chosen other settings, or removed it.
-        version = DatasetVersion.objects.select_related("dataset").filter(pk=key, report_error="").first()
-        if version and version.path.is_file() and stored_report(version) is None and _claim(version):
-            if version.report_stage == SECOND_ATTEMPT:
-                remove_partials(version.path)
+    while make_next():
+        pass
+
+
+def make_next() -> bool:
+    """Make the report that is missing most; False when there is none that this worker could make.
+
+    Versions that have none at all come first, the latest of them first: somebody waits to launch. Where an earlier one
+    stands in, one at a time is enough: after a change of the rules all are due, and others want workers too.
+    """
+    known = prompt_sets.available()
+    versions = DatasetVersion.objects.filter(report_error="").defer("origin", "recipe").order_by("-pk")
+    missing = [version for version in versions if _is_missing(version, known)]
+    for old in sorted(missing, key=_stands_in_for):
+        # Read again when its turn comes: meanwhile a person may have chosen other settings, or a worker made it.
+        version = DatasetVersion.objects.select_related("dataset").filter(pk=old.pk, report_error="").first()
+        if version is None or not _is_missing(version, known) or (_stands_in_for(version) and _is_any_made()):
+            continue
+        if _claim(version):
             _make(version)
+            return True
+    return False
+
+
+def _is_missing(version: DatasetVersion, known: list[prompt_sets.PromptSet]) -> bool:
+    return version.path.is_file() and not place(version.path, settings_of(version, known)).is_readable
+
+
+def _stands_in_for(version: DatasetVersion) -> bool:
+    """Whether an earlier report can be read until the one that is due is made."""
+    return any(found.is_readable for found in places(version.path))
+
+
+def _is_any_made() -> bool:
+    return DatasetVersion.objects.filter(report_heartbeat_at__gt=timezone.now() - STALE_AFTER).exists()
 
 
 def make_now(version: DatasetVersion) -> Report:
-    """The report, made in this process if it is missing; raises Unreportable with the reason when it cannot be."""
+    """The report that is due, made in this process if it is missing; raises Unreportable with the reason when it cannot
+    be. Where a worker is making it, this waits for that one."""
     if not version.path.is_file():
         raise Unreportable(f"The sealed file of {version} is not on this machine. Restore it, or import it again.")
-    if stored_report(version) is None:
-        version.report_error = ""
-        _make(version)
+    if version.report_error:
+        try_again(version)
+    while not standing(version).is_due and not version.report_error:
+        if _claim(version):
+            _make(version)
+        else:
+            time.sleep(SECONDS_BETWEEN_LOOKS)
+            version.refresh_from_db()
     report = report_of(version)
-    if report is None:
+    if report is None or version.report_error:
         raise Unreportable(version.report_error)
     return report
 
@@ -199,23 +247,34 @@ def _make(version: DatasetVersion) -> None:
 
     try:
         with _beating(version.pk):
-            settings = _fixed(version)
-            targets = _prompts([settings.target] if settings.target else [])
-            evaluations = _prompts(settings.evaluation)
-            report_on(version.path, settings, targets=targets, evaluations=evaluations, progress=progress)
+            chosen = _fixed(version)
+            targets = _prompts([chosen.target] if chosen.target else [])
+            evaluations = _prompts(chosen.evaluation)
+            report_on(version.path, chosen, targets=targets, evaluations=evaluations, progress=progress)
     except Exception as error:
         log.exception("the report on %s failed", version)
         _release(version, _sentence(error, version.report_stage))
     else:
-        _release(version)
+        _release(version, "" if place(version.path, chosen).read() else UNREADABLE)
+        _remove_superseded(version.path, version.sha256)
 
 
 def _fixed(version: DatasetVersion) -> ReportSettings:
     """The settings, written down: a suite that appears later is not part of this report."""
-    settings = settings_of(version)
-    version.report_settings = settings.model_dump(mode="json")
+    chosen = settings_of(version)
+    version.report_settings = chosen.model_dump(mode="json")
     version.save(update_fields=["report_settings"])
-    return settings
+    return chosen
+
+
+def _remove_superseded(path: Path, sha256: str) -> None:
+    """Remove reports by earlier rules once no version of the same rows needs one to stand in for what is due."""
+    due = [place(path, settings_of(twin)) for twin in DatasetVersion.objects.filter(sha256=sha256)]
+    if all(found.exists for found in due):
+        rules = {found.rules for found in due}
+        for found in places(path):
+            if found.rules not in rules:
+                found.remove()
 
 
 def _release(version: DatasetVersion, error: str = "") -> None:

@@ -157,7 +157,7 @@ class SampleSets:
         from django.urls import reverse
 
         return [
-            PromptSet(f"sample:{s.pk}", s.name, s.prompts, reverse("prompt-sample", args=[s.pk]))
+            PromptSet(f"sample:{s.pk}", s.name, s.prompts, reverse("prompt-sample", args=[s.pk]), s.sha256)
             for s in PromptSample.objects.order_by("name", "-created_at")
         ]
 

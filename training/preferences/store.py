@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
 MEMORY_LIMIT = "512MB"
+SPILL = ".spill"
 PAIRS_PER_FETCH = 1_000
 
 # Columns that older versions lack, and what stands there then.
@@ -65,12 +66,17 @@ class Row:
 
 
 @contextmanager
-def connection() -> Iterator[DuckDBPyConnection]:
-    """An in-memory DuckDB that stays small and never reaches for the network."""
+def connection(beside: Path) -> Iterator[DuckDBPyConnection]:
+    """An in-memory DuckDB that stays small and never reaches for the network.
+
+    What does not fit into its memory goes to SPILL in the folder of `beside`; DuckDB clears that at the end, and what a
+    killed process left there when the next one spills.
+    """
     import duckdb
 
     settings: dict[str, Any] = {
         "memory_limit": MEMORY_LIMIT,
+        "temp_directory": str(beside.parent / SPILL),
         "threads": 2,
         "autoinstall_known_extensions": False,
         "autoload_known_extensions": False,
@@ -82,7 +88,7 @@ def connection() -> Iterator[DuckDBPyConnection]:
 @contextmanager
 def measured(path: Path) -> Iterator[DuckDBPyConnection]:
     """A connection with the table `measures`: one row per pair, made in one scan of the version."""
-    with connection() as database:
+    with connection(path) as database:
         database.execute(MACROS)
         view(database, path)
         database.execute(MEASURES.format(multi_turn=MULTI_TURN))
@@ -101,7 +107,7 @@ def view(database: DuckDBPyConnection, path: Path, name: str = "pairs") -> None:
 def read_pairs(path: Path, split: str = "") -> Iterator[Pair]:
     """All pairs of a version (or of one split), in order, a thousand at a time."""
     query = "SELECT * FROM read_parquet(?) WHERE split = ? OR ? = ''"
-    with connection() as database:
+    with connection(path) as database:
         result = database.execute(query, [str(path), split, split])
         names = _names(result)
         while records := result.fetchmany(PAIRS_PER_FETCH):
@@ -111,7 +117,7 @@ def read_pairs(path: Path, split: str = "") -> Iterator[Pair]:
 
 def page(path: Path, offset: int, limit: int, split: str = "") -> list[Row]:
     """`limit` rows from the `offset`-th on, of one split or (by default) of both."""
-    with connection() as database:
+    with connection(path) as database:
         if split:
             query = "SELECT row FROM read_parquet(?) WHERE split = ? ORDER BY row LIMIT ? OFFSET ?"
             numbers = [number for (number,) in database.execute(query, [str(path), split, limit, offset]).fetchall()]
@@ -145,7 +151,7 @@ class Rows(Sequence[Row]):
 
 def rows(path: Path, numbers: Sequence[int]) -> list[Row]:
     """The rows with these numbers, in order."""
-    with connection() as database:
+    with connection(path) as database:
         return _rows(database, path, numbers)
 
 
@@ -192,7 +198,7 @@ def _conversation(turns: list[dict[str, str]]) -> Conversation:
 def multi_turn_rows(path: Path) -> int:
     """How many rows hold more than one message in prompt or answers, which TRL's standard form cannot hold."""
     query = f"SELECT count(*) FROM read_parquet(?) WHERE {MULTI_TURN}"
-    with connection() as database:
+    with connection(path) as database:
         record = database.execute(query, [str(path)]).fetchone()
     return record[0] if record else 0
 
@@ -206,5 +212,5 @@ def copy_for_trl(path: Path, target: Path, *, plain: bool, demonstrations: bool,
     names = ["weight", *LATER_COLUMNS, "split", "extra"]
     others = f"COLUMNS(lambda name: list_contains({names}, name))"  # those that there are
     query = f"SELECT {columns}, {others} FROM read_parquet(?) WHERE split = ? OR ? = ''"
-    with connection() as database:
+    with connection(path) as database:
         database.sql(query, params=[str(path), split, split]).write_parquet(str(target), compression="zstd")

@@ -46,6 +46,8 @@ class ReportSettings(Frozen):
     """Folder of a model that embeds prompts; empty: TF-IDF and SVD."""
     base: str = ""
     """Digest of the base model whose reference check belongs to the report; empty: none."""
+    contents: dict[str, str] = {}
+    """By key, what the prompt sets hold (prompt_sets.PromptSet.digest): a report is about prompts, not about names."""
 
 
 @dataclass(frozen=True, slots=True)

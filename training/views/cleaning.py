@@ -182,6 +182,7 @@ def _page(
     context = SECTION | {
         "version": version,
         "report": report,
+        "standing": reporting.standing(version),
         "recipe": recipe,
         "token": recipe.token() if recipe.steps else "",
         "steps": steps,

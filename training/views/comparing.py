@@ -107,6 +107,7 @@ def _compared(left: DatasetVersion, right: DatasetVersion) -> dict[str, Any]:
     context: dict[str, Any] = {
         "facts": comparison.facts(left, right, reports),
         "reports": bool(one and other),
+        "notes": [note for version in (left, right) if (note := reporting.standing(version).note)],
         "here": here,
         "overlap": None,
         "same_settings": bool(one and other and one.settings == other.settings),

@@ -34,7 +34,8 @@ def dataset_coverage(request: HttpRequest, slug: str, number: int) -> HttpRespon
     version = version_or_404(slug, number)
     report = reporting.report_of(version)
     finding = report.finding("coverage") if report else None
-    context: dict[str, Any] = {"version": version, "report": report, "finding": finding}
+    standing = reporting.standing(version)
+    context: dict[str, Any] = {"version": version, "report": report, "finding": finding, "standing": standing}
     if report and finding and finding.picture:
         drawn = sketch(finding.picture)
         context |= {

@@ -36,7 +36,7 @@ CONDITIONS = {"text": "Words", "split": "Split", "finding": "Finding", "tag": "T
 def dataset_pairs(request: HttpRequest, slug: str, number: int) -> HttpResponse:
     """The rows of a version that meet a filter, in any order; the address holds all of it (browsing.listings)."""
     version = version_with_file_or_404(slug, number)
-    report = reporting.stored_report(version)
+    standing = reporting.standing(version)
     browser, problem = _opened(version)
     if browser is None:
         making.ask_for(version.path)
@@ -49,8 +49,9 @@ def dataset_pairs(request: HttpRequest, slug: str, number: int) -> HttpResponse:
         context: dict[str, Any] = {"complaints": (*listing.complaints, str(unknown)), "shown": [], "unknown": True}
     else:
         context = _page(version, browser, selection, listing)
-    context |= _around(version, browser, listing, report)
-    return render(request, "training/datasets/pairs.html", context, status=404 if "unknown" in context else 200)
+    context |= _around(version, browser, listing, standing.report) | {"standing": standing}
+    is_gone = "unknown" in context and not (standing.report is None and standing.is_awaited)
+    return render(request, "training/datasets/pairs.html", context, status=404 if is_gone else 200)
 
 
 def _opened(version: DatasetVersion) -> tuple[Browser | None, str]:
@@ -115,6 +116,7 @@ def _around(version: DatasetVersion, browser: Browser, listing: Listing, report:
     clean = _address_if_there("dataset-clean", at)
     return {
         "version": version,
+        "report": report,
         "listing": listing,
         "chips": [_chip(*condition, report) for condition in listing.conditions()],
         "finding": report.finding(listing.filter.finding) if report else None,

@@ -19,6 +19,7 @@ from training.preferences import pictures, prompt_sets, reporting, store
 from training.preferences.checks.findings import Family, Finding
 from training.preferences.cleaning.recipes import ACTIONS
 from training.preferences.report import Report
+from training.preferences.report_settings import missed_sets
 from training.views.datasets import DOWNLOADS, SPLITS, version_or_404
 
 # Findings on labels that people could decide by voting again.
@@ -30,11 +31,10 @@ DOUBTFUL = {"label_noise", "contradictions", "cycles"}
 def dataset_version(request: HttpRequest, slug: str, number: int) -> HttpResponse:
     version = version_or_404(slug, number)
     has_file = version.path.is_file()
-    report = reporting.report_of(version)
     context = {
         "version": version,
         "has_file": has_file,
-        **_report_context(version, report),
+        **_report_context(version),
         "samples": store.page(version.path, 0, 3) if has_file else [],
         "methods": [method for method in Method if method.trains and _fits(method, version)],
         "versions": version.dataset.versions.defer("origin"),
@@ -62,11 +62,17 @@ def _origin_facts(origin: dict[str, Any]) -> list[tuple[str, Any]]:
     return [(name.replace("_", " ").capitalize(), value) for name, value in facts.items()]
 
 
-def _report_context(version: DatasetVersion, report: Report | None) -> dict[str, Any]:
-    """What page and fragment show of the report."""
-    context = {"report": report, "missed_sets": reporting.missed_sets(version) if report else []}
+def _report_context(version: DatasetVersion) -> dict[str, Any]:
+    """What page and fragment show of the report, and of the one that is to take its place."""
+    report, known = reporting.report_of(version), prompt_sets.available()
+    context: dict[str, Any] = {
+        "report": report,
+        "standing": reporting.standing(version, known),
+        "progress": reporting.progress_of(version),
+        "missed_sets": missed_sets(version, known) if report else [],
+    }
     if report is None:
-        return context | {"progress": reporting.progress_of(version)}
+        return context
     lengths = report.lengths
     sides = {"chosen": lengths.chosen, "rejected": lengths.rejected}
     picture = {"kind": "histogram", "x": "characters", "width": lengths.width, "series": sides}
@@ -74,7 +80,7 @@ def _report_context(version: DatasetVersion, report: Report | None) -> dict[str,
     drawn = {f["chart"]: f["histogram"] for f in findings if f["histogram"]} | {"lengths": picture}
     return context | {
         "verdicts": [(family, report.verdict(family), report.reasons(family)) for family in Family],
-        "looked_at": _looked_at(report),
+        "looked_at": _looked_at(report, known),
         "findings": findings,
         "length_rows": pictures.histogram_rows(picture),
         "charts": {"x": "", "charts": {name: pictures.histogram_chart(drawn[name]) for name in drawn}},
@@ -118,9 +124,9 @@ def _study(version: DatasetVersion, finding: Finding) -> list[tuple[str, str]]:
         return []
 
 
-def _looked_at(report: Report) -> list[tuple[str, str]]:
+def _looked_at(report: Report, known: list[prompt_sets.PromptSet]) -> list[tuple[str, str]]:
     """By which means the report was made, for the line under the findings."""
-    labels = {found.key: found.label for found in prompt_sets.available()}
+    labels = {found.key: found.label for found in known}
     settings, notes = report.settings, report.notes or {}
     evaluation = ", ".join(labels.get(key, key) for key in settings.evaluation)
     return [
@@ -137,21 +143,23 @@ def _looked_at(report: Report) -> list[tuple[str, str]]:
 def dataset_report_live(request: HttpRequest, slug: str, number: int) -> HttpResponse:
     """How far the report is; its answer says when nothing more will change."""
     version = version_or_404(slug, number)
-    context = {"version": version, "live": True, **_report_context(version, reporting.report_of(version))}
+    context = {"version": version, "live": True, **_report_context(version)}
     return render(request, "training/datasets/_report_state.html", context)
 
 
 @require_GET
 @researcher_required
 def dataset_report_json(request: HttpRequest, slug: str, number: int) -> HttpResponse:
-    """The report as a file: what the page shows, for programs."""
+    """The report as a file: what the page shows, for programs; one that stands in for another says so."""
     version = version_or_404(slug, number)
     report = reporting.report_of(version)
     if report is None:
         raise Http404(f"The report on {version} is not made yet.")
     name = f"{slug}-v{number}-report.json"
     headers = {"Content-Disposition": f'attachment; filename="{name}"'}
-    return HttpResponse(report.to_json(), content_type="application/json", headers=headers)
+    earlier = reporting.standing(version).earlier
+    text = report.to_json(**({"made_by_earlier": earlier} if earlier else {}))
+    return HttpResponse(text, content_type="application/json", headers=headers)
 
 
 @require_http_methods(["GET", "POST"])

@@ -5,10 +5,7 @@ from __future__ import annotations
 import errno
 import json
 import os
-import subprocess
-import sys
 import threading
-import time
 from datetime import timedelta
 from pathlib import Path
 
@@ -16,12 +13,12 @@ import pytest
 from django.conf import settings
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.core.management import CommandError, call_command
-from django.db import connection
 from django.utils import timezone
 from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
+from tests.training.preferences.killing import kill_when
 from tests.training.preferences.pairs import pair, source_line
 from training.models import Dataset, DatasetVersion, ImportJob, ImportState
 from training.preferences import drafts, import_queue, importing, store
@@ -293,20 +290,7 @@ def test_a_worker_that_lost_its_claim_changes_nothing(home):
     assert not DatasetVersion.objects.exists()
 
 
-def address_of_test_database() -> str:
-    """DATABASE_URL of the database that this test writes to, for another process."""
-    of = connection.settings_dict
-    if connection.vendor == "sqlite":
-        return f"sqlite:///{of['NAME']}"
-    return f"postgresql://{of['USER']}@{of['HOST']}:{of['PORT']}/{of['NAME']}"
-
-
 WORKER = """
-import django, sys
-django.setup()
-from django.conf import settings
-from pathlib import Path
-settings.HOME = Path(sys.argv[1])
 from training.preferences import importing
 importing.SECONDS_BETWEEN_HEARTBEATS = 0.05
 importing.run_import(sys.argv[2])
@@ -317,12 +301,7 @@ importing.run_import(sys.argv[2])
 def test_an_import_whose_worker_process_is_killed_is_taken_up_again_by_itself(home):
     """A real process with a real SIGKILL in the middle of the file; the next worker finds the job a minute later."""
     job = queued(many(150_000))
-    environment = {**os.environ, "DATABASE_URL": address_of_test_database(), "PYTHONPATH": str(settings.BASE_DIR)}
-    with subprocess.Popen([sys.executable, "-c", WORKER, home, str(job.pk)], env=environment) as worker:
-        deadline = time.monotonic() + 60
-        while not ImportJob.objects.get(pk=job.pk).accepted and worker.poll() is None and time.monotonic() < deadline:
-            time.sleep(0.02)
-        worker.kill()
+    kill_when(lambda: bool(ImportJob.objects.get(pk=job.pk).accepted), WORKER, str(job.pk))
     job.refresh_from_db()
     assert (job.state, job.version) == (ImportState.RUNNING, None)
     assert any(".partial" in name for name in files(home))

@@ -18,6 +18,7 @@ from training.preferences import importing, prompt_sets, reporting
 from training.preferences.prompt_sets import PromptSet
 from training.preferences.records import Message
 from training.preferences.report import report_on
+from training.preferences.report_settings import default_settings, missed_sets, settings_of
 from training.preferences.reporting import SECOND_ATTEMPT, STALE_AFTER
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("worker_was_quick")]
@@ -30,13 +31,14 @@ def home(tmp_path, monkeypatch):
 
 
 class Suites:
-    """Prompt sets that stand in the registry as those of comparisons do."""
+    """Prompt sets that stand in the registry as those of comparisons do; `edition` stands for what they hold."""
 
     def __init__(self) -> None:
         self.names = ["one"]
+        self.edition = "first"
 
     def all(self):
-        return [PromptSet(f"suite:{name}", f"Suite {name}", 1) for name in self.names]
+        return [PromptSet(f"suite:{name}", f"Suite {name}", 1, digest=f"{self.edition} {name}") for name in self.names]
 
     def prompts(self, name: str):
         if name not in self.names:
@@ -150,18 +152,18 @@ def test_suites_that_appear_later_are_named_and_looked_for_when_asked(suites):
     version = sealed()
     reporting.make_missing()
     version.refresh_from_db()
-    assert reporting.missed_sets(version) == []
+    assert missed_sets(version) == []
     suites.names.append("two")
-    assert [found.key for found in reporting.missed_sets(version)] == ["suite:two"]
+    assert [found.key for found in missed_sets(version)] == ["suite:two"]
     reporting.look_at_all_suites(version)
-    assert reporting.stored_report(version) is None
+    assert not reporting.standing(version).is_due
     reporting.make_missing()
     assert reporting.stored_report(version).settings.evaluation == ("suite:one", "suite:two")
 
 
 def test_a_suite_that_is_gone_is_an_error_in_words(suites):
     version = sealed()
-    reporting.look_at(version, reporting.settings_of(version))
+    reporting.look_at(version, settings_of(version))
     suites.names.clear()
     reporting.make_missing()
     version.refresh_from_db()
@@ -212,7 +214,7 @@ def test_settings_chosen_while_another_report_is_made_are_kept(monkeypatch: pyte
     dataset = importing.dataset_named("Two")
     first = importing.seal(dataset, [pair("Q?", "Yes.", "No."), pair("R?", "Yes.", "No.")], {})
     second = importing.seal(dataset, [pair("S?", "Yes.", "No."), pair("T?", "Yes.", "No.")], {})
-    chosen = reporting.default_settings().model_copy(update={"max_length": 77})
+    chosen = default_settings().model_copy(update={"max_length": 77})
     made = report_on
 
     def interrupted(path: Any, *args: Any, **options: Any) -> Any:
@@ -225,4 +227,4 @@ def test_settings_chosen_while_another_report_is_made_are_kept(monkeypatch: pyte
     second.refresh_from_db()
     report = reporting.stored_report(second)
     assert report is not None
-    assert (reporting.settings_of(second), report.settings) == (chosen, chosen)
+    assert (settings_of(second), report.settings) == (chosen, chosen)

@@ -27,6 +27,8 @@ from uuid import uuid4
 
 import numpy as np
 
+from training.preferences.partials import is_held
+
 # To be raised whenever the tables or the meaning of a part change: indexes are then made anew.
 FORMAT = 2
 PROGRESS = np.dtype("<u8")
@@ -164,7 +166,7 @@ def being_built(path: Path) -> tuple[int, int] | None:
     for lock in _locks(path):
         try:
             with lock.open("rb") as file:
-                if _is_held(file):
+                if is_held(file):
                     done, rows = np.frombuffer(file.read(16), PROGRESS).tolist()
                     return done, rows
         except (OSError, ValueError):
@@ -177,7 +179,7 @@ def remove_abandoned(path: Path) -> None:
     for lock in _locks(path):
         try:
             with lock.open("rb") as file:
-                if not _is_held(file):
+                if not is_held(file):
                     _partial(lock).unlink(missing_ok=True)
                     lock.unlink(missing_ok=True)
         except OSError:
@@ -193,11 +195,3 @@ def _locks(path: Path) -> Iterable[Path]:
 
 def _partial(lock: Path) -> Path:
     return lock.with_suffix(".partial")
-
-
-def _is_held(file: Any) -> bool:
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
-    return False

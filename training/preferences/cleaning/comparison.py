@@ -116,7 +116,7 @@ def _by_diff(diff: Path, parent: DatasetVersion, swapped: bool) -> Overlap:
 
 
 def _by_content(left: Path, right: Path) -> Overlap:
-    with store.connection() as database:
+    with store.connection(left) as database:
         record = database.execute(OVERLAP, [str(left), str(right)]).fetchone()
     assert record is not None, "an aggregate always yields a row"
     both, one, other = (int(number) for number in record)

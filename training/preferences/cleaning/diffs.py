@@ -88,7 +88,7 @@ def write_added(path: Path, first: int, count: int) -> None:
 def counts(path: Path) -> dict[tuple[str, int], int]:
     """How many rows by change and step."""
     query = "SELECT change, step, count(*) FROM read_parquet(?) GROUP BY ALL ORDER BY ALL"
-    with store.connection() as database:
+    with store.connection(path) as database:
         found = database.execute(query, [str(path)]).fetchall()
     return {(change, step): number for change, step, number in found}
 
@@ -111,7 +111,7 @@ class Differences(Sequence[Difference]):
                    WHERE (change = ? OR ? = '') AND (step = ? OR ? IS NULL)
                    ORDER BY coalesce(parent_row, 0), child_row LIMIT ? OFFSET ?"""
         values = [str(self.path), self.change, self.change, self.step, self.step, stop - start, start]
-        with store.connection() as database:
+        with store.connection(self.path) as database:
             found = [Difference(*record) for record in database.execute(query, values).fetchall()]
         return found if isinstance(key, slice) else found[0]
 

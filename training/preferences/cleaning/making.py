@@ -29,6 +29,7 @@ from training.preferences.cleaning.recipes import BadRecipe, Recipe, read_stored
 from training.preferences.cleaning.selection import Material
 from training.preferences.filters import Filter
 from training.preferences.import_queue import CancelRequested, LostClaim
+from training.preferences.report import Place
 from training.preferences.reporting import place_of
 from training.preferences.sealing import Sealed, SealedWriter
 from training.preferences.splits import PromptSplit
@@ -40,14 +41,23 @@ SECONDS_BETWEEN_HEARTBEATS = 1.0
 # Up to so many rows a recipe is applied while a page waits for it.
 ROWS_AT_ONCE = 20_000
 NOTHING_LEFT = "The recipe leaves no row. Choose fewer rows, then apply it again."
+REPLACED = "The report by which this recipe was meant has been made anew. Look at what it changes now, then apply it."
 NOTHING_CHANGED = "The recipe changes nothing on this version, so there is nothing to make."
 
 
 # --- What a recipe does -------------------------------------------------------------------------------------------
 
 
-def material_of(version: DatasetVersion) -> Material:
-    """What steps on a version can refer to."""
+def material_of(version: DatasetVersion, report: str = "") -> Material:
+    """What steps on a version can refer to; findings and scores by the report of this key, or by the one that is read.
+
+    Raises BadRecipe when that report is no longer there.
+    """
+    place = place_of(version)
+    if report and report != place.key:
+        place = Place(version.path, report)
+        if not place.exists:
+            raise BadRecipe(REPLACED)
 
     def tagged(tag: str) -> list[int]:
         return list(version.pair_tags.filter(tag=tag).values_list("row", flat=True))
@@ -60,7 +70,7 @@ def material_of(version: DatasetVersion) -> Material:
         except UnknownCondition as error:
             raise BadRecipe(str(error)) from error
 
-    return Material(place_of(version), tagged, search)
+    return Material(place, tagged, search)
 
 
 def preview(version: DatasetVersion, recipe: Recipe) -> Plan:
@@ -75,9 +85,12 @@ def meant(version: DatasetVersion, recipe: Recipe) -> Recipe:
 
 def existing_child(version: DatasetVersion, recipe: Recipe) -> DatasetVersion | None:
     """The version that this recipe made of this one before, if it is still there."""
-    wanted = meant(version, recipe).stored()
+    return _child_by(version, meant(version, recipe).stored())
+
+
+def _child_by(version: DatasetVersion, recipe: dict[str, Any]) -> DatasetVersion | None:
     children = version.children.select_related("dataset").order_by("number")
-    return next((child for child in children if child.recipe == wanted and child.path.is_file()), None)
+    return next((child for child in children if child.recipe == recipe and child.path.is_file()), None)
 
 
 # --- Jobs ---------------------------------------------------------------------------------------------------------
@@ -145,12 +158,14 @@ def _end(job: CleaningJob, state: CleaningState, error: str = "") -> None:
 
 def _make(job: CleaningJob) -> None:
     parent, recipe = job.parent, read_stored(job.recipe)
-    if child := existing_child(parent, recipe):
+    if child := _child_by(parent, recipe.stored()):
         queue.finish(job, CleaningState.SUCCEEDED, version=child)
         return
     if not parent.path.is_file():
         raise BadRecipe(f"The sealed file of {parent} is not on this machine. Restore it from a backup first.")
-    made = plan(parent.path, recipe, material_of(parent), lambda stage: queue.heartbeat(job, stage=stage[:120]))
+    made = plan(
+        parent.path, recipe, material_of(parent, recipe.report), lambda stage: queue.heartbeat(job, stage=stage[:120])
+    )
     if made.changes_nothing:
         raise BadRecipe(NOTHING_CHANGED)
     if made.removed == len(made.last_step):

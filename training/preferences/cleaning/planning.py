@@ -70,7 +70,7 @@ class Plan:
 @contextmanager
 def opened(path: Path, material: Material) -> Iterator[Parent]:
     """A version to plan on."""
-    with store.connection() as database:
+    with store.connection(path) as database:
         database.execute(store.MACROS)
         store.view(database, path)
         yield Parent(path, database, _scores(material))

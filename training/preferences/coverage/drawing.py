@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -35,6 +34,7 @@ from training.preferences.coverage.vectors import (
     Vectors,
     balanced_weights,
 )
+from training.preferences.partials import scratch
 from training.preferences.survey import Survey
 
 SAMPLE = 10_000
@@ -172,12 +172,12 @@ def _sample(survey: Survey, prompts: DifferentPrompts, target: list[str]) -> Sam
 def _features(survey: Survey, prompts: DifferentPrompts, target: list[str], sample: Sample) -> Iterator[Features]:
     """A model's embeddings where one is configured and works, else TF-IDF, with a note that says which and why."""
     model = survey.settings.embedding_model
-    with tempfile.TemporaryDirectory(prefix="alignapp-embeddings-") as folder:
+    with scratch(survey.path, "embeddings") as folder:
         note = ""
         if model:
             name = Path(model).name
             try:
-                matrix = embeddings.embed(_all(survey, prompts, target), model, Path(folder), survey.progress)
+                matrix = embeddings.embed(_all(survey, prompts, target), model, folder, survey.progress)
             except embeddings.NotEmbedded as reason:
                 note = f"TF-IDF and SVD, because the model {name} gave no embeddings: {reason}"
             else:

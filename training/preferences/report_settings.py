@@ -1,0 +1,72 @@
+"""What the report on a version looks at: as chosen, or by default, with what its prompt sets hold today."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from training.models import DatasetVersion, Policy, PolicyKind
+from training.preferences import prompt_sets
+from training.preferences.prompt_sets import PromptSet
+from training.preferences.survey import ReportSettings
+
+
+def settings_of(version: DatasetVersion, known: Sequence[PromptSet] | None = None) -> ReportSettings:
+    """What the report on a version looks at: as chosen, or, until it is first made, as by default.
+
+    Whoever asks for many versions names the prompt sets that there are.
+    """
+    known = prompt_sets.available() if known is None else known
+    return with_contents(_chosen(version) or _default(known), known)
+
+
+def _chosen(version: DatasetVersion) -> ReportSettings | None:
+    try:
+        return ReportSettings.model_validate(version.report_settings) if version.report_settings else None
+    except ValidationError:
+        return None  # chosen under an earlier form
+
+
+def base_of(version: DatasetVersion) -> Policy | None:
+    """The base whose reference check belongs to the report."""
+    digest = (_chosen(version) or default_settings()).base
+    return Policy.objects.filter(digest=digest).first() if digest else None
+
+
+def default_settings() -> ReportSettings:
+    """Every suite must not occur in the data; lengths are those of the base that was registered last."""
+    known = prompt_sets.available()
+    return with_contents(_default(known), known)
+
+
+def _default(known: Sequence[PromptSet]) -> ReportSettings:
+    suites = tuple(found.key for found in known if found.key.startswith("suite:"))
+    base = next(iter(bases_with_tokenizer()), None)
+    if base is None:
+        return ReportSettings(evaluation=suites)
+    return ReportSettings(evaluation=suites, tokenizer=base.path, base=base.digest)
+
+
+def with_contents(chosen: ReportSettings, known: Sequence[PromptSet] | None = None) -> ReportSettings:
+    """The settings with the digests of their prompt sets; of a set that is gone, the last that was known."""
+    known = prompt_sets.available() if known is None else known
+    digests = chosen.contents | {found.key: found.digest for found in known}
+    named = sorted({chosen.target, *chosen.evaluation} - {""})
+    return chosen.model_copy(update={"contents": {key: digests.get(key, "") for key in named}})
+
+
+def bases_with_tokenizer() -> list[Policy]:
+    """Registered whole models whose folder holds a tokenizer that can be read without them; the latest first."""
+    whole = Policy.objects.filter(kind__in=[PolicyKind.BASE, PolicyKind.FULL])
+    return [policy for policy in whole if (Path(policy.path) / "tokenizer.json").is_file()]
+
+
+def missed_sets(version: DatasetVersion, known: Sequence[PromptSet] | None = None) -> list[PromptSet]:
+    """Suites that appeared after the settings of a report were fixed; none before that."""
+    if not version.report_settings:
+        return []
+    known = prompt_sets.available() if known is None else known
+    looked_at = set(settings_of(version, known).evaluation)
+    return [s for s in known if s.key.startswith("suite:") and s.key not in looked_at and s.size]
