@@ -1,6 +1,14 @@
 """Statistics of judgements: pure functions of plain numpy arrays; no database, no names of people or policies.
 
-Strengths: votes.py, shares.py, strengths/, controlled.py, fragility.py, planning.py, selection.py, verdicts.py.
+Policies, from votes (votes.py says what a vote is):
+shares.py        a share with Wilson's interval
+win_rates.py     who was preferred to whom, and how often
+strengths/       models of ties, maximum likelihood, errors by rater and prompt, intervals for all pairs at once
+style.py         what an answer looks like; controlled.py: strengths at equal length and style
+groups.py        strata and pools: each for itself, and whether they disagree
+fragility.py     how few votes, raters or prompts carry a result
+planning.py      votes, hours and money for a precision; how many more; the stop rule; selection.py: the next pair
+verdicts.py      all of it in sentences
 Raters:
 agreement.py     percent agreement, Cohen's and Fleiss' κ, Krippendorff's α, Gwet's AC1; rater with rater; entropy
 bootstrap.py     intervals from units drawn again

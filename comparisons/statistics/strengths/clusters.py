@@ -182,7 +182,7 @@ def contrast_errors(pull: Pull, scatter: Scatter, directions: Floats) -> Errors:
     """Errors of m estimates that move by directions · score of a vote; directions (m, p) are contrasts · inverse."""
     raw = [_quadratic(way, directions) for way in scatter.ways]
     ways = scatter.grouping.ways
-    moments = [power_sums(information_shares(pull, way, directions), len(directions)) for way in ways]
+    moments = [information_moments(pull, way, directions) for way in ways]
     return combined(raw, moments, None if scatter.both is None else _quadratic(scatter.both, directions))
 
 
@@ -230,7 +230,7 @@ def _corrected(raw: Floats, single: Floats, sums: Floats) -> tuple[Floats, Float
     ψ̂ = (I - w1ᵀ) ψ with covariance Q = (I - w1ᵀ) D (I - 1wᵀ); then E Σψ̂² = tr Q against the true Σ D_g, and
     Satterthwaite's degrees are (tr Q)² / tr Q².
     """
-    s2, s3, s4, s5 = sums
+    s2, s3, s4, s5 = np.maximum(sums, 1e-300)
     # Where nothing varies at all only proportions count, and the votes pass for independent.
     a, excess = np.where((raw > 0) | (single > 0), single, 1.0), np.maximum(raw - single, 0.0)
     e = excess / s2
@@ -242,6 +242,11 @@ def _corrected(raw: Floats, single: Floats, sums: Floats) -> tuple[Floats, Float
     product = squares + 2 * twice + 2 * s2 * squares + 2 * met**2 + true**2 * s2**2 - 4 * true * s2 * met
     bias = np.maximum(trace / true, 0.05)
     return raw / bias, np.maximum(trace**2 / np.maximum(product, 1e-300), 1.0)
+
+
+def information_moments(pull: Pull, clusters: Clusters, directions: Floats) -> Floats:
+    """Σ_g share^k, k = 2 … 5, of the clusters' shares of the information on each direction, (4, m)."""
+    return power_sums(information_shares(pull, clusters, directions), len(directions))
 
 
 def power_sums(blocks: Iterator[Floats], count: int) -> Floats:

@@ -9,9 +9,8 @@ from scipy.special import stdtrit
 
 from comparisons.statistics.votes import Bools, Floats, Votes
 
-from .clusters import FEWEST, Errors, Grouping, clustered_covariance, contrast_errors, grouping_of, pull_of, scatter_of
-from .fitting import Comparisons, Fit, comparisons_of, counted, fit
-from .graph import compared, maximum_exists, reachable
+from .clusters import FEWEST
+from .evidence import Evidence, weigh
 from .models import Model, probabilities
 from .simultaneous import critical_values
 
@@ -111,101 +110,40 @@ class Strengths:
         return float(probabilities(self.model, gap, self.tie or 0.0)[1][0])
 
 
-def pair_contrasts(count: int, width: int) -> Floats:
-    """θi - θj of all pairs i < j of `count` policies as rows over `width` parameters."""
-    i, j = np.triu_indices(count, 1)
-    contrasts = np.zeros((len(i), width))
-    contrasts[np.arange(len(i)), i], contrasts[np.arange(len(i)), j] = 1.0, -1.0
-    return contrasts
-
-
-def suitable(votes: Votes, model: Model | None) -> Model:
-    """The model asked for, or Davidson's; without ties all models are Bradley and Terry's."""
-    return (model or Model.DAVIDSON) if (votes.score == 0.5).any() else Model.HALVES
-
-
 def estimate(votes: Votes, model: Model | None = None) -> Strengths:
     """Maximum likelihood under a model of ties, Davidson's unless another is asked for; errors by rater and prompt."""
-    if not len(votes):
-        raise ValueError("There are no votes to estimate strengths from.")
-    rows, model = counted(votes), suitable(votes, model)
-    corrected = not maximum_exists(rows, model)
-    found = fit(with_half_wins(rows) if corrected else rows, model)
-    comparable = reachable(compared(rows))
-    centred = centred_contrasts(comparable, len(found.parameters))
-    contrasts = np.vstack([centred, pair_contrasts(votes.policies, len(found.parameters))])
-    pull = pull_of(comparisons_of(votes), found)
-    scatter = scatter_of(pull, grouping_of(votes))
-    return _strengths(
-        found=found,
-        covariance=centred @ found.inverse @ centred.T
-        if corrected
-        else clustered_covariance(scatter, centred @ found.inverse),
-        errors=at_least_the_models(
-            contrast_errors(pull, scatter, contrasts @ found.inverse), found, contrasts, corrected
-        ),
-        comparable=comparable,
-        corrected=corrected,
-        grouping=scatter.grouping,
-        votes=len(votes),
-    )
+    return strengths_of(weigh(votes, model))
 
 
-def with_half_wins(rows: Comparisons) -> Comparisons:
-    """Half a win more for both sides of every compared pair (Haldane 1956, Anscombe 1956)."""
-    i, j = np.nonzero(np.triu(compared(rows)))
-    return Comparisons(
-        np.concatenate([rows.left, i, j]),
-        np.concatenate([rows.right, j, i]),
-        np.concatenate([rows.score, np.ones(2 * len(i))]),
-        np.concatenate([rows.weight, np.full(2 * len(i), 0.5)]),
-        rows.policies,
-    )
-
-
-def centred_contrasts(comparable: Bools, width: int) -> Floats:
-    """Each policy's strength less the mean of those it is comparable with, as rows over the parameters."""
-    rows = np.eye(len(comparable)) - comparable / comparable.sum(axis=1, keepdims=True)
-    return np.hstack([rows, np.zeros((len(rows), width - len(rows)))])
-
-
-def at_least_the_models(errors: Errors, found: Fit, contrasts: Floats, corrected: bool) -> Errors:
-    """The model's own error where half wins were added and it is larger, or where votes cancel out in every cluster."""
-    own = np.sqrt(np.maximum(0.0, np.einsum("mi,ij,mj->m", contrasts, found.inverse, contrasts)))
-    needed = own > errors.error if corrected else errors.error < 1e-6 * own
-    return Errors(np.where(needed, own, errors.error), np.where(needed, np.inf, errors.freedom))
-
-
-def student(freedom: float) -> float:
-    """The quantile of Student's t that leaves 2.5 % above."""
-    return float(-stdtrit(freedom, 0.025))
-
-
-def _strengths(
-    found: Fit, covariance: Floats, errors: Errors, comparable: Bools, corrected: bool, grouping: Grouping, votes: int
-) -> Strengths:
-    count = len(comparable)
-    i, j = np.triu_indices(count, 1)
-    critical, told = np.full(len(i), np.inf), comparable[i, j]
-    contrasts = pair_contrasts(count, len(found.parameters))[told]
+def strengths_of(evidence: Evidence) -> Strengths:
+    """Strengths, their differences and all errors of evidence."""
+    count, gaps = evidence.policies, evidence.gaps()
+    errors = evidence.errors(np.vstack([evidence.centred(), gaps]))
+    critical, told = np.full(len(gaps), np.inf), evidence.comparable[np.triu_indices(count, 1)]
     # The model's correlations: those of a covariance estimated from eight raters are mostly noise.
-    critical[told] = critical_values(contrasts @ found.inverse @ contrasts.T, errors.freedom[count:][told])
+    critical[told] = critical_values(evidence.own_covariance(gaps[told]), errors.freedom[count:][told])
+    found, grouping = evidence.found, evidence.scatter.grouping
     return Strengths(
         model=found.model,
-        theta=centred_contrasts(comparable, len(found.parameters)) @ found.parameters,
+        theta=evidence.centred() @ found.parameters,
         tie=found.tie if found.model.has_tie_parameter else None,
-        covariance=covariance,
+        covariance=evidence.covariance(evidence.centred()),
         error=errors.error[:count],
         freedom=errors.freedom[:count],
         gap_error=_square(errors.error[count:], count, 0.0),
         gap_freedom=_square(errors.freedom[count:], count, np.inf),
         critical=_square(critical, count, 0.0),
-        comparable=comparable,
-        corrected=corrected,
+        comparable=evidence.comparable,
+        corrected=evidence.corrected,
         raters=grouping.raters,
         prompts=grouping.prompts,
-        votes=votes,
+        votes=evidence.votes,
     )
+
+
+def student(freedom: float) -> float:
+    """The quantile of Student's t that leaves 2.5 % above."""
+    return float(-stdtrit(freedom, 0.025))
 
 
 def _square(pairs: Floats, count: int, diagonal: float) -> Floats:
