@@ -7,6 +7,7 @@
 | tables          | CSV and TSV with a header                                                         |
 | parquet         | Parquet                                                                           |
 | hub             | what the `datasets` library opens: saved folders, folders of files, names         |
+| declared        | which files a data set may name as its own                                        |
 | packing, files  | gzip, bzip2, xz, zstd and zip around any file; UTF-16; files that change meanwhile |
 | opening         | which of these a file needs                                                       |
 

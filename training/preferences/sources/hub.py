@@ -1,18 +1,19 @@
 """Data sets as the `datasets` library knows them: saved folders, folders of data files, names on a hub.
 
 A folder's data files are found by the library and read by this package's own readers, which refuse a broken row
-where the library would stop. No program of a data set is run: the library knows none any more.
+where the library would stop. No program of a data set is run: the library knows none any more. What a data set says
+about itself may name its own files alone (declared.py).
 """
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from training.preferences.records import Refusal
+from training.preferences.sources import declared
 from training.preferences.sources.columnar import ROWS_PER_BATCH, Batches, check_names
 from training.preferences.sources.opening import DEFAULT, open_source
 from training.preferences.sources.rows import Limits, Source, SourceRow, UnreadableFile, Watch
@@ -84,21 +85,19 @@ def _streamed(name: str, split: str, variant: str) -> tuple[Any, str]:
         raise UnreadableFile(f"{name!r} is a kind of file, not a data set of the hub. Name it as owner/name.")
     # Streams would load torch to ask it how many processes share them.
     datasets.config.TORCH_AVAILABLE = False
-    found = asking(lambda: datasets.load_dataset(name, variant or None, streaming=True), name)
-    return chosen(found, split), name
+    asking(lambda: declared.check_repository(name), name)
+    builder = asking(lambda: datasets.load_dataset_builder(name, variant or None), name)
+    declared.check_resolved(builder, name, [builder.base_path or ""])
+    return chosen(asking(builder.as_streaming_dataset, name), split), name
 
 
 def _data_files(folder: Path, split: str, config: str) -> list[Path]:
     from datasets import load_dataset_builder
 
+    declared.check_folder(folder)
     builder = asking(lambda: load_dataset_builder(str(folder), config or None), folder.name)
-    files = [Path(file) for file in chosen(builder.config.data_files or {}, split)]
-    # The folder's own README.md may name its files, and with them any file of this machine.
-    within = (folder.absolute(), folder.resolve())
-    for file in files:
-        if not any(Path(os.path.normpath(file)).is_relative_to(allowed) for allowed in within):
-            raise UnreadableFile(f"{folder.name} names a file outside of itself: {str(file)[:200]!r}. Nothing is read.")
-    return files
+    declared.check_resolved(builder, folder.name, [str(folder.absolute()), str(folder.resolve())])
+    return [Path(file) for file in chosen(builder.config.data_files or {}, split)]
 
 
 class Saved:
@@ -110,6 +109,7 @@ class Saved:
     def __init__(self, folder: Path, split: str, limits: Limits) -> None:
         from datasets import Dataset, load_from_disk
 
+        declared.check_saved(folder)
         found = asking(lambda: load_from_disk(str(folder)), folder.name)
         self.name = folder.name
         self.data = found if isinstance(found, Dataset) else chosen(found, split)

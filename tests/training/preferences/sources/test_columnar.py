@@ -168,33 +168,6 @@ def test_a_name_that_the_library_takes_for_a_reader_gives_no_files_of_the_workin
         rows_of(name)
 
 
-def test_a_folder_whose_readme_names_files_elsewhere_is_refused(tmp_path):
-    (tmp_path / "private.jsonl").write_bytes(LINES)
-    folder = tmp_path / "offered"
-    folder.mkdir()
-    for named in (tmp_path / "private.jsonl", "../private.jsonl"):
-        files = f"[{{split: train, path: {json.dumps(str(named))}}}]"
-        (folder / "README.md").write_text(f"---\nconfigs:\n- config_name: default\n  data_files: {files}\n---\n")
-        with pytest.raises(UnreadableFile, match="names a file outside of itself"):
-            rows_of(folder)
-
-
-def test_a_stream_of_the_library_is_read_without_torch(saved):
-    """As a hub gives it; in a process of its own, which has loaded nothing else."""
-    import subprocess
-    import sys
-
-    program = (
-        "import sys; from unittest.mock import patch; import datasets;"
-        f"stream = lambda *a, **k: {{'train': datasets.load_from_disk({str(saved)!r})['train'].to_iterable_dataset()}};"
-        "from training.preferences.sources import open_hub;"
-        "patch('datasets.load_dataset', stream).start();\n"
-        "with open_hub('some/name') as source: print(len(list(source)), source.rows, 'torch' in sys.modules)"
-    )
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
-    assert done.stdout.split() == ["50", "50", "False"]
-
-
 def test_a_refused_row_of_a_batch_keeps_its_place():
     from training.preferences.sources.columnar import Batches
 
