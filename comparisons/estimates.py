@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from math import ceil, comb
 
+import numpy as np
+
 from .design import Design
-from .models import Choice, Contender, Rating
-from .results import Judgement, judgements_in, votes_of
+from .models import Rating
+from .results import Judgements, Said, judgements_in
 from .statistics.planning import Assumptions, Pairs, expected_reach, parts, plan_for_half_width
 from .statistics.strengths.clusters import FEWEST
 
@@ -43,18 +43,18 @@ def experience() -> Experience:
     count = len(latest)
     if count < ENOUGH_RATINGS:
         return Experience()
-    said = Counter(judgement.choice for judgement in latest)
-    seconds = sum(min(judgement.seconds, LONGEST) for judgement in latest) / count
-    return Experience(seconds, said[Choice.TIE] / count, said[Choice.BOTH_BAD] / count, count, *_parts(latest))
+    seconds = float(np.minimum(latest.seconds, LONGEST).mean())
+    return Experience(
+        seconds, latest.count(Said.TIE) / count, latest.count(Said.BOTH_BAD) / count, count, *_parts(latest)
+    )
 
 
-def _parts(latest: Sequence[Judgement]) -> tuple[float | None, float | None]:
+def _parts(latest: Judgements) -> tuple[float | None, float | None]:
     """The rater's and the prompt's part of the variance, where enough raters, or items rated again, tell of them."""
-    contenders = {side for judgement in latest for side in (judgement.a, judgement.b)}
-    votes = votes_of(latest, list(Contender.objects.filter(pk__in=contenders)))
-    again = len(votes) - len({judgement.item for judgement in latest})
+    votes = latest.votes(int(max(latest.a.max(), latest.b.max())) + 1)
+    again = len(votes) - len(np.unique(latest.item))
     found = parts(votes)
-    raters = len({judgement.rater for judgement in latest})
+    raters = len(np.unique(latest.rater))
     return found.rater if raters >= FEWEST else None, found.prompt if again >= ENOUGH_AGAIN else None
 
 

@@ -19,6 +19,7 @@ from alignapp.accounts.models import User
 from comparisons import export as exporting
 from comparisons import results as finding
 from comparisons.forms.export import ExportForm, MakeDatasetForm
+from comparisons.forms.results import LookForm
 from comparisons.models import Choice, Item, Rating, Study, StudyState
 from training.models import DatasetVersion
 from training.preferences.importing import dataset_named
@@ -34,7 +35,8 @@ def results(request: HttpRequest, slug: str) -> HttpResponse:
     study = get_object_or_404(Study, slug=slug)
     if not _is_closed(study):
         return _still_open(request, study)
-    context = {"study": study, "results": finding.gather(study)}
+    form = LookForm(study, request.GET)
+    context = {"study": study, "form": form, "look": form.look, "results": finding.gather(study, form.look)}
     return render(request, "comparisons/results/results.html", context)
 
 

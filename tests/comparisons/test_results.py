@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from comparisons import assignment as assigning
-from comparisons.models import Answer, Choice, Contender, StudyState
-from comparisons.results import Cell, gather
+from comparisons.models import Answer, Choice, Contender, Prompt, RaterPool, Stratum, StudyState, Suite
+from comparisons.results import Cell, Look, gather, judgements_of
 from tests.comparisons.rating_factories import judge_all, make_rater, make_study, prefer, take
 from tests.factories import make_policy, make_run, make_user
 
@@ -149,5 +149,60 @@ def test_gathering_asks_the_database_a_fixed_number_of_times(django_assert_max_n
     for _ in range(2):
         judge_all(study, make_rater(), lambda _: "a")
     close(study)
-    with django_assert_max_num_queries(10):
+    with django_assert_max_num_queries(12):
         gather(study)
+
+
+def test_each_kind_of_prompts_has_a_verdict_of_its_own_where_there_are_several():
+    base, tuned = two_policies()
+    study = make_study(items=8, policies=[base, tuned])
+    hard = Suite.objects.create(slug="hard", name="Hard", stratum=Stratum.ADVERSARIAL)
+    study.suites.add(hard)
+    Prompt.objects.filter(items__position__gte=4).update(suite=hard)
+    judge_all(study, make_rater(), lambda given: prefer(base if given.item.position >= 4 else tuned)(given))
+    found = gather(close(study))
+    assert {(group.key, group.votes) for group in found.strata} == {("other", 4), ("adversarial", 4)}
+    assert gather(study, Look(stratum="adversarial")).judgements == 4
+    assert gather(study, Look(stratum="adversarial")).standings[0].contender.policy == base
+
+
+def test_pools_of_raters_are_told_apart():
+    base, tuned = two_policies()
+    study = make_study(items=6, policies=[base, tuned], ratings_per_item=2)
+    pools = [RaterPool.objects.create(slug=name, name=name) for name in ("experts", "others")]
+    for pool, policy in zip(pools, (base, tuned), strict=True):
+        rater = make_rater()
+        pool.members.add(rater)
+        judge_all(study, rater, prefer(policy))
+    found = gather(close(study))
+    assert [(group.key, group.votes) for group in found.pools] == [("experts", 6), ("others", 6)]
+    assert gather(study, Look(pool=pools[0])).standings[0].contender.policy == base
+
+
+def test_pairs_that_were_drawn_seldom_weigh_more():
+    """Nine items drawn with chance 0.9, one with 0.1: weights 1/0.9 and 1/0.1, with mean 1 over ten votes."""
+    study = make_study(items=10)
+    study.items.update(propensity=0.9)
+    study.items.filter(position=0).update(propensity=0.1)
+    judge_all(study, make_rater(), lambda _: "a")
+    weights = judgements_of(close(study)).votes(2).weights
+    assert weights.max() / weights.min() == pytest.approx(9.0)
+    assert weights.mean() == pytest.approx(1.0)
+
+
+def test_without_those_of_excluded_raters():
+    study, alice, bob = make_study(items=4, ratings_per_item=2), make_rater(), make_rater()
+    for rater in (alice, bob):
+        judge_all(study, rater, lambda _: "a")
+    assert len(judgements_of(close(study), Look(excluded=frozenset({alice.pk})))) == 4
+
+
+def test_how_divided_raters_are_is_counted_item_by_item():
+    """Four items: on one the two raters differ, which is 1 bit; on three they agree, 0 bits."""
+    base, tuned = two_policies()
+    study = make_study(items=4, policies=[base, tuned], ratings_per_item=2)
+    judge_all(study, make_rater(), prefer(tuned))
+    judge_all(study, make_rater(), lambda given: prefer(base if given.item.position == 0 else tuned)(given))
+    items = gather(close(study)).items
+    assert (items.items, items.divided, sum(items.counts)) == (4, 1, 4)
+    assert (items.counts[0], items.counts[4]) == (3, 1)

@@ -170,3 +170,9 @@ def test_a_bad_rule_seals_nothing(client, researcher, study):
     assert response.status_code == 422
     assert "Nothing was saved yet" in response.text
     assert not Dataset.objects.exists()
+
+
+def test_the_address_narrows_the_page_to_a_part_and_says_so(client, researcher, study):
+    address = reverse("study-results", args=[study.slug])
+    assert "A part of the study." in client.get(f"{address}?stratum=other&ties=halves").text
+    assert "A part of the study." not in client.get(f"{address}?pool=nobody&ties=x").text
