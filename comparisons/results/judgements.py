@@ -82,7 +82,8 @@ class Judgements:
     @property
     def pair(self) -> Ints:
         """A number for the two contenders, whatever the sides."""
-        return np.minimum(self.a, self.b) * 1000 + np.maximum(self.a, self.b)
+        pair: Ints = np.minimum(self.a, self.b) * 1000 + np.maximum(self.a, self.b)
+        return pair
 
     def count(self, *said: Said) -> int:
         return int(np.isin(self.said, said).sum())
@@ -130,7 +131,8 @@ def judgements_in(ratings: QuerySet[Rating], contenders: Sequence[int] | None = 
     rows = list(columns.iterator())
     known = contenders if contenders is not None else sorted({one for row in rows for one in row[:2]})
     place = {contender: number for number, contender in enumerate(known)}
-    first, second = (np.array([place[row[side]] for row in rows], dtype=np.int64) for side in (0, 1))
+    first = np.array([place[row[0]] for row in rows], dtype=np.int64)
+    second = np.array([place[row[1]] for row in rows], dtype=np.int64)
     first_is_a = np.array([row[2] for row in rows], dtype=bool)
     return Judgements(
         item=np.array([row[5] for row in rows], dtype=np.int64),
