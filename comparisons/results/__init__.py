@@ -5,6 +5,7 @@ standings.py    strengths, who beats whom, verdicts for each kind of prompts and
 agreement.py    how far raters agree, overall and item by item
 people.py       each rater's judgements
 costs.py        what each policy cost to train and how it served the study
+robustness.py   what would change the result: equal style, a few votes, single raters or prompts
 page.py         all of it together
 """
 

@@ -43,6 +43,9 @@ class Look:
         return not self.stratum and self.pool is None
 
 
+EVERYTHING = Look()
+
+
 @dataclass(frozen=True, slots=True)
 class Judgements:
     """Columns (n,), in the order in which the judgements came.
@@ -106,7 +109,7 @@ class Judgements:
         )
 
 
-def judgements_of(study: Study, look: Look = Look()) -> Judgements:
+def judgements_of(study: Study, look: Look = EVERYTHING) -> Judgements:
     """The counted judgements that somebody looks at, without those of excluded raters."""
     ratings = Rating.objects.counted().filter(_asked(look), assignment__item__study=study).order_by("id")
     contenders = list(study.contenders.values_list("pk", flat=True))

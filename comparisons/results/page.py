@@ -13,7 +13,7 @@ from comparisons.statistics.win_rates import win_matrix
 
 from .agreement import Coefficient, ItemAgreement, by_item, coefficients
 from .costs import Cost, cost_of
-from .judgements import Judgements, Look, Said, judgements_of, names_of
+from .judgements import EVERYTHING, Judgements, Look, Said, judgements_of, names_of
 from .people import RaterRow, rater_rows, side_a
 from .standings import Cell, Group, Standing, by_pool, by_stratum, matrix_rows, rates_of, standings, strengths_of
 
@@ -61,7 +61,7 @@ class Results:
         return min(ends) - air, max(ends) - min(ends) + 2 * air
 
 
-def gather(study: Study, look: Look = Look()) -> Results:  # noqa: B008 (frozen)
+def gather(study: Study, look: Look = EVERYTHING) -> Results:
     """Count and estimate everything the page shows of a study."""
     contenders = list(study.contenders.select_related("policy__run"))
     judgements = judgements_of(study, look)

@@ -21,6 +21,7 @@ from comparisons import results as finding
 from comparisons.forms.export import ExportForm, MakeDatasetForm
 from comparisons.forms.results import LookForm
 from comparisons.models import Choice, Item, Rating, Study, StudyState
+from comparisons.results import robustness as asking
 from training.models import DatasetVersion
 from training.preferences.importing import dataset_named
 
@@ -38,6 +39,17 @@ def results(request: HttpRequest, slug: str) -> HttpResponse:
     form = LookForm(study, request.GET)
     context = {"study": study, "form": form, "look": form.look, "results": finding.gather(study, form.look)}
     return render(request, "comparisons/results/results.html", context)
+
+
+@researcher_required
+@require_safe
+def robustness(request: HttpRequest, slug: str) -> HttpResponse:
+    """What would change the result."""
+    study = get_object_or_404(Study, slug=slug)
+    if not _is_closed(study):
+        return _still_open(request, study)
+    context = {"study": study, "found": asking.robustness(study, LookForm(study, request.GET).look)}
+    return render(request, "comparisons/results/robustness.html", context)
 
 
 @researcher_required
@@ -166,6 +178,7 @@ async def _async(chunks: Iterator[bytes]) -> AsyncIterator[bytes]:
 
 urls = [
     path("studies/<slug:slug>/results/", results, name="study-results"),
+    path("studies/<slug:slug>/robustness/", robustness, name="study-robustness"),
     path("studies/<slug:slug>/rows/", rows, name="study-rows"),
     path("studies/<slug:slug>/export/", export, name="study-export"),
     path("studies/<slug:slug>/make-dataset/", make_dataset, name="study-make-dataset"),

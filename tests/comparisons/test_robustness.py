@@ -1,0 +1,58 @@
+"""What would change a study's result, against studies whose answer is known."""
+
+from __future__ import annotations
+
+import pytest
+from django.test import Client
+from django.urls import reverse
+
+from comparisons.models import Answer, Study, StudyState
+from comparisons.results.robustness import robustness
+from tests.comparisons.rating_factories import judge_all, make_rater, make_study, prefer
+from tests.factories import make_policy, make_user
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def study() -> Study:
+    """Raters prefer the longer answer, whoever wrote it: Long's on 30 of 40 items, Short's on the other ten."""
+    short, long = make_policy(name="Short"), make_policy(name="Long")
+    study = make_study(items=40, policies=[short, long], ratings_per_item=2)
+    odd = [item.pk for item in study.items.all() if item.position % 4 == 3]
+    Answer.objects.filter(contender__policy=long).update(tokens=200)
+    Answer.objects.filter(contender__policy=short, prompt__items__in=odd).update(tokens=2000)
+    for _ in range(2):
+        judge_all(study, make_rater(), lambda given: prefer(short if given.item_id in odd else long)(given))
+    Study.objects.filter(pk=study.pk).update(state=StudyState.CLOSED)
+    return study
+
+
+def test_style_takes_over_what_it_explains(study: Study):
+    """Length explains every vote, so at equal style part of Long's 75 % is gone."""
+    found = robustness(study)
+    long = next(row for row in found.standings if row.contender.policy.name == "Long")
+    assert long.plain_rate.value == pytest.approx(0.75, abs=0.01)
+    assert long.move.value < 0
+    assert long.rate.value < 0.7
+    assert next(effect for effect in found.effects if effect.feature == "length").value.value > 0
+
+
+def test_how_many_votes_carry_the_first_place_is_told(study: Study):
+    """60 of 80 votes are for Long: without 41 of them the other is ahead, 20 against 19."""
+    sentences = robustness(study).carried_by
+    assert any("Without 41 votes of 80" in sentence for sentence in sentences), sentences
+
+
+def test_a_study_without_votes_has_nothing_to_ask():
+    study = make_study(items=2)
+    judge_all(study, make_rater(), lambda _: "both_bad")
+    assert robustness(study).votes == 0
+
+
+def test_the_page_is_shut_while_the_study_runs_and_tells_afterwards(study: Study, client: Client):
+    client.force_login(make_user())
+    address = reverse("study-robustness", args=[study.slug])
+    assert "At equal style" in client.get(address).content.decode()
+    Study.objects.update(state=StudyState.OPEN)
+    assert "Results are shown when the study is closed" in client.get(address).content.decode()
