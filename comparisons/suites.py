@@ -50,6 +50,7 @@ def create_suite(
     stratum: str = Stratum.OTHER,
     description: str = "",
     rejected: Sequence[Rejected] = (),
+    held_for_evaluation: bool = False,
     fills: DatasetVersion | None = None,
     user: User | None = None,
 ) -> Suite:
@@ -65,6 +66,7 @@ def create_suite(
             sha256=digest_of_all(by_digest),
             stratum=stratum,
             rejected=[asdict(line) for line in rejected],
+            held_for_evaluation=held_for_evaluation,
             fills=fills,
             created_by=user,
         )
@@ -78,6 +80,12 @@ def create_suite(
 def digest_of_all(digests: Iterable[str]) -> str:
     """SHA-256 of a suite, from those of its prompts in order."""
     return hashlib.sha256("\n".join(digests).encode()).hexdigest()
+
+
+def hold(suite: Suite, held: bool) -> None:
+    """Hold the suite for evaluation, or let its prompts become training data again."""
+    suite.held_for_evaluation = held
+    suite.save(update_fields=["held_for_evaluation"])
 
 
 def digest_of(messages: Conversation) -> str:

@@ -1,8 +1,9 @@
-"""URLs of the home page, suites, collections, studies, rating, what raters write, and results."""
+"""URLs of the home page, suites, collections, studies, rating, what raters write, results and export."""
 
 from .views import (
     attempts,
     collections,
+    export,
     gaps,
     home,
     managing,
@@ -21,6 +22,7 @@ urlpatterns = [
     *studies.urls,
     *managing.urls,
     *results.urls,
+    *export.urls,
     *rating.urls,
     *collections.urls,
     *gaps.urls,

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 from asgiref.sync import sync_to_async
 from django.http import StreamingHttpResponse
@@ -51,6 +51,35 @@ def in_chunks(lines: Iterator[str]) -> Iterator[bytes]:
             pending, size = [], 0
     if pending:
         yield "".join(pending).encode()
+
+
+class Outlet:
+    """A file that can only be written, for libraries that write files: its bytes are taken away as they come."""
+
+    closed = False
+
+    def __init__(self) -> None:
+        self.written = 0
+        self.waiting: list[bytes] = []
+
+    def write(self, data: Any) -> int:
+        self.waiting.append(bytes(data))
+        self.written += len(self.waiting[-1])
+        return len(self.waiting[-1])
+
+    def tell(self) -> int:
+        return self.written
+
+    def flush(self) -> None:
+        """Nothing is held back."""
+
+    def close(self) -> None:
+        """What was written stays to be taken."""
+
+    def take(self) -> bytes:
+        """What was written since the last time."""
+        taken, self.waiting = b"".join(self.waiting), []
+        return taken
 
 
 class _InThread:

@@ -29,6 +29,11 @@ class SuiteForm(forms.Form):
         help_text="How they relate to what the policies were trained on; results are told apart by it.",
     )
     description = forms.CharField(max_length=1000, required=False, widget=forms.Textarea(attrs={"rows": 2}))
+    held_for_evaluation = forms.BooleanField(
+        required=False,
+        label="Hold it for evaluation",
+        help_text="Its prompts then never become training data, also where another suite holds them too.",
+    )
     prompts = forms.CharField(
         required=False,
         max_length=PASTE_LIMIT,
@@ -80,5 +85,5 @@ class SuiteForm(forms.Form):
     def save(self, user: User) -> Suite:
         """Store the suite; the lines that gave no prompt go with it."""
         prompts, rejected = self.cleaned_data["read"]
-        values = {name: self.cleaned_data[name] for name in ("name", "stratum", "description")}
+        values = {name: self.cleaned_data[name] for name in ("name", "stratum", "description", "held_for_evaluation")}
         return create_suite(prompts=prompts, rejected=rejected, user=user, **values)

@@ -35,6 +35,7 @@ class Suite(models.Model):
     description = models.TextField(blank=True)
     sha256 = models.CharField(max_length=64, blank=True, help_text="Of its prompts, in order.")
     stratum = models.CharField(max_length=20, choices=Stratum.choices, default=Stratum.OTHER)
+    held_for_evaluation = models.BooleanField(default=False, help_text="Its prompts never enter training data.")
     rejected = models.JSONField(default=list, help_text="Lines that gave no prompt: [{line, reason, text}].")
     # The version that lacks pairs for these prompts; pairs from studies on them are offered to join it.
     fills = models.ForeignKey(

@@ -7,11 +7,12 @@ from django.db.models import Count
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import path
-from django.views.decorators.http import require_http_methods, require_safe
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from alignapp.accounts.access import researcher_required, user_of
 from comparisons.forms.suites import SuiteForm
 from comparisons.models import Suite
+from comparisons.suites import hold
 
 SUITES_PER_PAGE = 50
 PROMPTS_PER_PAGE = 50
@@ -52,8 +53,18 @@ def suite(request: HttpRequest, slug: str) -> HttpResponse:
     return render(request, "comparisons/suites/suite.html", context)
 
 
+@researcher_required
+@require_POST
+def suite_hold(request: HttpRequest, slug: str) -> HttpResponse:
+    """Hold a suite for evaluation, or release it."""
+    found = get_object_or_404(Suite, slug=slug)
+    hold(found, request.POST.get("held") == "yes")
+    return redirect(found)
+
+
 urls = [
     path("suites/", suites, name="suites"),
     path("suites/new/", suite_new, name="suite-new"),
     path("suites/<slug:slug>/", suite, name="suite"),
+    path("suites/<slug:slug>/hold/", suite_hold, name="suite-hold"),
 ]

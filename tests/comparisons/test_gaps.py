@@ -91,7 +91,7 @@ def judged_gap_study(version: DatasetVersion) -> Study:
 
 def test_the_pairs_of_a_gap_study_join_the_version_as_its_child():
     version = version_with_a_contradiction()
-    child = export.join_version(judged_gap_study(version), export.Rule(), version, None)
+    child = export.join_version(export.Export(judged_gap_study(version), export.Rule()), version, None)
     assert (child.parent, child.rows) == (version, 11 + 4)
     parents, childs = (list(store.read_pairs(v.path)) for v in (version, child))
     assert [p.chosen for p in childs[:11]] == [p.chosen for p in parents]

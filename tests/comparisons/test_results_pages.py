@@ -1,24 +1,15 @@
-"""Results pages: shut while a study runs, every figure leads to its rows, and the way back into data."""
+"""Results pages: shut while a study runs, and every figure leads to its rows."""
 
 from __future__ import annotations
 
-import asyncio
-import io
-import json
-from concurrent.futures import ThreadPoolExecutor
-from typing import Any
-
-import pyarrow.parquet as pq
 import pytest
 from bs4 import BeautifulSoup
-from django.test import AsyncClient
 from django.urls import reverse
 
 from comparisons import assignment as assigning
-from comparisons.models import Prompt, StudyState
+from comparisons.models import StudyState
 from tests.comparisons.rating_factories import judge_all, make_rater, make_study, prefer, take
 from tests.factories import make_policy, make_user
-from training.models import Dataset, DatasetVersion
 
 pytestmark = pytest.mark.django_db
 
@@ -46,7 +37,7 @@ def page_of(response):
     return BeautifulSoup(response.content, "html.parser")
 
 
-@pytest.mark.parametrize("name", ["study-results", "study-rows", "study-export", "study-make-dataset"])
+@pytest.mark.parametrize("name", ["study-results", "study-rows"])
 def test_nothing_is_told_before_the_study_is_closed(client, researcher, name):
     study = make_study(items=4)
     given = take(make_rater())
@@ -57,7 +48,7 @@ def test_nothing_is_told_before_the_study_is_closed(client, researcher, name):
     assert given.answer_a.text not in page
 
 
-@pytest.mark.parametrize("name", ["study-results", "study-rows", "study-export", "study-make-dataset"])
+@pytest.mark.parametrize("name", ["study-results", "study-rows"])
 def test_annotators_are_refused(client, study, name):
     client.force_login(make_rater("bob"))
     assert client.get(reverse(name, args=[study.slug])).status_code == 403
@@ -99,77 +90,6 @@ def test_rows_of_a_nonsense_filter_are_all_rows(client, researcher, study, one):
 def test_rows_ask_the_database_a_fixed_number_of_times(client, researcher, study, django_assert_max_num_queries):
     with django_assert_max_num_queries(12):
         client.get(reverse("study-rows", args=["ferries"]))
-
-
-def test_the_export_form_streams_a_file(client, researcher, study):
-    url = reverse("study-export", args=["ferries"])
-    assert "Download" in client.get(url).text
-    response = client.get(url, {"form": "plain"})
-    assert response["Content-Disposition"] == 'attachment; filename="ferries-pairs.jsonl"'
-    rows = [json.loads(line) for line in b"".join(response.streaming_content).splitlines()]
-    assert len(rows) == 6
-    assert rows[0]["chosen"] == "answer 2 of 1"
-
-
-@pytest.mark.django_db(transaction=True)
-def test_the_export_streams_under_asgi_too(researcher, study):
-    async def download():
-        client = AsyncClient()
-        await client.aforce_login(researcher)
-        response: Any = await client.get(reverse("study-export", args=["ferries"]), {"type": "parquet"})
-        assert response.is_async
-        return b"".join([chunk async for chunk in response])
-
-    # In a thread of its own: a browser test on this worker may have left an event loop running in this one.
-    with ThreadPoolExecutor(1) as pool:
-        body = pool.submit(asyncio.run, download()).result()
-    assert pq.read_table(io.BytesIO(body)).num_rows == 6
-
-
-def test_a_rule_that_leaves_nothing_says_why(client, researcher, study):
-    response = client.get(reverse("study-export", args=["ferries"]), {"minimum": "5"})
-    assert response.status_code == 422
-    assert "This rule makes no pair of the 8 items" in response.text
-
-
-def test_conversations_are_refused_in_the_plain_form(client, researcher, study):
-    turns = [{"role": "system", "content": "Be brief."}, {"role": "user", "content": "How far?"}]
-    Prompt.objects.filter(suite__studies=study).update(messages=turns)
-    url = reverse("study-export", args=["ferries"])
-    assert client.get(url, {"form": "plain"}).status_code == 422
-    assert client.get(url, {"form": "conversational"}).status_code == 200
-
-
-def test_making_a_dataset_counts_first_and_seals_on_sending(client, researcher, study):
-    url = reverse("study-make-dataset", args=["ferries"])
-    counts = " ".join(page_of(client.get(url)).select_one("aside").text.split())
-    assert counts.startswith("With this rule 6 pairs of 8 items")
-    assert not DatasetVersion.objects.exists()
-    rule = {"minimum": 1, "ties": "ignore", "disagreement": "majority", "dataset": "Ferries, judged"}
-    assert client.post(url, rule | {"action": "count"}).status_code == 200
-    assert not DatasetVersion.objects.exists()
-    response = client.post(url, rule | {"action": "make"})
-    version = DatasetVersion.objects.get()
-    assert response.url == version.get_absolute_url()
-    assert (version.dataset.name, version.rows, version.created_by) == ("Ferries, judged", 6, researcher)
-    assert version.origin["url"] == reverse("study-results", args=["ferries"])
-
-
-def test_the_name_of_an_existing_dataset_adds_a_version(client, researcher, study):
-    url = reverse("study-make-dataset", args=["ferries"])
-    rule = {"minimum": 1, "ties": "ignore", "disagreement": "majority", "dataset": "Ferries"}
-    for _ in range(2):
-        client.post(url, rule)
-    assert Dataset.objects.count() == 1
-    assert sorted(DatasetVersion.objects.values_list("number", flat=True)) == [1, 2]
-
-
-def test_a_bad_rule_seals_nothing(client, researcher, study):
-    url = reverse("study-make-dataset", args=["ferries"])
-    response = client.post(url, {"minimum": 0, "ties": "?", "disagreement": "majority", "dataset": ""})
-    assert response.status_code == 422
-    assert "Nothing was saved yet" in response.text
-    assert not Dataset.objects.exists()
 
 
 def test_the_address_narrows_the_page_to_a_part_and_says_so(client, researcher, study):

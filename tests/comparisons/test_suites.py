@@ -202,3 +202,18 @@ def test_the_list_tells_sizes_with_three_queries_at_most_per_page(
 def test_annotators_see_no_suites(client: Client, name: str):
     client.force_login(make_user(role=Role.ANNOTATOR))
     assert client.get(reverse(name)).status_code == 403
+
+
+@pages
+def test_a_suite_is_held_for_evaluation_and_released_again(researcher: Client):
+    post(researcher, prompts="One?", held_for_evaluation="on")
+    suite = Suite.objects.get()
+    assert suite.held_for_evaluation
+    page = researcher.get(suite.get_absolute_url()).text
+    assert "Release it" in page
+    address = reverse("suite-hold", args=[suite.slug])
+    for held in ("no", "yes"):
+        researcher.post(address, {"held": held})
+        suite.refresh_from_db()
+        assert suite.held_for_evaluation is (held == "yes")
+    assert researcher.get(address).status_code == 405
