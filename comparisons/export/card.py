@@ -47,7 +47,9 @@ class _Facts:
 
     @cached_property
     def judgements(self) -> list[Judgement]:
-        return [said for said in judgements_of(self.study) if said.rater not in self.export.agreed.excluded]
+        agreed = self.export.agreed
+        rows = judgements_of(self.study)
+        return [said for said in rows if said.item in agreed.tallies and said.rater in agreed.raters]
 
     @cached_property
     def alpha(self) -> Agreement:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import io
 import json
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -19,6 +20,7 @@ from tests.training.import_material import uploaded_and_imported
 from tests.training.preferences.pairs import assistant, pair, source_line, user
 from training.models import Dataset, DatasetVersion, ImportJob
 from training.preferences import importing, reporting
+from training.preferences.data_card import Card, Section, Table
 from training.preferences.records import Message, Pair
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("worker_was_quick")]
@@ -285,6 +287,45 @@ def test_the_sealed_file_is_downloaded_as_it_is(client, rita):
 
     version = sealed()
     assert hashlib.sha256(downloaded(client, form="sealed")).hexdigest() == version.sha256
+
+
+def test_a_folder_holds_a_card_and_both_splits_and_leaves_no_copy(client, rita, home):
+    import pyarrow.parquet as pq
+
+    version = sealed()
+    before = set(home.rglob("*"))
+    with zipfile.ZipFile(io.BytesIO(downloaded(client, form="folder"))) as archive:
+        readme = archive.read("islands-v1/README.md").decode()
+        sides = [
+            pq.read_table(io.BytesIO(archive.read(f"islands-v1/data/{split}.parquet")))
+            for split in ("train", "held_out")
+        ]
+    assert [len(side) for side in sides] == [version.train_rows, version.held_out_rows]
+    assert sides[0].column_names[:3] == ["prompt", "chosen", "rejected"]
+    assert version.sha256 in readme
+    assert set(home.rglob("*")) == before
+
+
+def test_a_folder_of_demonstrations_holds_completions(client, rita):
+    import pyarrow.parquet as pq
+
+    sealed([pair("a", rejected=None), pair("b", rejected=None)])
+    with zipfile.ZipFile(io.BytesIO(downloaded(client, form="folder"))) as archive:
+        table = pq.read_table(io.BytesIO(archive.read("islands-v1/data/train.parquet")))
+    assert table.column_names[:2] == ["prompt", "completion"]
+
+
+def test_the_card_that_a_version_was_sealed_with_stands_on_its_page_and_in_its_file(client, rita):
+    section = Section(title="Rule", text="The <majority> decides.", table=Table(columns=("a",), rows=(("b|c",),)))
+    card = Card(title="Ferries", lead="From a study.", sections=(section,))
+    version = importing.seal(
+        importing.dataset_named("Islands"), [pair("a")], {"kind": "study", "card": card.model_dump(mode="json")}
+    )
+    page = text_of(client.get(version.get_absolute_url()))
+    assert "Data card" in page
+    assert "The <majority> decides." in page
+    markdown = client.get(reverse("dataset-version-card", args=["islands", 1])).text
+    assert "## Rule\n\nThe \\<majority\\> decides.\n\n| a |\n| --- |\n| b\\|c |\n" in markdown
 
 
 def test_several_turns_have_no_plain_download_and_the_page_says_why(client, rita):

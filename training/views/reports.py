@@ -18,6 +18,7 @@ from training.models import DatasetVersion
 from training.preferences import pictures, prompt_sets, reporting, store
 from training.preferences.checks.findings import Family, Finding
 from training.preferences.cleaning.recipes import ACTIONS
+from training.preferences.data_card import card_of
 from training.preferences.report import Report
 from training.preferences.report_settings import missed_sets
 from training.views.datasets import DOWNLOADS, SPLITS, version_or_404
@@ -41,6 +42,7 @@ def dataset_version(request: HttpRequest, slug: str, number: int) -> HttpRespons
         "same_rows": DatasetVersion.objects.filter(sha256=version.sha256)
         .exclude(pk=version.pk)
         .select_related("dataset"),
+        "card": card_of(version) if version.origin.get("card") else None,
         "origin_facts": _origin_facts(version.origin),
         "children": version.children.select_related("dataset"),
         "runs": version.runs.order_by("-created_at")[:10],
