@@ -25,6 +25,7 @@ from training.models import DatasetVersion, Policy, PolicyKind, Run
 from training.quantities import gib
 from training.runs import admission, inspections, queue
 from training.runs.inspections import ReferenceCheck
+from training.runs.names import free_name
 
 RUN_FIELDS = ("name", "base", "dataset_version")
 # Methods that may read a reward model, and what its absence means to them.
@@ -329,13 +330,6 @@ def _too_large(expected: Forecast, config: TrainingConfig) -> tuple[str, str]:
     if config.tuning == "full":
         return "tuning", f"{sentence} Train a LoRA adapter instead, or choose a smaller base."
     return "base", f"{sentence} Choose a smaller base, or bf16 under “Advanced”."
-
-
-def free_name(method: Method, version: DatasetVersion) -> str:
-    """'DPO on islands v3', with a number after it when there is one already."""
-    name = f"{method.short} on {version}"[:150]
-    others = Run.objects.filter(name__startswith=name).count()
-    return f"{name} ({others + 1})" if others else name
 
 
 def prefilled(method: Method, query: QueryDict) -> tuple[dict[str, Any], list[str]]:

@@ -24,7 +24,7 @@ from training.models.runs import FINISHED, RunState
 from training.runs import alarms, attention, comparison, curves, queue, story
 from training.runs.progress import progress_of
 
-from . import launch
+from . import launch, together
 
 RUNS_PER_PAGE = 25
 EVIDENCE_PER_PAGE = 25
@@ -248,6 +248,7 @@ def _chosen(request: HttpRequest) -> list[Run]:
 
 
 urls: list[URLPattern] = [
+    *together.urls,
     *launch.urls,
     path("runs/", runs, name="runs"),
     path("runs/queue/", run_queue, name="run-queue"),
