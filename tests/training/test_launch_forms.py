@@ -262,10 +262,9 @@ def test_the_estimate_without_script_is_the_whole_page_and_queues_nothing(ada, m
 def test_the_choice_of_methods_passes_the_data_on(ada):
     page = parsed(ada.get(reverse("run-methods") + "?dataset_version=7"))
     links = [link["href"] for link in page.select("main section a")]
-    assert links == [
-        f"{reverse('run-new', args=[method])}?dataset_version=7"
-        for method in ("dpo", "cpo", "contrastive_cpo", "simpo", "rlhf", "reward", "sft")
-    ]
+    methods = ("dpo", "cpo", "contrastive_cpo", "simpo", "rlhf", "reward", "sft")
+    pages = [reverse("runs-together"), *(reverse("run-new", args=[method]) for method in methods)]
+    assert links == [f"{page}?dataset_version=7" for page in pages]
 
 
 def test_an_unknown_method_is_not_found(ada):

@@ -1,6 +1,6 @@
 """Several methods on the same data with the same budget, so that a difference in the result is the methods'.
 
-Methods on pairs share data, order, steps and batch: equal in every respect but the loss. RLHF has no pairs in its steps.
+Methods on pairs share data, order, steps and batch: equal in all but the loss. RLHF has no pairs in its steps.
 It can have as many steps on as many answers (it then takes longer, since it samples them and trains a reward model
 first), or as many steps as fit into the time that the methods on pairs take. Imports neither Django nor torch.
 """
