@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from training.config import Method, RLHFConfig
 from training.launching.budgets import Budget, Equal, answers_per_step, configs
 from training.launching.estimates import DataShape, ModelShape, estimate
 
-RECIPES = {
+RECIPES: dict[Method, dict[str, Any]] = {
     Method.DPO: {"beta": 0.3, "learning_rate": 5e-4, "max_length": 128},
     Method.CPO: {"beta": 0.5, "max_length": 512, "precision": "bf16"},
     Method.RLHF: {"group_size": 4, "learning_rate": 1e-4, "reward.epochs": 2.0, "max_length": 256},

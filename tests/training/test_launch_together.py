@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from bs4 import BeautifulSoup
 from django.conf import settings
@@ -14,6 +16,7 @@ from tests.training.preferences.pairs import pair
 from training.config import Method
 from training.launching import together
 from training.launching.budgets import Budget, Equal
+from training.launching.presets import SMALL
 from training.models import Run, RunState
 from training.preferences import importing, reporting
 from training.runs import queue
@@ -58,14 +61,14 @@ def sent(client, version, base, **more):
     """What a browser sends of the page as it is filled in."""
     page = BeautifulSoup(client.get(URL, {"dataset_version": version.pk, "base": base.pk}).content, "html.parser")
     form = page.select_one("form#together")
-    fields = {}
+    fields: dict[str, Any] = {}
     for control in form.select("input, select, textarea"):
         if control.get("type") in {"checkbox", "radio"} and not control.has_attr("checked"):
             continue
         value = control.get("value", "") if control.name == "input" else control.text
         if control.name == "select":
-            value = (control.select_one("[selected]") or control.select_one("option"))["value"]
-        fields.setdefault(control["name"], []).append(value)
+            value = [*control.select("[selected]"), *control.select("option")][0]["value"]
+        fields.setdefault(str(control["name"]), []).append(value)
     return fields | more
 
 
@@ -86,8 +89,8 @@ def test_one_click_queues_dpo_constrained_cpo_and_rlhf_with_the_same_budget(clie
 def test_the_page_of_a_version_leads_there_with_everything_filled_in(client, researcher, base, sound):
     make_run(base=base)
     page = BeautifulSoup(client.get(sound.get_absolute_url()).content, "html.parser")
-    link = page.find("a", string=lambda text: text and "equal budgets" in text)
-    target = client.get(link["href"]).text
+    [link] = page.select('a[href^="/runs/new/together/"]')
+    target = client.get(str(link["href"])).text
     assert "DPO and Constrained CPO take the same" in target
     assert "RLHF takes as many steps, each on 16 prompts and 64 sampled answers (as many)" in target
 
@@ -160,7 +163,7 @@ def test_settings_come_from_the_latest_run_that_succeeded_from_this_base(base):
 
 def test_what_is_equal_is_told_by_time_too(base, sound):
     budget = Budget(passes=40, equal=Equal.TIME)
-    recipes = together.recipes(together.TOGETHER, base, together.SMALL)
+    recipes = together.recipes(together.TOGETHER, base, SMALL)
     made = together.plans(recipes, budget, base, sound)
     steps = {plan.method: plan.config.max_steps for plan in made}
     told = together.equality(made, budget)
