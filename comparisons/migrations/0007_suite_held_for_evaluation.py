@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('comparisons', '0005_remove_study_guideline_and_suite'),
+        ('comparisons', '0006_suite_digests'),
     ]
 
     operations = [
