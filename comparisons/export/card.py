@@ -10,17 +10,18 @@ from statistics import median
 import numpy as np
 from django.db.models import Count, Max, Min, Q
 
-from comparisons.models import Answer, Choice, RaterPool, Suite
-from comparisons.results import Judgement, agreement_arrays, judgements_of
-from comparisons.statistics.agreement import Agreement, gwet_ac1, krippendorff_alpha, percent_agreement
+from comparisons.models import Answer, RaterPool, Suite
+from comparisons.results import Judgements, Look, Said, judgements_of
+from comparisons.results.agreement import Coefficient, coefficients
+from comparisons.statistics.agreement import Agreement
 from comparisons.statistics.shares import Share, percent, share
-from comparisons.statistics.votes import Ints
 from training.preferences.data_card import Card, Section, Table
 
 from .judgements import counted
 from .pairs import Export
 from .rules import Consensus
 
+ALPHA = "Krippendorff’s α"
 RELIABLE = 0.667
 """Krippendorff (2004, p. 241): below this α not even tentative conclusions should be drawn from judgements."""
 FEW_RATERS = 3
@@ -46,19 +47,22 @@ class _Facts:
         self.believed = believed.order_by()
 
     @cached_property
-    def judgements(self) -> list[Judgement]:
+    def judgements(self) -> Judgements:
         agreed = self.export.agreed
-        rows = judgements_of(self.study)
-        return [said for said in rows if said.item in agreed.tallies and said.rater in agreed.raters]
+        rows = judgements_of(self.study, Look(excluded=agreed.excluded))
+        return rows.where(np.isin(rows.item, list(agreed.tallies)))
+
+    @cached_property
+    def agreement(self) -> list[Coefficient]:
+        return coefficients(self.judgements)
 
     @cached_property
     def alpha(self) -> Agreement:
-        return krippendorff_alpha(*agreement_arrays(self.judgements))
+        return next(one.found for one in self.agreement if one.name == ALPHA)
 
     @cached_property
     def left(self) -> Share | None:
-        decided = [said.choice for said in self.judgements if said.choice in {Choice.A, Choice.B}]
-        return share(decided.count(Choice.A), len(decided))
+        return share(self.judgements.count(Said.A), self.judgements.count(Said.A, Said.B))
 
     @cached_property
     def most_raters_of_an_item(self) -> int:
@@ -97,7 +101,7 @@ def _rule(facts: _Facts) -> Section:
 
 def _raters(facts: _Facts) -> Section:
     summary = facts.summary
-    each = sorted(Counter(said.rater for said in facts.judgements).values())
+    each = sorted(Counter(facts.judgements.rater.tolist()).values())
     spread = f"{each[0]:,} to {each[-1]:,}, median {median(each):,.0f}" if each else "none"
     theirs = Count("members", filter=Q(members__in=facts.export.agreed.raters))
     pools = RaterPool.objects.annotate(raters=theirs).filter(raters__gt=0).order_by("name")
@@ -121,23 +125,11 @@ def _raters(facts: _Facts) -> Section:
 
 
 def _agreement(facts: _Facts) -> Section:
-    unit, said, _ = agreement_arrays(facts.judgements)
-    possible = 2 + facts.study.rules.ties + facts.study.rules.both_bad
     return Section(
         title="Agreement",
-        text="Between people who judged the same item; 95 % intervals by resampling items.",
-        facts=(
-            ("Pairs of judgements that say the same", _coefficient(percent_agreement(unit, said))),
-            ("Krippendorff’s α", _coefficient(facts.alpha)),
-            ("Gwet’s AC1", _coefficient(gwet_ac1(unit, _alike(facts.judgements), possible))),
-        ),
+        text="Between people who judged the same item; 95 % intervals by drawing items again.",
+        facts=tuple((one.name, _coefficient(one.found)) for one in facts.agreement),
     )
-
-
-def _alike(judgements: list[Judgement]) -> Ints:
-    """What was said in terms that all pairs of policies share: the one made first, the other, tie, both bad."""
-    said = [min(one.preferred, 0) or int(one.preferred == one.pair[1]) for one in judgements]
-    return np.array(said, dtype=np.int64)
 
 
 def _coefficient(found: Agreement) -> str:

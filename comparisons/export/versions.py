@@ -11,6 +11,7 @@ from comparisons.models import Study
 from training.models import Dataset, DatasetVersion
 from training.preferences import reporting
 from training.preferences.cleaning.joining import join
+from training.preferences.report_settings import settings_of
 from training.preferences.versions import seal
 
 from .card import card_of
@@ -33,7 +34,7 @@ def join_version(export: Export, parent: DatasetVersion, user: User | None) -> D
 
 def _expect_its_prompts(version: DatasetVersion, study: Study) -> None:
     """Let the report not call the study's own prompts leaked, except those of suites that are held for evaluation."""
-    settings = reporting.settings_of(version)
+    settings = settings_of(version)
     own = {f"suite:{slug}" for slug in study.suites.filter(held_for_evaluation=False).values_list("slug", flat=True)}
     kept = tuple(key for key in settings.evaluation if key not in own)
     if kept != settings.evaluation:

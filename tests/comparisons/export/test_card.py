@@ -52,7 +52,7 @@ def test_agreement_has_an_interval_or_a_reason():
     alone = facts(card_of(Export(study_with([["first"]]), Rule())), "Agreement")
     assert alone["Krippendorff’s α"] == "undefined because no item was judged by two people"
     study = study_with([["first", "first"], ["first", "second"]])
-    said = facts(card_of(Export(study, Rule())), "Agreement")["Pairs of judgements that say the same"]
+    said = facts(card_of(Export(study, Rule())), "Agreement")["Alike"]
     assert said == "0.50 [0.00, 1.00], 2 items"
 
 

@@ -10,7 +10,7 @@ from tests.comparisons.export.material import study_with, three_policies
 from tests.comparisons.rating_factories import make_prompt
 from tests.factories import make_user
 from training.models import Dataset
-from training.preferences import reporting
+from training.preferences.report_settings import settings_of
 from training.preferences.sealing import NothingToSeal
 from training.preferences.store import read_pairs
 
@@ -65,4 +65,4 @@ def test_the_report_does_not_call_a_studys_own_prompts_leaked_but_looks_for_all_
     held = Suite.objects.create(slug="held", name="Held", held_for_evaluation=True)
     make_prompt(held, 0, "Something else?")
     version = make_version(Export(study, Rule()), dataset, None)
-    assert reporting.settings_of(version).evaluation == ("suite:held",)
+    assert settings_of(version).evaluation == ("suite:held",)
