@@ -184,6 +184,7 @@ CELERY_BEAT_SCHEDULE = {
     "look for imports": {"task": "training.tasks.work_on_imports", "schedule": 10, "options": {"expires": 10}},
     "look for cleanings": {"task": "training.tasks.work_on_cleanings", "schedule": 10, "options": {"expires": 10}},
     "look for studies": {"task": "comparisons.tasks.work_on_studies", "schedule": 10, "options": {"expires": 10}},
+    "tend studies": {"task": "comparisons.tasks.tend_open_studies", "schedule": 10, "options": {"expires": 10}},
     "look for turns": {"task": "comparisons.tasks.answer_turns", "schedule": 5, "options": {"expires": 5}},
     "return leases": {"task": "comparisons.tasks.return_expired_leases", "schedule": 30, "options": {"expires": 30}},
 }

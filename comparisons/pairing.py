@@ -50,10 +50,12 @@ class Stock:
     @classmethod
     def of(cls, study: Study, fresh: bool = False) -> Stock:
         """The stock of a study as its rows stand now; `fresh`: as if no answers had been put together yet."""
-        prompts = unique(study.prompts)
         contenders = list(study.contenders.select_related("policy__run"))
-        blinding = Blinding.of((contender.policy for contender in contenders), prompts)
-        pairs = list(combinations(contenders, 2))
+        asked = list(study.prompts)
+        answers = _stored_answers(study, Blinding.of((contender.policy for contender in contenders), asked))
+        # A suite may have grown since the answers were generated.
+        prompts = unique(prompt for prompt in asked if all((c.pk, prompt.pk) in answers for c in contenders))
+        pairs = list(combinations(contenders, 2))  # in the order of statistics.selection.pairs_of
         shape = len(pairs), len(prompts)
         kept = study.items.exclude(kind=ItemKind.COMPARISON) if fresh else study.items
         last = kept.aggregate(last=Max("position"))["last"]
@@ -62,7 +64,7 @@ class Stock:
             study.rules.cut_off,
             pairs,
             prompts,
-            _stored_answers(study, blinding),
+            answers,
             np.ones(shape, dtype=np.bool_),
             np.zeros(shape[0], dtype=np.int64),
             np.zeros(shape[1], dtype=np.int64),
@@ -90,6 +92,11 @@ class Stock:
     def usable(self) -> int:
         """Items that raters may see."""
         return int(self.given.sum())
+
+    @property
+    def made(self) -> int:
+        """All items, those set aside included."""
+        return int(self.free.size - self.free.sum())
 
     @property
     def budget(self) -> int:
@@ -195,4 +202,4 @@ def first_batch(stock: Stock) -> int:
 
 def chance_of(stock: Stock) -> random.Random:
     """Chance that the study's seed fixes, another for every batch."""
-    return random.Random(f"{stock.study.seed} {int(stock.free.size - stock.free.sum())}")
+    return random.Random(f"{stock.study.seed} {stock.made}")

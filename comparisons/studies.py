@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from django.db import transaction
 from django.db.models import Count, Q, QuerySet
 from django.utils import timezone
 
@@ -13,8 +14,9 @@ from alignapp.accounts.models import User
 from alignapp.celery import call_workers
 
 from .audit import record
-from .models import Answer, Assignment, Contender, Item, Study, StudyState
+from .models import Answer, Assignment, Contender, Item, Study, StudyKind, StudyState
 from .sampling import REFUSED
+from .stopping import paused_by_rule
 
 # Verb -> states it is allowed in, state it leads to.
 MOVES = {
@@ -40,6 +42,51 @@ def move(study: Study, verb: str, user: User | None = None) -> bool:
     if moved and target == StudyState.GENERATING:
         call_workers("comparisons.tasks.work_on_studies")
     return moved
+
+
+class ExtensionRefused(ValueError):
+    """More than a study can give, or less than it has; the message is a sentence for people."""
+
+
+def extend(
+    study: Study, user: User | None, *, item_limit: int | None = None, ratings_per_item: int | None = None
+) -> Study:
+    """Let a study have more items (0: all there are) or more ratings per item; raises ExtensionRefused.
+
+    Workers make the new items from the stored answers. A study that its stop rule has paused is open again.
+    """
+    with transaction.atomic():
+        study = Study.objects.select_for_update(no_key=True).get(pk=study.pk)
+        wanted = {"item_limit": item_limit, "ratings_per_item": ratings_per_item}
+        change = {name: value for name, value in wanted.items() if value not in {None, getattr(study, name)}}
+        _refuse_extension(study, change)
+        told = {name: [getattr(study, name), value] for name, value in change.items()}
+        by_rule = study.state == StudyState.PAUSED and paused_by_rule(study) is not None
+        Study.objects.filter(pk=study.pk).update(**change, **({"state": StudyState.OPEN} if by_rule else {}))
+        record(study, user, "extended", **told, **({"reopened": True} if by_rule else {}))
+        transaction.on_commit(lambda: call_workers("comparisons.tasks.tend_open_studies"))
+    study.refresh_from_db()
+    return study
+
+
+def _refuse_extension(study: Study, change: Mapping[str, int | None]) -> None:
+    if study.state not in {StudyState.OPEN, StudyState.PAUSED}:
+        state = study.get_state_display().lower()
+        raise ExtensionRefused(f"The study is {state}. Only an open or paused study can be extended.")
+    if not change:
+        raise ExtensionRefused("The study has that already. Ask for more items or for more ratings per item.")
+    items, ratings = change.get("item_limit"), change.get("ratings_per_item")
+    if items is not None and study.kind == StudyKind.ADVERSARIAL:
+        raise ExtensionRefused("Items of this study come from what raters write, so there is no number to raise.")
+    if items is not None and (study.item_limit == 0 or 0 < items < study.item_limit):
+        raise ExtensionRefused(
+            f"The study has {study.item_limit:,} items. It can be extended, not cut short; close it instead."
+            if study.item_limit
+            else "The study has all items that its answers give. Raise the ratings per item instead."
+        )
+    if ratings is not None and ratings < study.ratings_per_item:
+        had = f"{study.ratings_per_item} ratings per item"
+        raise ExtensionRefused(f"The study asks for {had}. It can be extended, not cut short; close it instead.")
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,13 +4,20 @@ from __future__ import annotations
 
 from celery import shared_task
 
-from comparisons import assignment, generation, replying
+from comparisons import assignment, drawing, generation, replying, stopping
 
 
 @shared_task
 def work_on_studies() -> None:
     """Generate the answers of studies that wait for them."""
     generation.work()
+
+
+@shared_task
+def tend_open_studies() -> None:
+    """Pause studies whose stop rule is met, and give the others the items that are due."""
+    stopping.stop_where_due()
+    drawing.draw_where_due()
 
 
 @shared_task

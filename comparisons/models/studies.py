@@ -120,6 +120,7 @@ class Study(models.Model):
     seed = models.PositiveIntegerField(default=0)
     error = models.TextField(blank=True)
     heartbeat_at = models.DateTimeField(null=True, blank=True)
+    rule_looked_at = models.DateTimeField(null=True, blank=True, help_text="When the stop rule last saw the votes.")
     created_at = models.DateTimeField(auto_now_add=True)
     created_by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL)
     opened_at = models.DateTimeField(null=True, blank=True)

@@ -16,6 +16,7 @@ from alignapp.accounts.access import researcher_required, user_of
 from comparisons import studies as running
 from comparisons.models import AssignmentState, Endpoint, Item, ItemKind, Study, StudyState
 from comparisons.pace import pace_of
+from comparisons.stopping import paused_by_rule
 
 STUDIES_PER_PAGE = 25
 ITEMS_PER_PAGE = 25
@@ -58,7 +59,14 @@ def _live(study: Study) -> dict[str, Any]:
     done = study.state in {StudyState.CLOSED, StudyState.FAILED}
     progress = running.progress_of(study)
     missing = max(0, progress.ratings_wanted - progress.ratings)
-    return {"study": study, "progress": progress, "pace": pace_of(study, missing), "done": done}
+    by_rule = paused_by_rule(study) if study.state == StudyState.PAUSED else None
+    return {
+        "study": study,
+        "progress": progress,
+        "pace": pace_of(study, missing),
+        "stopped": by_rule.detail if by_rule else None,
+        "done": done,
+    }
 
 
 def _items(study: Study, show: str) -> QuerySet[Item]:
