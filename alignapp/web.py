@@ -9,6 +9,9 @@ from __future__ import annotations
 import argparse
 import ctypes
 import os
+import sys
+from importlib.abc import MetaPathFinder
+from typing import Any
 
 import uvicorn
 
@@ -16,8 +19,19 @@ import uvicorn
 M_TRIM_THRESHOLD, M_ARENA_MAX = -1, -8
 
 
+class NoPandas(MetaPathFinder):
+    """Says that pandas is not installed. Arrow loads it whenever it makes an array of a list, only to ask whether the
+    list is one of pandas' types; that takes 80 MB and, the first time, a second."""
+
+    def find_spec(self, name: str, path: Any, target: Any = None) -> None:
+        """Nothing, except for pandas."""
+        if name == "pandas":
+            raise ModuleNotFoundError("The web process does without pandas.", name=name)
+
+
 def stay_small() -> None:
-    """Set what allocators and libraries read when they start; does nothing on a C library without mallopt."""
+    """Set what allocators and libraries read when they start; mallopt only where the C library has it."""
+    sys.meta_path.insert(0, NoPandas())
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "system")
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)

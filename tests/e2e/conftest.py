@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -53,6 +55,20 @@ class Stack:
         assert done.returncode == 0, done.stderr
         return done.stdout
 
+    def run(self, module: str) -> str:
+        """Run a module in the stack's environment; what it says. One thread, since the others' are busy."""
+        command, environment = [sys.executable, "-m", module], self.environment | {"OMP_NUM_THREADS": "1"}
+        done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    def web_megabytes(self) -> float:
+        """Resident memory of the web process, from /proc; the Procfile's shell has replaced itself by uvicorn."""
+        status = Path(f"/proc/{self.processes['web'].pid}/status").read_text()
+        found = re.search(r"VmRSS:\s+(\d+) kB", status)
+        assert found, status
+        return int(found[1]) / 1000
+
     def start(self, name: str) -> None:
         """Start one process of the Procfile in a group of its own, its output in a log file."""
         command = parse_procfile((ROOT / "Procfile").read_text()).processes[name]
@@ -86,15 +102,7 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     running = Stack(f"http://127.0.0.1:{ports['PORT']}", home, environment, {})
     running.manage("migrate", "--verbosity", "0")
     running.manage("collectstatic", "--noinput", "--verbosity", "0")
-    done = subprocess.run(
-        [sys.executable, "-m", "tests.e2e.prepare"],
-        cwd=ROOT,
-        env=environment,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
+    running.run("tests.e2e.prepare")
     try:
         for name in PROCESSES:
             running.start(name)
@@ -102,6 +110,13 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
         yield running
     finally:
         running.stop()
+
+
+@pytest.fixture(scope="session")
+def data_pages(stack: Stack) -> dict[str, str]:
+    """Addresses of pages about data with something on them, by name."""
+    addresses: dict[str, str] = json.loads(stack.run("tests.e2e.data_pages"))
+    return addresses
 
 
 def _wait_for_web(stack: Stack, seconds: float = 60) -> None:

@@ -83,6 +83,30 @@ def test_axe_finds_nothing_on_a_researchers_pages(context: BrowserContext):
     assert found == []
 
 
+def test_axe_finds_nothing_on_pages_about_data(context: BrowserContext, data_pages: dict[str, str]):
+    page = log_in(context, "rosa")
+    found: list[str] = []
+    for name, path in data_pages.items():
+        answer = page.goto(path)
+        assert answer, name
+        assert answer.status == (404 if name == "a bad address" else 200), name
+        found += findings(page)
+    page.goto(data_pages["pairs of a finding"])
+    page.keyboard.press("j")
+    page.keyboard.press("Enter")
+    expect(page.locator(".opened article")).to_be_visible()
+    assert [*found, *findings(page)] == []
+
+
+def test_the_web_process_stays_below_200_mb_after_pages_about_data_were_used(
+    context: BrowserContext, stack: Stack, data_pages: dict[str, str]
+):
+    page = log_in(context, "rosa")
+    for path in data_pages.values():
+        page.goto(path)
+    assert stack.web_megabytes() < 200
+
+
 def test_axe_finds_nothing_on_an_annotators_pages_and_they_can_be_used_by_keyboard(
     context: BrowserContext, stack: Stack
 ):

@@ -170,12 +170,4 @@ def test_the_web_process_stays_below_200_mb_after_its_pages_were_used(context: B
     page = log_in(context, "rosa")
     for path in ("/", "/datasets/", "/runs/", "/runs/new/dpo/", "/policies/", "/suites/", "/studies/", "/studies/new/"):
         assert page.goto(path).ok, path
-    assert resident_megabytes(stack.processes["web"].pid) < 200
-
-
-def resident_megabytes(pid: int) -> float:
-    """Resident memory of the process, from /proc; the Procfile's shell has replaced itself by uvicorn."""
-    status = Path(f"/proc/{pid}/status").read_text()
-    found = re.search(r"VmRSS:\s+(\d+) kB", status)
-    assert found, status
-    return int(found[1]) / 1000
+    assert stack.web_megabytes() < 200

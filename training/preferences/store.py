@@ -6,16 +6,20 @@ Everything streams or is asked through DuckDB; no function loads a version.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from training.preferences.records import Conversation, Message, Pair
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
+
+Column = np.ndarray[Any, np.dtype[Any]]
 
 MEMORY_LIMIT = "512MB"
 SPILL = ".spill"
@@ -85,6 +89,20 @@ def connection(beside: Path) -> Iterator[DuckDBPyConnection]:
         yield database
 
 
+def columns_of(database: DuckDBPyConnection, query: str, values: Sequence[Any] = ()) -> dict[str, Column]:
+    """The columns of an answer; NaN in numbers and None in words where there is no value."""
+    found = database.execute(query, list(values)).fetchnumpy()
+    return {name: _without_mask(column) for name, column in found.items()}
+
+
+def _without_mask(column: Column) -> Column:
+    if not isinstance(column, np.ma.MaskedArray):
+        return column
+    if np.issubdtype(column.dtype, np.number):
+        return np.ma.filled(column.astype(np.float64), np.nan)
+    return np.ma.filled(column.astype(object), None)
+
+
 @contextmanager
 def measured(path: Path) -> Iterator[DuckDBPyConnection]:
     """A connection with the table `measures`: one row per pair, made in one scan of the version."""
@@ -113,6 +131,27 @@ def read_pairs(path: Path, split: str = "") -> Iterator[Pair]:
         while records := result.fetchmany(PAIRS_PER_FETCH):
             for record in records:
                 yield row_of(names, record).pair
+
+
+Records = tuple[int, list[str], Iterator[list[tuple[Any, ...]]]]
+
+
+@contextmanager
+def records(path: Path) -> Iterator[Records]:
+    """How many rows a sealed file has, the names of all columns of the format, and the values of every row, in order,
+    some at a time: never across row groups, whose size in characters is bounded."""
+    with connection() as database:
+        view(database, path)
+        groups = "SELECT DISTINCT row_group_id, row_group_num_rows FROM parquet_metadata(?) ORDER BY ALL"
+        sizes = [rows for _, rows in database.execute(groups, [str(path)]).fetchall()]
+        result = database.execute("SELECT * FROM pairs")
+        yield sum(sizes), _names(result), _batches(result, sizes)
+
+
+def _batches(result: DuckDBPyConnection, sizes: Iterable[int]) -> Iterator[list[tuple[Any, ...]]]:
+    for size in sizes:
+        for start in range(0, size, PAIRS_PER_FETCH):
+            yield result.fetchmany(min(PAIRS_PER_FETCH, size - start))
 
 
 def page(path: Path, offset: int, limit: int, split: str = "") -> list[Row]:

@@ -19,6 +19,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.training.preferences.pairs import pair
+from training.preferences import store
 from training.preferences.browsing import building, layout, rows_by_number
 from training.preferences.browsing.index import opened
 from training.preferences.browsing.scores import Scores
@@ -204,7 +205,7 @@ def test_rows_are_read_from_the_sealed_file_while_there_is_no_index(tmp_path: Pa
 
 def test_searches_agree_with_reading_every_text(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """400 rows of words drawn from ten, in eight batches: every phrase of one to four words against a plain search."""
-    monkeypatch.setattr(building, "ROWS_PER_BATCH", 50)
+    monkeypatch.setattr(store, "PAIRS_PER_FETCH", 50)
     draw = random.Random(1)
     texts = [" ".join(draw.choices("abcdefghij", k=draw.randint(1, 12))) for _ in range(400)]
     browser = browser_of(tmp_path, (pair(f"p{n}", text, "x y") for n, text in enumerate(texts)))

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Iterator
-from functools import cached_property, lru_cache
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,8 +17,6 @@ from training.preferences.store import Row, row_of
 
 if TYPE_CHECKING:
     import sqlite3
-
-    import pyarrow as pa
 
 Mask = np.ndarray[Any, np.dtype[np.bool_]]
 RowNumbers = np.ndarray[Any, np.dtype[np.int64]]
@@ -86,28 +85,22 @@ class Index:
             yield from self.rows_by_number(numbers[start : start + 1_000])
 
     def _rows(self, numbers: list[int]) -> Iterator[tuple[int, Row]]:
-        first, block = 0, None
+        names: list[str] = self.file.facts["columns"]
+        first, block = 0, list[list[Any]]()
         with self.file.opened() as database:
             for number in numbers:
-                if block is None or number >= first + block.num_rows:
-                    first, block = self._block(database, number)
-                record = block.slice(number - first, 1).to_pylist()[0]
-                yield number, row_of(list(record), list(record.values()))
+                if number >= first + len(block):
+                    first, block = _block(database, number)
+                yield number, row_of(names, block[number - first])
 
-    @cached_property
-    def _schema(self) -> pa.Schema:
-        import pyarrow as pa
 
-        return pa.ipc.read_schema(pa.py_buffer(bytes.fromhex(self.file.facts["schema"])))
+def _block(database: sqlite3.Connection, number: int) -> tuple[int, list[list[Any]]]:
+    """The block that holds a row: the number of its first row, and the values of every row."""
+    import zstandard
 
-    def _block(self, database: sqlite3.Connection, number: int) -> tuple[int, pa.RecordBatch]:
-        import pyarrow as pa
-        import zstandard
-
-        query = "SELECT first, rows FROM blocks WHERE first <= ? ORDER BY first DESC LIMIT 1"
-        [(first, rows)] = database.execute(query, [number])
-        data = zstandard.ZstdDecompressor().decompress(rows)
-        return first, pa.ipc.read_record_batch(pa.py_buffer(data), self._schema)
+    query = "SELECT first, rows FROM blocks WHERE first <= ? ORDER BY first DESC LIMIT 1"
+    [(first, rows)] = database.execute(query, [number])
+    return first, json.loads(zstandard.ZstdDecompressor().decompress(rows))
 
 
 def opened(path: Path) -> Index | None:

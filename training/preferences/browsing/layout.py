@@ -4,7 +4,7 @@
     columns   one array per measure or name, a value per row
     names     what the numbers of a column of names stand for
     tags      rows that the source tagged so, ascending
-    blocks    the rows themselves, some at a time: the number of the first, and an Arrow record batch in zstd
+    blocks    the rows themselves, some at a time: the number of the first, and their values as JSON in zstd
     words     full text (FTS5) of every row, without the texts themselves
 
 A writer holds a lock on a small file beside it that says how far it is; what a killed writer left has no lock, and the
@@ -30,7 +30,7 @@ import numpy as np
 from training.preferences.partials import is_held
 
 # To be raised whenever the tables or the meaning of a part change: indexes are then made anew.
-FORMAT = 2
+FORMAT = 3
 PROGRESS = np.dtype("<u8")
 PAGE_BYTES = 8_192
 # The ASCII tokenizer cuts at what is not a letter or digit and leaves other scripts alone: texts come cut into words.
@@ -106,9 +106,9 @@ class IndexWriter:
         """Rows from `first` on."""
         self._insert("blocks", [(first, data)])
 
-    def add_words(self, first: int, texts: Iterable[str]) -> None:
-        """What the rows from `first` on say, cut into words with a space between them."""
-        self._database.executemany("INSERT INTO words (rowid, text) VALUES (?, ?)", enumerate(texts, first))
+    def add_words(self, row: int, text: str) -> None:
+        """What a row says, cut into words with a space between them."""
+        self._database.execute("INSERT INTO words (rowid, text) VALUES (?, ?)", [row, text])
 
     def publish(self, facts: Mapping[str, Any]) -> Path:
         """End the file, put it in its place, and remove those of older formats."""

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from training.preferences import store
 from training.preferences.browsing.layout import Array
 from training.preferences.report import Place
 
@@ -53,9 +54,8 @@ class Scores:
 
     def in_language(self, language: str) -> Array:
         """Which rows are in this language."""
-        import pyarrow.compute as pc
-
-        return np.asarray(pc.equal(_column(self.place.scores, "language"), language).fill_null(False))
+        query = "SELECT coalesce(language = ?, false) AS found FROM read_parquet(?) ORDER BY row"
+        return _columns_of(query, [language, str(self.place.scores)])["found"]
 
     def languages(self) -> tuple[str, ...]:
         """The languages that occur, the most frequent first."""
@@ -88,28 +88,26 @@ def _made(path: Path) -> int:
         return 0
 
 
-def _column(path: Path, name: str) -> Any:
-    import pyarrow.parquet as pq
-
-    return pq.read_table(path, columns=[name], memory_map=True)[name]
+def _columns_of(query: str, values: list[Any]) -> dict[str, Array]:
+    with store.connection() as database:
+        return store.columns_of(database, query, values)
 
 
 @lru_cache(maxsize=64)
 def _columns(path: Path, made: int) -> dict[str, bool]:
     """Name of each score -> whether it is a number."""
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
     if not made:
         return {}
-    schema = pq.read_schema(path)
-    return {f.name: pa.types.is_integer(f.type) or pa.types.is_floating(f.type) for f in schema if f.name != "row"}
+    with store.connection() as database:
+        described = database.execute("DESCRIBE FROM read_parquet(?)", [str(path)]).fetchall()
+    return {name: kind not in ("VARCHAR", "BOOLEAN") for name, kind, *_ in described if name != "row"}
 
 
 @lru_cache(maxsize=12)
 def _numbers(path: Path, name: str, made: int) -> Array:
-    read: Array = _column(path, name).to_numpy()
-    values: Array = read.astype(np.float64 if read.dtype.itemsize == 8 else np.float32)
+    quoted = name.replace('"', '""')
+    read = _columns_of(f'SELECT "{quoted}" AS score FROM read_parquet(?) ORDER BY row', [str(path)])["score"]
+    values = read.astype(np.float64 if read.dtype.itemsize == 8 else np.float32)
     if name in NONE_IS_NEGATIVE:
         values[np.less(values, 0)] = np.nan
     return values
@@ -117,28 +115,23 @@ def _numbers(path: Path, name: str, made: int) -> Array:
 
 @lru_cache(maxsize=64)
 def _languages(path: Path, made: int) -> tuple[str, ...]:
-    counts = _column(path, "language").value_counts().to_pylist()
-    counts.sort(key=lambda count: -count["counts"])
-    return tuple(count["values"] for count in counts[:LISTED] if count["values"])
+    query = """SELECT language FROM read_parquet(?) WHERE language <> ''
+               GROUP BY language ORDER BY count(*) DESC, language LIMIT ?"""
+    with store.connection() as database:
+        return tuple(language for (language,) in database.execute(query, [str(path), LISTED]).fetchall())
 
 
 @lru_cache(maxsize=4)
 def _found(path: Path, made: int) -> dict[str, Found]:
-    import pyarrow as pa
-    import pyarrow.compute as pc
-    import pyarrow.parquet as pq
-
     if not made:
         return {}
-    table = pq.read_table(path).combine_chunks()
-    rules = table["rule"].combine_chunks()
-    rules = rules if pa.types.is_dictionary(rules.type) else rules.dictionary_encode()
-    codes = rules.indices.to_numpy()
+    # The report's own order: the gravest first.
+    rules = "SELECT rule FROM read_parquet(?, file_row_number = true) GROUP BY rule ORDER BY min(file_row_number)"
+    query = """SELECT row::INTEGER AS row, coalesce("group", -1) AS "group", "group" IS NOT NULL AS has_groups
+               FROM read_parquet(?) WHERE rule = ?"""
     found = {}
-    for code, rule in enumerate(rules.dictionary.to_pylist()):
-        part = table.filter(pa.array(codes == code))
-        groups = part["group"]
-        has_groups = groups.null_count < len(groups)
-        rows = part["row"].to_numpy().astype(np.int32 if len(part) else np.int64)
-        found[rule] = Found(rows, pc.fill_null(groups, -1).to_numpy() if has_groups else None)
+    with store.connection() as database:
+        for (rule,) in database.execute(rules, [str(path)]).fetchall():
+            columns = store.columns_of(database, query, [str(path), rule])
+            found[rule] = Found(columns["row"], columns["group"] if columns["has_groups"].any() else None)
     return found

@@ -12,6 +12,7 @@ from django.db import transaction
 
 from alignapp.accounts.models import User
 from training.models import DatasetVersion
+from training.preferences import store
 from training.preferences.cleaning import diffs
 from training.preferences.cleaning.applying import groups_of
 from training.preferences.cleaning.making import child_of, partial
@@ -53,9 +54,9 @@ def join(
 
 def _split(parent: DatasetVersion) -> KeptSplit:
     """The sides of the parent's prompts."""
-    import pyarrow.parquet as pq
-
-    sides = pq.read_table(parent.path, columns=["split"])["split"].to_numpy()
-    held_out = np.asarray(sides == HELD_OUT, bool)
-    share = min(0.5, round(float(held_out.mean()), 2))
-    return KeptSplit(prompt_places(parent.path), held_out, share)
+    with store.connection() as database:
+        store.view(database, parent.path)
+        sides = store.columns_of(database, "SELECT split FROM pairs")["split"]
+        held_out = np.asarray(sides == HELD_OUT, bool)
+        share = min(0.5, round(float(held_out.mean()), 2))
+        return KeptSplit(prompt_places(database), held_out, share)

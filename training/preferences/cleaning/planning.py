@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -17,6 +17,9 @@ from training.preferences.cleaning.recipes import ACTIONS, AnyStep, Recipe
 from training.preferences.cleaning.selection import Material, rows_of
 from training.preferences.cleaning.state import Fate, Parent, State
 from training.preferences.survey import Progress
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
 
 
 @dataclass(frozen=True)
@@ -73,16 +76,15 @@ def opened(path: Path, material: Material) -> Iterator[Parent]:
     with store.connection(path) as database:
         database.execute(store.MACROS)
         store.view(database, path)
-        yield Parent(path, database, _scores(material))
+        yield Parent(path, database, _scores(database, material))
 
 
-def _scores(material: Material) -> dict[str, np.ndarray[Any, Any]]:
-    import pyarrow.parquet as pq
-
+def _scores(database: DuckDBPyConnection, material: Material) -> dict[str, np.ndarray[Any, Any]]:
     if material.place is None or not material.place.exists:
         return {}
-    table = pq.read_table(material.place.scores)
-    return {name: table[name].to_numpy() for name in table.column_names if name != "row"}
+    scores = store.columns_of(database, "FROM read_parquet(?) ORDER BY row", [str(material.place.scores)])
+    scores.pop("row")
+    return scores
 
 
 def plan(path: Path, recipe: Recipe, material: Material, progress: Progress = lambda _: None) -> Plan:

@@ -37,7 +37,7 @@ def rows_of(step: AnyStep, parent: Parent, material: Material) -> RowNumbers:
     if searched := _searched(step.rows, parent):
         rows = np.intersect1d(rows, _search(searched, material), assume_unique=True)
     if step.rows.finding:
-        rows = np.intersect1d(rows, _found(step.rows, material))
+        rows = np.intersect1d(rows, _found(step.rows, parent, material))
     return _highest(rows, step.highest, parent) if step.highest else rows
 
 
@@ -107,16 +107,13 @@ def _scores(parent: Parent, name: str) -> np.ndarray[Any, Any]:
     return parent.scores[name]
 
 
-def _found(chosen: Filter, material: Material) -> RowNumbers:
+def _found(chosen: Filter, parent: Parent, material: Material) -> RowNumbers:
     """All rows of the finding; none where its rule found nothing, so that saved recipes fit versions without it."""
-    import pyarrow.parquet as pq
-
     if material.place is None or not material.place.exists:
         raise BadRecipe("The step is about a finding, and the report on this version is not made yet.")
-    table = pq.read_table(material.place.rows, filters=[("rule", "==", chosen.finding)])
-    rows: RowNumbers = table["row"].to_numpy().astype(np.int64)
-    if chosen.group is not None:
-        rows = rows[table["group"].to_numpy() == chosen.group]
+    query = 'SELECT row FROM read_parquet(?) WHERE rule = ? AND (? IS NULL OR "group" = ?)'
+    values = [str(material.place.rows), chosen.finding, chosen.group, chosen.group]
+    rows: RowNumbers = parent.database.execute(query, values).fetchnumpy()["row"].astype(np.int64)
     return rows
 
 

@@ -5,6 +5,7 @@ A million rows take some 60 MB; the texts stay in the file. Hashes of texts are 
 
 from __future__ import annotations
 
+from array import array
 from dataclasses import dataclass, field
 from enum import IntEnum
 from functools import cached_property
@@ -24,6 +25,7 @@ Numbers = np.ndarray[Any, np.dtype[np.float64]]
 Flags = np.ndarray[Any, np.dtype[np.bool_]]
 Hashes = np.ndarray[Any, np.dtype[np.uint64]]
 
+PROMPTS_PER_FETCH = 1_000
 COLUMNS = "SELECT row, split, label, weight, coalesce(annotator, '') AS annotator FROM pairs ORDER BY row"
 HASHES = """SELECT hash(prompt) AS prompt, hash(chosen) AS chosen, coalesce(hash(rejected), 0) AS rejected,
                    rejected IS NOT NULL AS is_pair
@@ -101,7 +103,7 @@ class Parent:
     @cached_property
     def prompts(self) -> Hashes:
         """See prompt_places."""
-        return prompt_places(self.path)
+        return prompt_places(self.database)
 
     @property
     def rows(self) -> int:
@@ -124,14 +126,10 @@ class Parent:
         return values.astype(np.float64)
 
 
-def prompt_places(path: Path) -> Hashes:
-    """The place of each row's prompt as `splits.position` has it: equal for prompts that ask the same."""
-    import pyarrow.parquet as pq
-
-    with pq.ParquetFile(path) as file:
-        places = [
-            position(tuple(Message(turn["role"], turn["content"]) for turn in prompt))
-            for number in range(file.num_row_groups)
-            for prompt in file.read_row_group(number, columns=["prompt"])["prompt"].to_pylist()
-        ]
-    return np.array(places, np.uint64)
+def prompt_places(database: DuckDBPyConnection) -> Hashes:
+    """The place of each prompt of `pairs` as `splits.position` has it: equal for prompts that ask the same."""
+    result = database.execute("SELECT prompt FROM pairs")
+    places = array("Q")
+    while records := result.fetchmany(PROMPTS_PER_FETCH):
+        places.extend(position(tuple(Message(**turn) for turn in prompt)) for (prompt,) in records)
+    return np.array(places)
