@@ -6,6 +6,8 @@ from enum import StrEnum
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from comparisons.statistics.exclusion import ExclusionRule
+
 LEAST_UNIFORM = 0.3
 """Informed drawing distorts what was never looked at again, so a part of all draws ignores what is known so far."""
 
@@ -73,6 +75,7 @@ class Design(BaseModel):
     own_runs: bool = False  # whether people may judge answers of runs that they launched
     stop_width: float | None = Field(default=None, gt=0, le=1)  # of the widest interval of a pair's win rate
     stop_votes: int = Field(default=30, ge=10, le=100_000)  # of every pair, before the rule may stop anything
+    exclusion: ExclusionRule = ExclusionRule()  # who is left out of results, written down before anybody looks
     hourly_pay: float = Field(default=0.0, ge=0)
 
     @property

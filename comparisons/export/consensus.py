@@ -8,11 +8,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from comparisons.models import Study, Verdict
+from comparisons.raters import left_out
 from comparisons.statistics.votes import Floats, Ints
 
 from .evaluation import held_prompts
 from .judgements import CODES, VERDICTS, Judgements, adjudications_of, judgements_of
-from .raters import left_out
 from .rules import Consensus, Decision, Dropped, Rule, Tally
 
 FEW_JUDGEMENTS = 50

@@ -1,4 +1,4 @@
-"""Raters of a study under names that say nothing, and those whose judgements the study leaves out."""
+"""Raters of a study under names that say nothing."""
 
 from __future__ import annotations
 
@@ -15,8 +15,3 @@ def pseudonyms(study: Study) -> dict[int, str]:
     rows = Assignment.objects.filter(item__study=study).order_by("-pk").values_list("rater", "token")
     first = dict(rows.iterator())
     return {rater: f"rater-{hashlib.sha256(token.encode()).hexdigest()[:10]}" for rater, token in first.items()}
-
-
-def left_out(study: Study) -> frozenset[int]:
-    """Raters whom the study's written rule excludes."""
-    return frozenset()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from django import forms
@@ -25,6 +26,7 @@ class LookForm(forms.Form):
         RaterPool.objects.none(), required=False, to_field_name="slug", label="Raters", empty_label="Everybody"
     )
     ties = forms.ChoiceField(choices=MODELS, required=False)
+    everybody = forms.BooleanField(required=False, widget=forms.HiddenInput)
 
     def __init__(self, study: Study, data: Any) -> None:
         super().__init__(data)
@@ -39,6 +41,11 @@ class LookForm(forms.Form):
         sent = self.cleaned_data
         model = Model(sent["ties"]) if sent.get("ties") else None
         return Look(stratum=sent.get("stratum", ""), pool=sent.get("pool"), model=model)
+
+    def look_without(self, raters: frozenset[int]) -> Look:
+        """The same without these raters, unless the address asks for everybody."""
+        look = self.look
+        return look if self.cleaned_data.get("everybody") else replace(look, excluded=raters)
 
     @property
     def offers_something(self) -> bool:

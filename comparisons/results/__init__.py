@@ -10,7 +10,18 @@ page.py         all of it together
 """
 
 from .judgements import Judgements, Look, Said, judgements_in, judgements_of
-from .page import Results, gather
+from .page import Results, gather, verdict_of
 from .standings import Cell, Standing
 
-__all__ = ["Cell", "Judgements", "Look", "Results", "Said", "Standing", "gather", "judgements_in", "judgements_of"]
+__all__ = [
+    "Cell",
+    "Judgements",
+    "Look",
+    "Results",
+    "Said",
+    "Standing",
+    "gather",
+    "judgements_in",
+    "judgements_of",
+    "verdict_of",
+]

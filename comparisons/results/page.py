@@ -90,6 +90,13 @@ def gather(study: Study, look: Look = EVERYTHING) -> Results:
     )
 
 
+def verdict_of(study: Study, look: Look = EVERYTHING) -> str:
+    """The sentence alone."""
+    contenders = list(study.contenders.select_related("policy"))
+    votes = judgements_of(study, look).votes(len(contenders))
+    return verdict(strengths_of(votes, look.model), win_matrix(votes), names_of(contenders))
+
+
 def _standing(study: Study, state: AssignmentState) -> int:
     return Rating.objects.standing().filter(assignment__item__study=study, assignment__state=state).count()
 

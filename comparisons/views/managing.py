@@ -12,10 +12,29 @@ from django.views.decorators.http import require_http_methods, require_safe
 
 from alignapp.accounts.access import researcher_required, user_of
 from comparisons import adjudication
+from comparisons import raters as judging
 from comparisons.forms.adjudication import AdjudicationForm
 from comparisons.models import Study
 
 PER_PAGE = 50
+
+
+@researcher_required
+@require_safe
+def raters(request: HttpRequest, slug: str) -> HttpResponse:
+    """How each rater judges, what is suspicious in it, and whom the study's rule leaves out."""
+    study = get_object_or_404(Study, slug=slug)
+    rows = judging.rater_profiles(study)
+    context = {
+        "study": study,
+        "rows": rows,
+        "everybody": judging.everybody(study),
+        "rule": study.rules.exclusion,
+        "scatter": judging.scatter(rows),
+        "tab": "raters",
+        "section": "studies",
+    }
+    return render(request, "comparisons/managing/raters.html", context)
 
 
 @researcher_required
@@ -77,6 +96,7 @@ def audit(request: HttpRequest, slug: str) -> HttpResponse:
 
 
 urls = [
+    path("studies/<slug:slug>/raters/", raters, name="study-raters"),
     path("studies/<slug:slug>/disagreements/", disagreements, name="study-disagreements"),
     path("studies/<slug:slug>/adjudicate/", adjudicate, name="study-adjudicate"),
     path("studies/<slug:slug>/audit/", audit, name="study-audit"),

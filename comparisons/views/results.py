@@ -13,6 +13,7 @@ from alignapp.accounts.access import researcher_required
 from comparisons import results as finding
 from comparisons.forms.results import LookForm
 from comparisons.models import Choice, Item, Rating, Study, StudyState
+from comparisons.raters import left_out
 from comparisons.results import robustness as asking
 
 ITEMS_PER_PAGE = 20
@@ -26,7 +27,10 @@ def results(request: HttpRequest, slug: str) -> HttpResponse:
     if not _is_closed(study):
         return still_open(request, study)
     form = LookForm(study, request.GET)
-    context = {"study": study, "form": form, "look": form.look, "results": finding.gather(study, form.look)}
+    look, everybody = form.look_without(left_out(study)), form.look
+    context = {"study": study, "form": form, "look": look, "results": finding.gather(study, look)}
+    if look.excluded:
+        context["with_everybody"] = finding.verdict_of(study, everybody)
     return render(request, "comparisons/results/results.html", context)
 
 
@@ -37,7 +41,8 @@ def robustness(request: HttpRequest, slug: str) -> HttpResponse:
     study = get_object_or_404(Study, slug=slug)
     if not _is_closed(study):
         return still_open(request, study)
-    context = {"study": study, "found": asking.robustness(study, LookForm(study, request.GET).look)}
+    look = LookForm(study, request.GET).look_without(left_out(study))
+    context = {"study": study, "found": asking.robustness(study, look)}
     return render(request, "comparisons/results/robustness.html", context)
 
 
