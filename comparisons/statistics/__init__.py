@@ -15,6 +15,7 @@ bootstrap.py     intervals from units drawn again
 aggregation/     majority, Dawid-Skene, MACE, GLAD: the label an item probably deserves, how good each rater is
 raters.py        sides, lengths, repeats, checks and pace of each rater
 exclusion.py     what is suspicious in them, in words; rules that leave raters out
+label_noise.py   how often a consensus label is wrong, and the label smoothing that follows
 
 There a judgement is one entry in arrays of one length n: `unit` (what was judged), `rater` (who judged) and `value`
 (what was said). All three are any integers; what they stand for is the caller's affair.

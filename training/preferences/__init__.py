@@ -13,6 +13,7 @@
 | sealing.py   | writes sealed Parquet, content-addressed                              | pyarrow        |
 | store.py     | reads sealed Parquet: counts, pages, lengths                          | DuckDB         |
 | checks/      | one function per rule over a sealed version, one collector            | DuckDB         |
+| two_raters.py | from how often two agree to how often one errs                        | nothing        |
 | report.py    | what the rules found, as one object for page, command and JSON        | the above      |
 | refused.py   | the downloadable list of rows that could not be used                 | nothing        |
 | import_queue.py | the states of an ImportJob: claim, heartbeat, cancel, end         | Django         |

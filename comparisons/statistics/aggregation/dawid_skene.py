@@ -64,16 +64,17 @@ def dawid_skene(
     symmetric: bool = False,
     smoothing: float = 2.0,
     known: Ints | None = None,
+    start: Floats | None = None,
     tolerance: float = 1e-8,
     iterations: int = 1000,
 ) -> DawidSkene:
-    """Estimate truth and raters; deterministic, from the shares of votes.
+    """Estimate truth and raters; deterministic, from the shares of votes or another posterior `start` (I, C).
 
     `known` (I,): true classes of items, -1 where unknown. Stops when the objective (log-likelihood and log-prior) rises
     by less than `tolerance` per label.
     """
     steps = _Steps(labels, symmetric, known)
-    start = steps.clamped(vote_shares(labels))
+    start = steps.clamped(vote_shares(labels) if start is None else start)
     if one_coin or smoothing:
         coin = _climb(steps, _Coins(smoothing, labels.classes), start, tolerance, iterations)
         if one_coin:
@@ -168,7 +169,7 @@ class _Steps:
     def given_shares(self) -> Floats:
         """(R, C): the share of each label in what a rater gave."""
         counts = np.asarray(self.given_to.sum(axis=1)).reshape(self.raters, self.classes)
-        shares: Floats = counts / counts.sum(axis=1, keepdims=True)
+        shares: Floats = counts / np.maximum(1, counts.sum(axis=1, keepdims=True))
         return shares
 
 

@@ -8,13 +8,13 @@ A vote contradicts the majority when it is not on its side; at a tie no vote is.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import sqrt
 from typing import Any
 
 from training.preferences.checks.findings import Level, RowNumbers, counted, harms
 from training.preferences.checks.position import corrected
 from training.preferences.intervals import wilson
 from training.preferences.survey import Survey
+from training.preferences.two_raters import flip_rate
 
 NOISY, TOO_NOISY = 0.1, 0.25
 """Heuristic: flip rates from which a version needs attention, or is not fit for offline losses. Published preference
@@ -78,15 +78,6 @@ class Agreement:
     share: float
     low: float
     high: float
-
-
-def flip_rate(agreement: float) -> float:
-    """The share of single votes that are wrong, from how often two of them agree.
-
-    Raters who err independently and equally often agree with probability a = q² + (1 − q)², so that
-    q = (1 + √(2a − 1)) / 2; at a ≤ 1/2 they know nothing and half of their votes are wrong.
-    """
-    return (1 - sqrt(2 * agreement - 1)) / 2 if agreement > 0.5 else 0.5
 
 
 def raters(survey: Survey) -> None:
