@@ -140,7 +140,7 @@ Records = tuple[int, list[str], Iterator[list[tuple[Any, ...]]]]
 def records(path: Path) -> Iterator[Records]:
     """How many rows a sealed file has, the names of all columns of the format, and the values of every row, in order,
     some at a time: never across row groups, whose size in characters is bounded."""
-    with connection() as database:
+    with connection(path) as database:
         view(database, path)
         groups = "SELECT DISTINCT row_group_id, row_group_num_rows FROM parquet_metadata(?) ORDER BY ALL"
         sizes = [rows for _, rows in database.execute(groups, [str(path)]).fetchall()]

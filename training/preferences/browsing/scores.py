@@ -55,7 +55,7 @@ class Scores:
     def in_language(self, language: str) -> Array:
         """Which rows are in this language."""
         query = "SELECT coalesce(language = ?, false) AS found FROM read_parquet(?) ORDER BY row"
-        return _columns_of(query, [language, str(self.place.scores)])["found"]
+        return _columns_of(self.place.scores, query, [language, str(self.place.scores)])["found"]
 
     def languages(self) -> tuple[str, ...]:
         """The languages that occur, the most frequent first."""
@@ -88,8 +88,8 @@ def _made(path: Path) -> int:
         return 0
 
 
-def _columns_of(query: str, values: list[Any]) -> dict[str, Array]:
-    with store.connection() as database:
+def _columns_of(path: Path, query: str, values: list[Any]) -> dict[str, Array]:
+    with store.connection(path) as database:
         return store.columns_of(database, query, values)
 
 
@@ -98,7 +98,7 @@ def _columns(path: Path, made: int) -> dict[str, bool]:
     """Name of each score -> whether it is a number."""
     if not made:
         return {}
-    with store.connection() as database:
+    with store.connection(path) as database:
         described = database.execute("DESCRIBE FROM read_parquet(?)", [str(path)]).fetchall()
     return {name: kind not in ("VARCHAR", "BOOLEAN") for name, kind, *_ in described if name != "row"}
 
@@ -106,7 +106,7 @@ def _columns(path: Path, made: int) -> dict[str, bool]:
 @lru_cache(maxsize=12)
 def _numbers(path: Path, name: str, made: int) -> Array:
     quoted = name.replace('"', '""')
-    read = _columns_of(f'SELECT "{quoted}" AS score FROM read_parquet(?) ORDER BY row', [str(path)])["score"]
+    read = _columns_of(path, f'SELECT "{quoted}" AS score FROM read_parquet(?) ORDER BY row', [str(path)])["score"]
     values = read.astype(np.float64 if read.dtype.itemsize == 8 else np.float32)
     if name in NONE_IS_NEGATIVE:
         values[np.less(values, 0)] = np.nan
@@ -117,7 +117,7 @@ def _numbers(path: Path, name: str, made: int) -> Array:
 def _languages(path: Path, made: int) -> tuple[str, ...]:
     query = """SELECT language FROM read_parquet(?) WHERE language <> ''
                GROUP BY language ORDER BY count(*) DESC, language LIMIT ?"""
-    with store.connection() as database:
+    with store.connection(path) as database:
         return tuple(language for (language,) in database.execute(query, [str(path), LISTED]).fetchall())
 
 
@@ -130,7 +130,7 @@ def _found(path: Path, made: int) -> dict[str, Found]:
     query = """SELECT row::INTEGER AS row, coalesce("group", -1) AS "group", "group" IS NOT NULL AS has_groups
                FROM read_parquet(?) WHERE rule = ?"""
     found = {}
-    with store.connection() as database:
+    with store.connection(path) as database:
         for (rule,) in database.execute(rules, [str(path)]).fetchall():
             columns = store.columns_of(database, query, [str(path), rule])
             found[rule] = Found(columns["row"], columns["group"] if columns["has_groups"].any() else None)

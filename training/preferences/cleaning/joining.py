@@ -54,7 +54,7 @@ def join(
 
 def _split(parent: DatasetVersion) -> KeptSplit:
     """The sides of the parent's prompts."""
-    with store.connection() as database:
+    with store.connection(parent.path) as database:
         store.view(database, parent.path)
         sides = store.columns_of(database, "SELECT split FROM pairs")["split"]
         held_out = np.asarray(sides == HELD_OUT, bool)
