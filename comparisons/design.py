@@ -67,6 +67,7 @@ class Design(BaseModel):
     reasons: bool = True
     minimum_seconds: int = Field(default=0, ge=0, le=600)
     sitting_minutes: int = Field(default=0, ge=0, le=480)  # 0: no limit
+    break_optional: bool = False  # whether people may go on after that without a break
     training_share_right: float = Field(default=0.0, ge=0, le=1)  # of the training items, before live items come
     check_share: float = Field(default=0.0, ge=0, le=0.3)  # gold and attention items
     attention_items: int = Field(default=0, ge=0, le=MOST_ATTENTION)  # to be made of the study's own answers

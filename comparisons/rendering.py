@@ -12,6 +12,7 @@ import re
 import sys
 from collections import OrderedDict
 from collections.abc import Sequence
+from dataclasses import dataclass
 from threading import Lock
 from urllib.parse import urlsplit
 
@@ -194,3 +195,18 @@ def _holds_all(tokens: Sequence[Token], text: str) -> bool:
 
 def _letters(text: str) -> int:
     return sum(map(str.isalnum, text))
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """A text as pages show it: formatted where that can be done, and always as it was written."""
+
+    plain: str
+    formatted: SafeString | None
+
+
+def shown_alike(*texts: str) -> list[Shown]:
+    """All of the texts formatted, or none of them: formatting must not tell one from the other."""
+    html = [formatted(text) for text in texts]
+    every = None not in html
+    return [Shown(text, one if every else None) for text, one in zip(texts, html, strict=True)]

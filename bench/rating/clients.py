@@ -19,6 +19,8 @@ from bench.rating.prepare import PASSWORD
 
 TOKEN = re.compile(r'action="/rate/([\w-]+)/submit/"')
 CSRF = re.compile(r'name="csrfmiddlewaretoken" value="(\w+)"')
+GUIDELINE = re.compile(r'action="(/rate/[\w-]+/guideline/)"')
+NUMBER = re.compile(r'name="number" value="(\d+)"')
 REVISION = re.compile(r'name="revision" value="(\d+)"')
 
 
@@ -59,7 +61,11 @@ class Rater:
         await self.client.post("/login/", data=form)
         page = (await self.client.get("/rate/")).text
         start = {"csrfmiddlewaretoken": _found(CSRF, page)}
-        return (await self.client.post("/rate/", data=start, follow_redirects=True)).text
+        page = (await self.client.post("/rate/", data=start, follow_redirects=True)).text
+        if guideline := GUIDELINE.search(page):
+            read = {"csrfmiddlewaretoken": _found(CSRF, page), "number": _found(NUMBER, page)}
+            page = (await self.client.post(guideline[1], data=read, follow_redirects=True)).text
+        return page
 
     async def judge(self, token: str, page: str) -> str:
         """Send a judgement, then ask for the item that follows."""

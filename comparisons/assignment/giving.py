@@ -1,42 +1,83 @@
-"""The item that a person gets next: what they hold, training, a comparison, a check, or an own item again."""
+"""The item that a person gets next: what they hold, training, a comparison, a check, or an own item again.
+
+This is asked for with every judgement, so what most studies have no use for (training, runs of one's own) is looked up
+for all open studies at once, and only then asked about.
+"""
 
 from __future__ import annotations
 
 import random
+from datetime import datetime
+from typing import NamedTuple
 
 from django.db import transaction
-from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.db.models import Exists, OuterRef, Q, QuerySet, Subquery
 from django.utils import timezone
 
 from alignapp.accounts.models import User
 from comparisons.checks import share_right
-from comparisons.models import Assignment, AssignmentState, Item, ItemKind, Study, StudyKind, StudyState
+from comparisons.models import Assignment, AssignmentState, Contender, Item, ItemKind, Study, StudyKind, StudyState
 
 from .leases import expire_leases, held_by, lease, locked
 
 REPEAT_DISTANCE = 10  # an item comes again after at least so many others
+TEXTS = ("item__study", "item__prompt", "item__first", "item__second")
 CHECKS = (ItemKind.GOLD, ItemKind.ATTENTION)
 _chance = random.SystemRandom()
 
 
+class _Open(NamedTuple):
+    """An open study, as one rater sees it."""
+
+    study: int
+    holds: bool  # a running lease
+    trains: bool
+    launched: bool  # a run whose answers are compared
+
+
+class _Drawn(NamedTuple):
+    """An item to give, for the first time, again after a lapsed lease, or as a repeat of an earlier assignment."""
+
+    item: Item
+    lapsed: int | None = None
+    repeats: Assignment | None = None
+
+
 def next_assignment(rater: User) -> Assignment | None:
-    """The item this person should judge now: what they hold already, else a free place; None when there is none."""
-    assignment = held_by(rater).first() or _lease_anywhere(rater)
-    if assignment and assignment.shown_at is None:
-        show(assignment)
-    return assignment
+    """The item this person should judge now, with its texts: what they hold already, else a free place, or None."""
+    studies = _open_studies(held_by(rater), rater)
+    if any(study.holds for study in studies) and (held := held_by(rater).select_related(*TEXTS).first()):
+        if held.shown_at is None:
+            show(held)
+        return held
+    expire_leases()
+    return _lease_in(studies, rater, timezone.now())
 
 
 def fetch_ahead(rater: User, current: Assignment) -> Assignment | None:
-    """The item that will come after `current`, leased but not shown yet; None when there is none."""
-    held = held_by(rater).exclude(pk=current.pk).first()
-    return held or _lease_anywhere(rater, current)
+    """The item that will come after `current`, leased but not shown yet; None when there is none.
+
+    Also None around training, whose feedback decides what comes next.
+    """
+    if current.item.kind == ItemKind.TRAINING:
+        return None
+    others = held_by(rater).exclude(pk=current.pk)
+    studies = _open_studies(others, rater)
+    if any(study.holds for study in studies) and (held := others.select_related(*TEXTS).first()):
+        return None if held.item.kind == ItemKind.TRAINING else held
+    return _lease_in(studies, rater, None)
 
 
 def show(assignment: Assignment) -> None:
     """The rater sees the item from now on."""
     assignment.shown_at = timezone.now()
     Assignment.objects.filter(pk=assignment.pk).update(shown_at=assignment.shown_at)
+
+
+def hide(assignment: Assignment) -> None:
+    """Something else is shown first: the item's time has not begun."""
+    assignment.shown_at = None
+    Assignment.objects.filter(pk=assignment.pk, state=AssignmentState.OPEN).update(shown_at=None)
 
 
 def studies_with_work(rater: User) -> list[Study]:
@@ -50,17 +91,33 @@ def _has_work(study: Study, rater: User) -> bool:
     return free_items(study, rater).exists() and is_admitted(study, rater)
 
 
-def free_items(study: Study, rater: User) -> QuerySet[Item]:
-    """Comparisons with a free place that this person may get, fewest taken places first, then in the study's order."""
-    items = study.items.comparisons().filter(~_seen_by(rater), held__lt=study.ratings_per_item)
-    # Asked beforehand, because few people launched anything and joining answers to runs makes every request slower.
-    launched = (
-        []
-        if study.rules.own_runs
-        else list(study.contenders.filter(policy__run__created_by=rater).values_list("pk", flat=True))
+def _open_studies(held: QuerySet[Assignment], rater: User) -> list[_Open]:
+    """Every study open to this person, the longest open first."""
+    training = Item.objects.filter(study=OuterRef("pk"), kind=ItemKind.TRAINING, quarantine="")
+    studies = Study.objects.open_to(rater).order_by("opened_at", "id")
+    facts = studies.annotate(
+        holds=Exists(held.order_by().filter(item__study=OuterRef("pk"))),
+        trains=Exists(training),
+        launched=Exists(launched_by(rater).filter(study=OuterRef("pk"))),
     )
-    if launched:
-        items = items.exclude(Q(first__contender__in=launched) | Q(second__contender__in=launched))
+    return [_Open(*row) for row in facts.values_list("pk", "holds", "trains", "launched")]
+
+
+def launched_by(rater: User) -> QuerySet[Contender]:
+    """Contenders that come from runs of this person."""
+    return Contender.objects.filter(policy__run__created_by=rater)
+
+
+def free_items(study: Study, rater: User, launched: bool = True) -> QuerySet[Item]:
+    """Comparisons with a free place that this person may get, fewest taken places first, then in the study's order.
+
+    `launched` says whether they may have launched a run whose answers are compared.
+    """
+    items = study.items.comparisons().filter(~_seen_by(rater), held__lt=study.ratings_per_item)
+    if launched and not study.rules.own_runs:
+        # Asked beforehand, because joining answers to runs makes every request slower.
+        own = list(launched_by(rater).filter(study=study).values_list("pk", flat=True))
+        items = items.exclude(Q(first__contender__in=own) | Q(second__contender__in=own)) if own else items
     return items.order_by("held", "position")
 
 
@@ -81,41 +138,40 @@ def _training_left(study: Study, rater: User) -> QuerySet[Item]:
     return study.items.filter(~_seen_by(rater), kind=ItemKind.TRAINING, quarantine="").order_by("position")
 
 
-def _lease_anywhere(rater: User, current: Assignment | None = None) -> Assignment | None:
-    expire_leases()
-    for study in Study.objects.open_to(rater).order_by("opened_at", "id"):
-        if assignment := _lease_next(study, rater, current):
-            return assignment
+def _lease_in(studies: list[_Open], rater: User, shown_at: datetime | None) -> Assignment | None:
+    """A place in the first of the studies that has one; `shown_at` is None where it is fetched ahead."""
+    for study in studies:
+        with transaction.atomic():
+            held = locked(study.study)
+            drawn = _draw(held, study, rater) if held.state == StudyState.OPEN else None
+            if drawn and drawn.item.kind == ItemKind.TRAINING and shown_at is None:
+                return None
+            if drawn:
+                return lease(drawn.item, rater, repeats=drawn.repeats, lapsed=drawn.lapsed, shown_at=shown_at)
     return None
 
 
-def _lease_next(study: Study, rater: User, current: Assignment | None) -> Assignment | None:
-    with transaction.atomic():
-        study = locked(study.pk)
-        if study.state != StudyState.OPEN:
-            return None
-        # Another tab of the same person may have asked at the same moment.
-        held = held_by(rater).filter(item__study=study)
-        if known := (held.exclude(pk=current.pk) if current else held).first():
-            return known
-        drawn = draw_item(study, rater)
-        return lease(drawn[0], rater, drawn[1]) if drawn else None
-
-
-def draw_item(study: Study, rater: User) -> tuple[Item, Assignment | None] | None:
-    """What this person gets next and, for a repeat, which assignment it repeats; None when nothing is left."""
-    if training := _training_left(study, rater).first():
-        return training, None
-    free = free_items(study, rater).first()
-    if free is None or not is_admitted(study, rater):
+def _draw(study: Study, known: _Open, rater: User) -> _Drawn | None:
+    """What this person gets next in the study; None when nothing is left."""
+    if known.trains and (training := _first(_training_left(study, rater), rater)):
+        return training
+    free = _first(free_items(study, rater, known.launched), rater)
+    if free is None or (known.trains and not is_admitted(study, rater)):
         return None
     rules, chance = study.rules, _chance.random()
     if chance < rules.check_share:
-        if check := study.items.filter(~_seen_by(rater), kind__in=CHECKS, quarantine="").order_by("?").first():
-            return check, None
-    elif chance < rules.check_share + rules.repeat_share and (earlier := _repeatable(study, rater)):
-        return earlier.item, earlier
-    return free, None
+        checks = study.items.filter(~_seen_by(rater), kind__in=CHECKS, quarantine="").order_by("?")
+        return _first(checks, rater) or free
+    if chance < rules.check_share + rules.repeat_share and (earlier := _repeatable(study, rater)):
+        return _Drawn(earlier.item, repeats=earlier)
+    return free
+
+
+def _first(items: QuerySet[Item], rater: User) -> _Drawn | None:
+    """The first of the items, with its texts and the lapsed lease that this person had of it."""
+    lapsed = Assignment.objects.filter(item=OuterRef("pk"), rater=rater, state=AssignmentState.EXPIRED, repeats=None)
+    found = items.select_related("prompt", "first", "second").annotate(lapsed=Subquery(lapsed.values("pk")[:1])).first()
+    return _Drawn(found, found.lapsed) if found else None
 
 
 def _repeatable(study: Study, rater: User) -> Assignment | None:
@@ -125,4 +181,4 @@ def _repeatable(study: Study, rater: User) -> Assignment | None:
     if not since or study.kind == StudyKind.ADVERSARIAL:
         return None
     judged = mine.judged_comparisons().filter(id__lt=since[0], repeated_by=None, item__quarantine="")
-    return judged.select_related("item").order_by("id").first()
+    return judged.select_related(*TEXTS).order_by("id").first()

@@ -3,18 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
 from django.db import transaction
+from django.db.models import F, OuterRef, Subquery
+from django.db.models.functions import Coalesce
 from django.utils import timezone
 
 from alignapp import environment
 from alignapp.accounts.models import User
-from comparisons.models import Assignment, AssignmentState, Choice, ItemKind, Rating, Study, StudyState
+from comparisons.models import (
+    HELD,
+    Assignment,
+    AssignmentState,
+    Choice,
+    Guideline,
+    ItemKind,
+    Rating,
+    Study,
+    StudyState,
+)
 
-from .leases import LEASE, count_places, has_room, locked, reopen
+from .leases import LEASE, count_places, has_room, held_by, locked, reopen
 
 UNDO_TIME = timedelta(minutes=environment.integer("RATING_UNDO_MINUTES", 10))
 READING_SECONDS = environment.integer("RATING_MINIMUM_SECONDS", 0)  # of every study; a study's design may ask for more
@@ -66,16 +79,28 @@ SENTENCES = {
 
 def resume(assignment: Assignment) -> bool:
     """Renew a lease because its page is shown; False when the item can no longer be judged by this person."""
+    return _renew(assignment) or _take_again(assignment)
+
+
+def _renew(assignment: Assignment) -> bool:
+    """Renew a running lease, in one statement: nobody's place changes, so it waits for no lock."""
+    now = timezone.now()
+    live = Assignment.objects.filter(pk=assignment.pk, state=AssignmentState.OPEN, item__quarantine="")
+    live = live.filter(item__study__state=StudyState.OPEN)
+    if not live.update(lease_until=now + LEASE, shown_at=Coalesce("shown_at", now)):
+        return False
+    assignment.state, assignment.lease_until = AssignmentState.OPEN, now + LEASE
+    assignment.shown_at = assignment.shown_at or now
+    return True
+
+
+def _take_again(assignment: Assignment) -> bool:
+    """Take the place of a lapsed lease again, if it is free."""
     with transaction.atomic():
         study = locked(assignment.item.study_id)
-        assignment.refresh_from_db()
+        assignment.refresh_from_db(fields=["state"])
         if study.state != StudyState.OPEN or assignment.item.quarantine:
             return False
-        if assignment.state == AssignmentState.OPEN:
-            assignment.lease_until = timezone.now() + LEASE
-            assignment.shown_at = assignment.shown_at or timezone.now()
-            assignment.save(update_fields=["lease_until", "shown_at"])
-            return True
         if assignment.state != AssignmentState.EXPIRED or not has_room(study, assignment):
             return False
         reopen(assignment)
@@ -99,38 +124,61 @@ def submit(
     """
     with transaction.atomic():
         study = locked(assignment.item.study_id)
-        assignment.refresh_from_db()
+        known = _known(assignment)
         now = timezone.now()
-        refusal = _refusal(assignment, choice, revision) or _haste(study, assignment, choice, now)
+        refusal = _refusal(assignment, known, choice, revision) or _haste(study, assignment, choice, now)
         if refusal:
             return refusal
         state, outcome = _destination(study, assignment, choice)
-        assignment.ratings.create(
+        Rating.objects.create(
+            assignment=assignment,
             revision=revision,
             choice=choice,
             strength=strength,
             reasons=list(reasons),
             note=note,
-            guideline=study.current_guideline,
+            guideline_id=known.guideline,
             seconds=_seconds(assignment, now),
             reading=dict(reading or {}),
-            supersedes=assignment.ratings.filter(revision=revision - 1).first(),
+            supersedes_id=known.latest,
         )
         _move(assignment, state)
         return outcome
 
 
-def _refusal(assignment: Assignment, choice: str, revision: int) -> Outcome | None:
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """What the database says of an assignment under the study's lock: its latest judgement, and what its rater read."""
+
+    latest: int | None
+    revision: int
+    choice: str
+    guideline: int | None
+
+
+def _known(assignment: Assignment) -> _Known:
+    """Bring the assignment up to date, with what was said of it before."""
+    told = Guideline.objects.filter(study=OuterRef("item__study")).order_by("-number").values("pk")
+    read = told.filter(readings__rater=OuterRef("rater"))
+    row = Assignment.objects.filter(pk=assignment.pk).annotate(
+        guideline=Coalesce(Subquery(read[:1]), Subquery(told[:1]))
+    )
+    columns = "state", "shown_at", "leased_at", "guideline", "ratings", "ratings__revision", "ratings__choice"
+    state, shown_at, leased_at, guideline, latest, revision, choice = row.order_by(
+        F("ratings__revision").desc(nulls_last=True)
+    ).values_list(*columns)[0]
+    assignment.state, assignment.shown_at, assignment.leased_at = state, shown_at, leased_at
+    return _Known(latest, revision or 0, choice or "", guideline)
+
+
+def _refusal(assignment: Assignment, known: _Known, choice: str, revision: int) -> Outcome | None:
     """Why nothing is stored: the same was sent before, or the page is older than what happened since."""
-    latest = assignment.ratings.order_by("-revision").first()
-    if latest is not None and latest.revision == revision and latest.choice != Choice.WITHDRAWN:
-        late = assignment.state == AssignmentState.LATE
-        return Outcome.ALREADY_JUDGED if latest.choice != choice else Outcome.LATE if late else Outcome.REPEATED
     # A judgement that stands is taken back first: no page offers to replace it, and undoing has its time.
-    stands = latest is not None and latest.choice != Choice.WITHDRAWN
-    if stands or revision != next_revision(assignment):
-        return Outcome.OUTDATED
-    return None
+    stands = known.latest is not None and known.choice != Choice.WITHDRAWN
+    if stands and known.revision == revision:
+        late = assignment.state == AssignmentState.LATE
+        return Outcome.ALREADY_JUDGED if known.choice != choice else Outcome.LATE if late else Outcome.REPEATED
+    return Outcome.OUTDATED if stands or revision != known.revision + 1 else None
 
 
 def _haste(study: Study, assignment: Assignment, choice: str, now: datetime) -> Outcome | None:
@@ -168,9 +216,11 @@ def _destination(study: Study, assignment: Assignment, choice: str) -> tuple[Ass
 
 
 def _move(assignment: Assignment, state: AssignmentState) -> None:
+    keeps_its_place = assignment.state in HELD and state in HELD
     assignment.state = state
-    assignment.save(update_fields=["state"])
-    count_places([assignment.item_id])
+    Assignment.objects.filter(pk=assignment.pk).update(state=state)
+    if not keeps_its_place:
+        count_places([assignment.item_id])
 
 
 def last_judgement(rater: User) -> Rating | None:
@@ -180,8 +230,8 @@ def last_judgement(rater: User) -> Rating | None:
     mine = Rating.objects.standing().filter(
         assignment__rater=rater, assignment__state__in=states, created_at__gte=since
     )
-    mine = mine.exclude(assignment__item__kind=ItemKind.TRAINING)
-    return mine.filter(assignment__item__study__state=StudyState.OPEN).order_by("-created_at", "-id").first()
+    mine = mine.exclude(assignment__item__kind=ItemKind.TRAINING).filter(assignment__item__study__state=StudyState.OPEN)
+    return mine.select_related("assignment").order_by("-created_at", "-id").first()
 
 
 def undo(assignment: Assignment, revision: int) -> Outcome:
@@ -198,4 +248,6 @@ def undo(assignment: Assignment, revision: int) -> Outcome:
             return Outcome.NOTHING_TO_UNDO
         assignment.ratings.create(revision=revision + 1, choice=Choice.WITHDRAWN, supersedes=rating, seconds=0.0)
         reopen(assignment)
+        # What stood on the screen comes after it again, as if it had only been fetched ahead.
+        held_by(assignment.rater).exclude(pk=assignment.pk).order_by().update(shown_at=None)
         return Outcome.UNDONE

@@ -32,15 +32,27 @@ def held_by(rater: User) -> QuerySet[Assignment]:
     return live.order_by(F("shown_at").desc(nulls_last=True), "-leased_at")
 
 
-def lease(item: Item, rater: User, repeats: Assignment | None = None) -> Assignment:
-    """Give the item to the rater; who had it before sees the same sides again, and swapped in a repeat."""
+def lease(
+    item: Item,
+    rater: User,
+    *,
+    repeats: Assignment | None = None,
+    lapsed: int | None = None,
+    shown_at: datetime | None = None,
+) -> Assignment:
+    """Give the item to the rater, as a repeat of an earlier assignment with the sides swapped, or for the first time.
+
+    Who had it before (`lapsed` is that assignment) sees the same sides again.
+    """
     now = timezone.now()
-    given = {"state": AssignmentState.OPEN, "leased_at": now, "lease_until": now + LEASE, "shown_at": None}
-    side = draw_side(item, rater) if repeats is None else not repeats.first_is_a
-    key = {"item": item, "rater": rater, "repeats": repeats}
-    assignment = Assignment.objects.update_or_create(
-        **key, defaults=given, create_defaults={"first_is_a": side} | given
-    )[0]
+    given = {"state": AssignmentState.OPEN, "leased_at": now, "lease_until": now + LEASE, "shown_at": shown_at}
+    if lapsed:
+        Assignment.objects.filter(pk=lapsed).update(**given)
+        assignment = Assignment.objects.get(pk=lapsed)
+        assignment.item = item
+    else:
+        side = draw_side(item, rater) if repeats is None else not repeats.first_is_a
+        assignment = Assignment.objects.create(item=item, rater=rater, first_is_a=side, repeats=repeats, **given)
     count_places([item.pk])
     return assignment
 

@@ -18,6 +18,8 @@ from .waiting import StageFailed, Tell
 
 START = "main form.actions"
 RATING = "#rating-form"
+# Pages between items: the guideline (once per version), and the feedback on a training item.
+BETWEEN = "main:not(:has(#rating-form)) form:has([data-key=Enter])"
 
 # Two answers whose true rewards are closer than this are a tie to a person.
 NOTICEABLE = 0.05
@@ -44,9 +46,12 @@ class Rater:
             browser.open("/rate/")
             if browser.page.select_one(START):
                 browser.send({}, form=START)
-            while browser.page.select_one(RATING):
-                browser.send({"choice": self.choose(browser.page, chance)}, form=RATING)
-                self.judged += 1
+            while browser.page.select_one(f"{RATING}, {BETWEEN}"):
+                if browser.page.select_one(BETWEEN):
+                    browser.send({}, form=BETWEEN)
+                else:
+                    browser.send({"choice": self.choose(browser.page, chance)}, form=RATING)
+                    self.judged += 1
         finally:
             browser.close()
 
@@ -57,16 +62,27 @@ class Rater:
         if question is None:
             raise StageFailed(f"A rater was shown a prompt that is not of the demo world: {prompt!r}")
         one, other = (judge(self.world, question, text).reward for text in (first, second))
+        better = "a" if one > other else "b"
         if chance.random() < self.error_rate:
-            return chance.choice(["a", "b"])
-        if abs(one - other) < NOTICEABLE:
-            return "both_bad" if one < BAD and chance.random() < 0.5 else "tie"
-        return "a" if one > other else "b"
+            return offered(page, chance.choice(["a", "b"]))
+        if abs(one - other) >= NOTICEABLE:
+            return offered(page, better)
+        both_bad = one < BAD and chance.random() < 0.5
+        return offered(page, *(["both_bad"] if both_bad else []), "tie", better)
+
+
+def offered(page: BeautifulSoup, *choices: str) -> str:
+    """The first of the choices that the page offers; of several strengths the middle one."""
+    for choice in choices:
+        buttons = [str(button["value"]) for button in page.select(f'{RATING} [data-side="{choice}"]')]
+        if buttons:
+            return buttons[len(buttons) // 2]
+    raise StageFailed(f"The page offers none of {', '.join(choices)}.")
 
 
 def text_of(page: BeautifulSoup, label: str) -> str:
-    """The text under the heading with this id."""
-    text = page.select_one(f'section[aria-labelledby="{label}"] .text')
+    """The text under the heading with this id, as it was written."""
+    text = page.select_one(f'section[aria-labelledby="{label}"] .text.plain')
     return text.get_text().strip() if text else ""
 
 

@@ -12,7 +12,7 @@ from .fields import PercentField
 
 OF_THE_DESIGN = (
     *("selection", "uniform_share", "cut_off", "ties", "both_bad", "strength", "reasons", "minimum_seconds"),
-    *("sitting_minutes", "training_share_right", "check_share", "attention_items", "repeat_share"),
+    *("sitting_minutes", "break_optional", "training_share_right", "check_share", "attention_items", "repeat_share"),
     *("show_gold_agreement", "own_runs", "stop_width", "stop_votes", "hourly_pay"),
 )
 
@@ -50,7 +50,7 @@ class DesignForm(forms.Form):
         help_text="Kept apart from ties; it makes no pair.",
     )
     strength = forms.BooleanField(
-        required=False, label="Ask how much better", help_text="Slightly, clearly or by far. Costs a second key."
+        required=False, label="Ask how much better", help_text="Slightly, clearly or by far, still by one key."
     )
     reasons = forms.BooleanField(
         required=False,
@@ -70,8 +70,9 @@ class DesignForm(forms.Form):
         max_value=480,
         initial=45,
         label="Length of a sitting, min",
-        help_text="Then a break is proposed. 0: never.",
+        help_text="Then comes a break of five minutes. 0: never.",
     )
+    break_optional = forms.BooleanField(required=False, label="Raters may go on without the break")
     training_share_right = PercentField(
         low=0,
         high=1,

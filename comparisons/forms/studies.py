@@ -80,7 +80,7 @@ SECTIONS: dict[str, tuple[str, str, tuple[str, ...], tuple[str, ...]]] = {
     "raters": (
         "Who rates",
         "No pool chosen: every annotator.",
-        ("pools", "own_runs", "hourly_pay", "sitting_minutes"),
+        ("pools", "own_runs", "hourly_pay", "sitting_minutes", "break_optional"),
         (),
     ),
     "asked": (

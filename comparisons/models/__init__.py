@@ -7,7 +7,7 @@ from .checks import ExpectedJudgement, Verdict
 from .collections import CollectedPrompt, CollectionState, PromptCollection
 from .conversations import Conversation, Turn, TurnState
 from .pools import RaterPool
-from .ratings import HELD, Assignment, AssignmentState, Choice, Rating
+from .ratings import HELD, Assignment, AssignmentState, Choice, GuidelineReading, Rating
 from .serving import Endpoint, EndpointState, ServedPolicy, ServedState
 from .studies import (
     Answer,
@@ -41,6 +41,7 @@ __all__ = [
     "EndpointState",
     "ExpectedJudgement",
     "Guideline",
+    "GuidelineReading",
     "Item",
     "ItemKind",
     "Prompt",

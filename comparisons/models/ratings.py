@@ -66,7 +66,11 @@ class Assignment(models.Model):
                 fields=["item", "rater"], condition=models.Q(repeats=None), name="a_rater_gets_an_item_once"
             )
         ]
-        indexes = [models.Index(fields=["state", "lease_until"]), models.Index(fields=["item", "state"])]
+        indexes = [
+            models.Index(fields=["state", "lease_until"]),
+            models.Index(fields=["item", "state"]),
+            models.Index(fields=["rater", "state"]),
+        ]
 
     def __str__(self) -> str:
         return self.token
@@ -139,3 +143,17 @@ class Rating(models.Model):
 
     def __str__(self) -> str:
         return f"{self.assignment}: {self.choice}"
+
+
+class GuidelineReading(models.Model):
+    """Somebody was shown a version of a guideline and said so; judgements are pinned to the latest that was read."""
+
+    guideline = models.ForeignKey(Guideline, on_delete=models.CASCADE, related_name="readings")
+    rater = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="guideline_readings")
+    at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["rater", "guideline"], name="a_guideline_read_once")]
+
+    def __str__(self) -> str:
+        return f"{self.rater} read {self.guideline}"

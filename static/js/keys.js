@@ -24,6 +24,8 @@ function press(event) {
   if (event.defaultPrevented || event.ctrlKey || event.metaKey || event.altKey || event.isComposing) return;
   if (event.target.closest?.(WRITING) || document.querySelector("dialog[open], .dialog:popover-open")) return;
   if (!switchedOn() && event.key !== "?") return;
+  // What has the focus is what Enter and the space bar act on.
+  if (["Enter", " "].includes(event.key) && event.target.closest?.("a[href], button, summary, input, label")) return;
 
   const pair = event.timeStamp - first.at < SECOND_KEY_MS ? `${first.key} ${event.key}` : "";
   first = { key: "", at: 0 };

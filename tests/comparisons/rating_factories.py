@@ -11,8 +11,9 @@ from django.utils import timezone
 
 from alignapp.accounts.models import Role, User
 from comparisons import assignment as assigning
+from comparisons.briefing import mark_read
 from comparisons.design import Design
-from comparisons.models import Answer, Assignment, Contender, Item, Prompt, Study, StudyState, Suite
+from comparisons.models import Answer, Assignment, Contender, Guideline, Item, Prompt, Study, StudyState, Suite
 from tests.factories import make_policy, make_user
 from training.models import Policy
 
@@ -79,6 +80,12 @@ def make_answer(contender: Contender, prompt: Prompt, text: str, **fields: Any) 
         "engine_version": "0.32.0",
     }
     return Answer.objects.create(contender=contender, prompt=prompt, text=text, **(values | fields))
+
+
+def read_guidelines(rater: User) -> None:
+    """The rater was shown what they are told about every study there is."""
+    for guideline in Guideline.objects.all():
+        mark_read(guideline, rater)
 
 
 def take(rater: User) -> Assignment:

@@ -7,6 +7,7 @@ bytes, headers, cookies and addresses that come back are searched.
 
 from __future__ import annotations
 
+import re
 import uuid
 from collections import deque
 from dataclasses import dataclass, field
@@ -23,8 +24,8 @@ from django.urls import URLPattern, URLResolver, get_resolver, reverse
 from django.utils import timezone
 
 from comparisons import assignment as assigning
-from comparisons.models import Answer, Assignment, Contender, Item, StudyState
-from tests.comparisons.rating_factories import make_answer, make_prompt, make_rater, make_study, take
+from comparisons.models import Answer, Assignment, Contender, ExpectedJudgement, Item, ItemKind, Rating, StudyState
+from tests.comparisons.rating_factories import make_answer, make_prompt, make_rater, make_study, read_guidelines, take
 from tests.factories import make_policy, make_user, make_version
 from training.models import Dataset, PolicyKind, Run
 
@@ -55,6 +56,7 @@ SECRETS = [
 ]
 # What an annotator may open; everything else must refuse.
 OPEN_TO_ANNOTATORS = {"home", "login", "logout", "health", "rate", "rate-item", "rate-submit", "rate-skip", "rate-undo"}
+OPEN_TO_ANNOTATORS |= {"rate-judged", "rate-ahead", "rate-guideline", "rate-break", "rate-feedback"}
 OPEN_TO_ANNOTATORS |= {"collection-write", "attempt-begin", "attempt"}  # where they write prompts
 
 
@@ -104,10 +106,12 @@ def world():
 
 
 @pytest.fixture
-def annotator():
-    """An annotator's client, which shows error pages as a browser would see them."""
+def annotator(world):
+    """A client of alice, who has read the guidelines; it shows error pages as a browser would see them."""
     client = Client(raise_request_exception=False)
-    client.force_login(make_rater("alice"))
+    alice = make_rater("alice")
+    read_guidelines(alice)
+    client.force_login(alice)
     return client
 
 
@@ -186,9 +190,12 @@ class Crawl:
 def test_no_page_that_links_and_forms_lead_to_tells_anything(world, annotator):
     crawl = Crawl(annotator)
     crawl.run("/rate/", "/", "/login/", "/health/", "/admin/")
-    items = [url for url, status in crawl.visited if url.startswith("/rate/") and url.count("/") == 3 and status == 200]
+    crawl.run("/rate/judged/")
+    pages = {url for url, status in crawl.visited if url.startswith("/rate/") and url.count("/") == 3 and status == 200}
     assert crawl.leaked == {}
-    assert len(set(items)) == 5, "the crawl should have judged its way through all five items"
+    assert any(("view", "differences") in sent for _, _, sent in crawl.seen)
+    items = pages - {"/rate/judged/"}
+    assert len(items) == 5, "the crawl should have judged its way through all five items"
     assert len(crawl.visited) < 400
 
 
@@ -247,6 +254,10 @@ def test_every_kind_of_error_tells_nothing(world, annotator, monkeypatch):
     answers = [
         annotator.get("/nothing/here/"),
         annotator.get("/rate/forged-token-00000000/"),
+        *(annotator.get(f"/rate/forged-token-00000000/{page}/") for page in ("guideline", "break", "feedback")),
+        annotator.post("/rate/forged-token-00000000/ahead/"),
+        annotator.get(f"{mine}ahead/"),
+        annotator.get(f"{mine}feedback/"),
         annotator.get(f"/rate/{carols.token}/"),
         annotator.post(f"{mine}submit/", {"choice": "z", "revision": "none"}),
         annotator.post(f"{mine}submit/", {"choice": "a", "revision": 99}),
@@ -262,8 +273,66 @@ def test_every_kind_of_error_tells_nothing(world, annotator, monkeypatch):
 
     monkeypatch.setattr(assigning, "progress", fail)
     answers.append(annotator.get(mine))
-    assert [answer.status_code for answer in answers] == [404, 404, 404, 422, 302, 302, 302, 422, 302, 403, 500]
-    assert [leaks(answer, "") for answer in answers] == [[]] * 11
+    assert [answer.status_code for answer in answers] == (
+        [404, 404, *([404] * 4), 405, 404, 404, 422, 422, 302, 302, 422, 302, 403, 500]
+    )
+    assert [leaks(answer, "") for answer in answers] == [[]] * len(answers)
+
+
+AS_SCRIPT = {"accept": "application/json"}
+
+
+def test_what_the_pages_script_gets_tells_nothing(world, annotator):
+    """The item that is fetched ahead, the reply to a judgement with the one after it, refusals, the last reply."""
+    mine = annotator.post("/rate/").url
+    ahead = annotator.post(f"{mine}ahead/", headers=AS_SCRIPT)
+    next_token = BeautifulSoup(ahead.json()["ahead"], "html.parser").select("main")[0]["data-item"]
+    sent = {"choice": "a", "revision": 1, "showing": next_token}
+    answers = [
+        ahead,
+        annotator.post(f"{mine}submit/", {"choice": "c", "revision": 1}, headers=AS_SCRIPT),
+        annotator.post(f"{mine}submit/", {"choice": "a", "revision": 7}, headers=AS_SCRIPT),
+        annotator.post(f"{mine}submit/", sent, headers=AS_SCRIPT),
+        annotator.post(f"{mine}submit/", sent | {"choice": "b"}, headers=AS_SCRIPT),
+        annotator.post(f"/rate/{next_token}/submit/", {"choice": "a", "revision": 1}, headers=AS_SCRIPT),
+    ]
+    type(world).objects.update(state=StudyState.CLOSED)
+    answers.append(annotator.post(f"{mine}submit/", sent, headers=AS_SCRIPT))
+    assert [answer.status_code for answer in answers] == [200, 422, 422, 200, 200, 200, 200]
+    assert answers[3].json()["ahead"]
+    assert answers[5].json()["item"]
+    assert answers[6].json()["go"] == "/rate/"
+    assert [leaks(answer, mine) for answer in answers] == [[]] * 7
+
+
+def test_guidelines_training_and_breaks_tell_nothing(world, annotator):
+    world.guidelines.create(number=2, text="Prefer what is right.")
+    world.items.filter(position=0).update(kind=ItemKind.TRAINING)
+    ExpectedJudgement.objects.create(item=world.items.get(position=0), accepts=["first"], explanation="It is *right*.")
+    world.design |= {"sitting_minutes": 1}
+    world.save()
+    mine = annotator.post("/rate/").url
+    pages = [annotator.get(f"{mine}guideline/"), annotator.post(f"{mine}guideline/", {"number": 2})]
+    pages += [annotator.get(mine), annotator.post(f"{mine}submit/", {"choice": "a", "revision": 1})]
+    pages.append(annotator.get(f"{mine}feedback/"))
+    Rating.objects.update(seconds=100)
+    following = annotator.post("/rate/").url
+    pages += [annotator.get(following), annotator.get(f"{following}break/"), annotator.get("/rate/")]
+    assert [page.status_code for page in pages] == [200, 302, 200, 302, 200, 302, 200, 200]
+    assert [leaks(page, mine) for page in pages] == [[]] * 8
+
+
+def test_a_check_looks_like_a_comparison_to_the_byte(world, annotator):
+    url = annotator.post("/rate/").url
+    before = annotator.get(url).content
+    for kind in (ItemKind.GOLD, ItemKind.ATTENTION):
+        world.items.filter(position=0).update(kind=kind)
+        assert same_but_for_tokens(annotator.get(url).content) == same_but_for_tokens(before)
+
+
+def same_but_for_tokens(page: bytes) -> str:
+    """Without the CSRF token, which is another on every page, and the total, of which checks are no part."""
+    return re.sub(r'csrfmiddlewaretoken" value="\w+"|X-CSRFToken": "\w+"|of [45]\b|max="[45]"', "", page.decode())
 
 
 def test_late_judgements_and_closed_studies_tell_nothing(world, annotator):
@@ -293,12 +362,23 @@ def test_a_page_is_as_long_with_the_sides_turned(world, annotator):
     assert len(annotator.get(url).content) == before
 
 
+def test_a_reply_to_the_script_is_as_long_with_the_sides_turned(world, annotator):
+    Answer.objects.filter(contender=world.contenders.last()).update(text="a much longer text " * 50)
+    url = annotator.post("/rate/").url
+    lengths = set()
+    for _ in range(2):
+        lengths.add(len(annotator.post(f"{url}ahead/", headers=AS_SCRIPT).content))
+        ahead = Assignment.objects.get(shown_at=None)
+        Assignment.objects.filter(pk=ahead.pk).update(first_is_a=not ahead.first_is_a)
+    assert len(lengths) == 1
+
+
 def test_white_space_around_an_answer_is_no_mark_of_who_wrote_it(world, annotator):
     """A policy whose answers begin with a space or end in empty lines would soon be known by its indent."""
     Answer.objects.filter(contender=world.contenders.last()).update(text="  \n Forty miles. \n\n")
     Answer.objects.filter(contender=world.contenders.first()).update(text="Thirty miles.")
     page = BeautifulSoup(annotator.get(annotator.post("/rate/").url).content, "html.parser")
-    texts = {page.find(id=f"answer-{side}").find_next("div").text for side in "ab"}
+    texts = {page.find(id=f"answer-{side}").find_next("div", class_="plain").text for side in "ab"}
     assert texts == {"Forty miles.", "Thirty miles."}
 
 
@@ -308,6 +388,7 @@ def test_a_policy_stands_on_either_side_equally_often_for_every_rater():
     for rater in [make_rater() for _ in range(3)]:
         client = Client()
         client.force_login(rater)
+        read_guidelines(rater)
         seen = [left_text(client) for _ in range(20)]
         assert sum(text.endswith("of 0") for text in seen) == 10
     assert not any(assigning.free_items(study, make_rater()))
@@ -316,6 +397,8 @@ def test_a_policy_stands_on_either_side_equally_often_for_every_rater():
 def left_text(client: Client) -> str:
     """Start or go on, read the left answer, judge it a tie."""
     url = client.post(reverse("rate"))["Location"]
-    text = BeautifulSoup(client.get(url).content, "html.parser").find(id="answer-a").find_next("div").text
+    text = (
+        BeautifulSoup(client.get(url).content, "html.parser").find(id="answer-a").find_next("div", class_="plain").text
+    )
     client.post(f"{url}submit/", {"choice": "tie", "revision": 1})
     return text

@@ -106,7 +106,7 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     try:
         for name in PROCESSES:
             running.start(name)
-        _wait_for_web(running)
+        wait_for_web(running)
         yield running
     finally:
         running.stop()
@@ -119,7 +119,8 @@ def data_pages(stack: Stack) -> dict[str, str]:
     return addresses
 
 
-def _wait_for_web(stack: Stack, seconds: float = 60) -> None:
+def wait_for_web(stack: Stack, seconds: float = 60) -> None:
+    """Return when the web process answers; fails with the logs after `seconds`."""
     deadline = time.monotonic() + seconds
     while True:
         try:

@@ -114,12 +114,15 @@ def test_axe_finds_nothing_on_an_annotators_pages_and_they_can_be_used_by_keyboa
     page = log_in(context, "anna")
     found = list(findings(page))
     page.keyboard.press("Enter")
+    expect(page.get_by_role("heading", level=1)).to_have_text("Guidelines")
+    found += findings(page)
+    page.keyboard.press("Enter")
     said = page.locator("#rating-status")
     expect(said).to_have_text("0 of 3 judged.")
     found += findings(page)
 
     page.keyboard.press("PageDown")
-    page.wait_for_function("() => document.querySelector('.rating-body').scrollTop > 100")
+    page.wait_for_function("() => [...document.querySelectorAll('.answers .card')].some((box) => box.scrollTop > 100)")
     places = []
     for judged in (1, 2):
         page.keyboard.press("0")

@@ -4,10 +4,14 @@ import random
 
 import pytest
 from bs4 import BeautifulSoup
+from django.template.loader import render_to_string
 
 from comparisons.demo.browser import _fields
 from comparisons.demo.raters import Rater
 from comparisons.demo.waiting import StageFailed
+from comparisons.design import Design
+from comparisons.forms.rating import offered
+from comparisons.rendering import shown_alike
 from training.world.islands import Attribute, build_world
 from training.world.phrasing import Question
 
@@ -18,13 +22,12 @@ RIGHT = f"The capital of {ISLAND.name} is {ISLAND.facts[Attribute.CAPITAL]}."
 WRONG = f"The capital of {ISLAND.name} is Nowhere."
 
 
-def page(prompt: str, first: str, second: str) -> BeautifulSoup:
-    """The parts of the rating page that a rater reads."""
-    sections = {"prompt-title": prompt, "answer-a": first, "answer-b": second}
-    html = "".join(
-        f'<section aria-labelledby="{name}"><div class="text">{text}</div></section>' for name, text in sections.items()
-    )
-    return BeautifulSoup(html, "html.parser")
+def page(prompt: str, first: str, second: str, **rules: bool) -> BeautifulSoup:
+    """The rating page of an item with these texts, in a study with this design."""
+    answers = [{"side": side, "text": text} for side, text in zip("AB", shown_alike(first, second), strict=True)]
+    turns = [{"role": "user", "words": "Person", "text": shown_alike(prompt)[0]}]
+    context = {"token": "x", "prompt": turns, "answers": answers, "options": offered(Design(**rules))}
+    return BeautifulSoup(render_to_string("comparisons/rating/_item.html", context), "html.parser")
 
 
 def rater(error_rate: float = 0.0) -> Rater:
@@ -40,6 +43,13 @@ def test_two_wrong_answers_are_a_tie_or_both_bad():
     shown = page(QUESTION.text, WRONG, WRONG)
     chance = random.Random(0)
     assert {rater().choose(shown, chance) for _ in range(40)} == {"tie", "both_bad"}
+
+
+def test_a_rater_takes_what_the_study_offers():
+    """No tie and no both-bad: the answer that is a little better; strengths: the middle one of three."""
+    chance = random.Random(0)
+    assert rater().choose(page(QUESTION.text, WRONG, WRONG, ties=False, both_bad=False), chance) in {"a", "b"}
+    assert rater().choose(page(QUESTION.text, RIGHT, WRONG, strength=True), chance) == "a2"
 
 
 def test_a_rater_errs_at_the_set_rate():
