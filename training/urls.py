@@ -1,6 +1,18 @@
 """URLs of datasets, their reports, runs, inspections and policies."""
 
-from .views import cleaning, comparing, coverage, datasets, imports, inspections, pairs, policies, reports, runs
+from .views import (
+    cleaning,
+    comparing,
+    coverage,
+    datasets,
+    imports,
+    inspections,
+    pairs,
+    policies,
+    reports,
+    runs,
+    second_look,
+)
 
 urlpatterns = [
     *imports.urls,  # before datasets: `new` is no dataset's name
@@ -9,6 +21,7 @@ urlpatterns = [
     *comparing.urls,
     *reports.urls,
     *pairs.urls,
+    *second_look.urls,
     *coverage.urls,
     *runs.urls,
     *inspections.urls,

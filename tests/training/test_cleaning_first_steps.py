@@ -13,7 +13,7 @@ from training.views.cleaning import _first_step
     [
         ("near_duplicates", "merge", "Merge near duplicates, weights added up: rows found by “near duplicates”"),
         ("repeats", "merge", "Merge exact repeats, weights added up: rows found by “repeats”"),
-        ("label_noise", "soften", "Soften labels to 1 - P(label is wrong) of each row: rows found by “label noise”"),
+        ("label_noise", "soften", "Soften labels to 1 - P(label is wrong) of each row: all rows"),
         ("contradictions", "soften", "Soften labels to 0.8: rows found by “contradictions”"),
     ],
 )

@@ -40,7 +40,7 @@ SECTION = {"section": "datasets"}
 # What an action means at a finding, where its default would miss what was found.
 MEANT = {
     ("near_duplicates", "merge"): {"alike": "near"},
-    ("label_noise", "soften"): {"to": "noise"},
+    ("label_noise", "soften"): {"to": "noise", "rows": Filter()},  # what the score says of the others counts as well
 }
 
 

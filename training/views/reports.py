@@ -21,10 +21,8 @@ from training.preferences.cleaning.recipes import ACTIONS
 from training.preferences.data_card import card_of
 from training.preferences.report import Report
 from training.preferences.report_settings import missed_sets
+from training.preferences.second_look import DOUBTFUL
 from training.views.datasets import DOWNLOADS, SPLITS, version_or_404
-
-# Findings on labels that people could decide by voting again.
-DOUBTFUL = {"label_noise", "contradictions", "cycles"}
 
 
 @require_GET
@@ -113,7 +111,15 @@ def _actions(version: DatasetVersion, finding: Finding) -> list[tuple[str, str]]
         for action in finding.actions
         if action in ACTIONS
     ]
-    return [*cleaning, *_study(version, finding)]
+    return [*_second_look(version, finding), *cleaning, *_study(version, finding)]
+
+
+def _second_look(version: DatasetVersion, finding: Finding) -> list[tuple[str, str]]:
+    """The listed pairs themselves, judged once more."""
+    if finding.rule not in DOUBTFUL or not finding.rows:
+        return []
+    address = reverse("dataset-second-look", args=[version.dataset.slug, version.number, finding.rule])
+    return [("Judge again", address)]
 
 
 def _study(version: DatasetVersion, finding: Finding) -> list[tuple[str, str]]:

@@ -127,9 +127,10 @@ def _advice(rate: float) -> str:
     if rate < NOISY:
         return "Look at the most suspicious pairs; below 10 % nothing else is needed (a rule of thumb)."
     return (
-        f"Have the listed pairs rated again, the first ones first; or soften all labels to {1 - rate:.2f}; or train "
-        f"with conservative or robust DPO and a label smoothing of {rate:.2f}. Leaving pairs out by score alone makes "
-        f"the model's own mistakes systematic: compare before you rely on it. "
+        f"Judge the listed pairs again, the first ones first, without seeing their labels, and clean by what was "
+        f"judged: a score alone knows only what the pairs say, and a second judgement adds to it. Where nobody can, "
+        f"soften every label by its own score, or train with conservative or robust DPO and a label smoothing of "
+        f"{rate:.2f}; compare before you rely on it. "
         f"A rule of thumb: attention from {NOISY:.0%} on, no training from {TOO_NOISY:.0%} on."
     )
 

@@ -33,6 +33,7 @@ from training.preferences.report import Place
 from training.preferences.reporting import place_of
 from training.preferences.sealing import Sealed, SealedWriter
 from training.preferences.splits import PromptSplit
+from training.preferences.verdicts import tag_after
 from training.preferences.versions import create_version
 
 log = logging.getLogger(__name__)
@@ -84,13 +85,16 @@ def meant(version: DatasetVersion, recipe: Recipe) -> Recipe:
 
 
 def existing_child(version: DatasetVersion, recipe: Recipe) -> DatasetVersion | None:
-    """The version that this recipe made of this one before, if it is still there."""
-    return _child_by(version, meant(version, recipe).stored())
+    """The version that this recipe made of this one before, if it is still there and cannot have become another."""
+    return _child_by(version, meant(version, recipe))
 
 
-def _child_by(version: DatasetVersion, recipe: dict[str, Any]) -> DatasetVersion | None:
+def _child_by(version: DatasetVersion, recipe: Recipe) -> DatasetVersion | None:
+    if recipe.uses_tags:
+        return None  # people put tags on rows at any time; equal rows still give one version (child_of)
+    wanted = recipe.stored()
     children = version.children.select_related("dataset").order_by("number")
-    return next((child for child in children if child.recipe == recipe and child.path.is_file()), None)
+    return next((child for child in children if child.recipe == wanted and child.path.is_file()), None)
 
 
 # --- Jobs ---------------------------------------------------------------------------------------------------------
@@ -158,7 +162,7 @@ def _end(job: CleaningJob, state: CleaningState, error: str = "") -> None:
 
 def _make(job: CleaningJob) -> None:
     parent, recipe = job.parent, read_stored(job.recipe)
-    if child := _child_by(parent, recipe.stored()):
+    if child := _child_by(parent, recipe):
         queue.finish(job, CleaningState.SUCCEEDED, version=child)
         return
     if not parent.path.is_file():
@@ -205,9 +209,10 @@ def _origin(parent: DatasetVersion, made: Plan) -> dict[str, Any]:
 
 def _carry_tags(parent: DatasetVersion, child: DatasetVersion, made: Plan) -> None:
     """Tags that people put on rows stay on them."""
-    places = child_rows(made)
-    tags = parent.pair_tags.values_list("row", "tag", "created_by")
-    kept = [(int(places[row]), tag, by) for row, tag, by in tags if row < len(places) and places[row] >= 0]
+    places, flipped = child_rows(made), made.after.flipped
+    found = parent.pair_tags.values_list("row", "tag", "created_by")
+    there = ((row, tag, by) for row, tag, by in found if row < len(places) and places[row] >= 0)
+    kept = [(int(places[row]), tag_after(tag, flipped=bool(flipped[row])), by) for row, tag, by in there]
     PairTag.objects.bulk_create(
         (PairTag(version=child, row=row, tag=tag, created_by_id=by) for row, tag, by in kept), batch_size=1_000
     )

@@ -149,6 +149,11 @@ class Recipe(Frozen):
         return any(step.uses_report for step in self.steps)
 
     @property
+    def uses_tags(self) -> bool:
+        """Whether its rows depend on tags, of which people put more on a version."""
+        return any(step.rows.tag for step in self.steps)
+
+    @property
     def names_rows(self) -> bool:
         """Whether it holds row numbers, which mean nothing on another version."""
         return any(step.rows.rows or step.rows.group is not None for step in self.steps)

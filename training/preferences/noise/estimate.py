@@ -70,6 +70,11 @@ def flip_rate(margins: Floats, groups: Any) -> FlipRate:
     return FlipRate(float(RATES[best]), low, high, float(slopes[best]) / scale, accuracy, len(margins))
 
 
+def log_likelihood(margins: Floats) -> float:
+    """Of the labels under the best rate and slope: how well margins tell, whatever their scale and the noise."""
+    return float(_profile(*_classes(margins))[0].max())
+
+
 def probability_of_error(margins: Floats, found: FlipRate) -> Floats:
     """[pairs] P(the label is wrong | pair), by Bayes' rule with the rate and slope found."""
     right = 1 / (1 + np.exp(-np.clip(found.slope * margins, -50, 50)))

@@ -14,7 +14,7 @@ P(second is better) that add up to 1. Four blocks, each of them scaled to a like
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -143,6 +143,19 @@ class Features:
     crosses: Crosses
     scales: tuple[float, ...]
     kept: Integers
+
+    @property
+    def crossed(self) -> Any:
+        """[columns]: which of the columns are crosses."""
+        first = 2**WORD_BITS + 2**PHRASE_BITS
+        return (self.kept >= first) & (self.kept < first + 2**CROSS_BITS)
+
+    def with_crosses(self, strength: float) -> Features:
+        """The same with crosses that many times as large, which a penalty then shrinks less."""
+        scales = (
+            scale * strength if name == "crosses" else scale for name, scale in zip(BLOCKS, self.scales, strict=True)
+        )
+        return replace(self, scales=tuple(scales))
 
     @classmethod
     def fit(cls, texts: Texts) -> Features:

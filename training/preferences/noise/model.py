@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from training.preferences.noise.estimate import log_likelihood
 from training.preferences.noise.features import CHARACTERS, Features, Texts
 
 if TYPE_CHECKING:
@@ -21,8 +22,11 @@ if TYPE_CHECKING:
 
 FOLDS = 10
 PENALTIES = (0.1, 0.4, 1.6, 6.4)
-"""Inverse strengths of the penalty that are tried; the least log-loss on pairs that were left out decides."""
-JUDGED_FOR_PENALTY = 4_000
+"""Inverse strengths of the penalty that are tried."""
+STRONGER = 2.0
+"""How many times as large as `features.BLOCKS` says crosses may be made: what an answer's words are worth anywhere, and
+what they are worth to one prompt, need not be equally hard to learn."""
+JUDGED_FOR_PRIOR = 4_000
 """As many folds are tried as it takes to judge so many pairs."""
 STEPS = 100
 TINY = 1e-9
@@ -60,12 +64,20 @@ class Learnt:
 
 
 @dataclass(frozen=True, slots=True)
+class Prior:
+    """How far coefficients may be from 0: the inverse penalty, and how many times as large crosses are made."""
+
+    inverse_penalty: float
+    crosses: float
+
+
+@dataclass(frozen=True, slots=True)
 class OutOfFold:
-    """One fit per fold, each without it; `inverse_penalty` is the one chosen."""
+    """One fit per fold, each without it, and the prior that they share."""
 
     features: Features
     learnt: tuple[Learnt, ...]
-    inverse_penalty: float
+    prior: Prior
 
     @classmethod
     def fit(cls, prompts: Sequence[str], chosen: Sequence[str], rejected: Sequence[str], signs: Floats) -> OutOfFold:
@@ -77,9 +89,12 @@ class OutOfFold:
         texts = Texts.read(prompts, chosen, rejected)
         features = Features.fit(texts)
         rows = features.matrix(texts)
-        penalty = _best_penalty(rows, signs, folds)
-        learnt = tuple(_learn(rows[folds != fold], signs[folds != fold], penalty) for fold in range(FOLDS))
-        return cls(features, learnt, penalty)
+        prior = _best_prior(rows, features.crossed, signs, folds)
+        rows = _with_crosses(rows, features.crossed, prior.crosses)
+        learnt = tuple(
+            _learn(rows[folds != fold], signs[folds != fold], prior.inverse_penalty) for fold in range(FOLDS)
+        )
+        return cls(features.with_crosses(prior.crosses), learnt, prior)
 
     def margins(self, prompts: Sequence[str], chosen: Sequence[str], rejected: Sequence[str]) -> Floats:
         """[pairs]: how sure the model that has not seen the prompt is that the chosen answer is the better one."""
@@ -92,18 +107,40 @@ class OutOfFold:
         return margins
 
 
-def _best_penalty(rows: csr_matrix, signs: Floats, folds: Folds) -> float:
-    """The least log-loss on the first folds that hold enough pairs."""
+def _best_prior(rows: csr_matrix, crossed: Any, signs: Floats, folds: Folds) -> Prior:
+    """The one whose margins on pairs that were left out are the likeliest if labels are turned round by chance.
+
+    Plain log-loss would decide against the noise and not for the truth: the wronger the labels, the more it favours a
+    model that is sure of nothing.
+    """
     sizes = np.bincount(folds, minlength=FOLDS)
-    enough = int(np.searchsorted(np.cumsum(sizes), min(JUDGED_FOR_PENALTY, len(folds)))) + 1
-    losses = dict.fromkeys(PENALTIES, 0.0)
-    for fold in range(enough):
-        out = folds == fold
-        rest, rest_signs, kept, kept_signs = rows[~out], signs[~out], rows[out], signs[out]
-        for penalty in PENALTIES:
-            odds = kept @ _coefficients(rest, rest_signs, penalty)
-            losses[penalty] += float(np.logaddexp(0, -kept_signs * odds).sum())
-    return min(losses, key=losses.__getitem__)
+    enough = int(np.searchsorted(np.cumsum(sizes), min(JUDGED_FOR_PRIOR, len(folds)))) + 1
+    stronger = _with_crosses(rows, crossed, STRONGER)
+
+    def likelihood(prior: Prior) -> float:
+        scaled = rows if prior.crosses == 1 else stronger
+        margins = [_left_out(scaled, signs, folds == fold, prior.inverse_penalty) for fold in range(enough)]
+        return log_likelihood(np.concatenate(margins))
+
+    plain = {prior: likelihood(prior) for prior in (Prior(penalty, 1.0) for penalty in PENALTIES)}
+    best = max(plain, key=plain.__getitem__)
+    # With crosses that weigh more, the rest is held back more: nothing above the best penalty so far need be tried.
+    further = (Prior(best.inverse_penalty * share, STRONGER) for share in (0.25, 1.0))
+    found = {best: plain[best]} | {prior: likelihood(prior) for prior in further}
+    return max(found, key=found.__getitem__)
+
+
+def _left_out(rows: csr_matrix, signs: Floats, out: Any, penalty: float) -> Floats:
+    """Margins of the labels of the pairs that are left out."""
+    kept = rows[out]
+    margins: Floats = _learn(rows[~out], signs[~out], penalty).margins(kept, _squares(kept)) * signs[out]
+    return margins
+
+
+def _with_crosses(rows: csr_matrix, crossed: Any, strength: float) -> csr_matrix:
+    scaled = rows.copy()
+    scaled.data *= np.where(crossed, np.float32(strength), np.float32(1))[scaled.indices]
+    return scaled
 
 
 def _learn(rows: csr_matrix, signs: Floats, inverse_penalty: float) -> Learnt:
