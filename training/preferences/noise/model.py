@@ -108,7 +108,7 @@ class OutOfFold:
 
 
 def _best_prior(rows: csr_matrix, crossed: Any, signs: Floats, folds: Folds) -> Prior:
-    """The one whose margins on pairs that were left out are the likeliest if labels are turned round by chance.
+    """The one whose odds on pairs that were left out are the likeliest if labels are turned round by chance.
 
     Plain log-loss would decide against the noise and not for the truth: the wronger the labels, the more it favours a
     model that is sure of nothing.
@@ -119,8 +119,8 @@ def _best_prior(rows: csr_matrix, crossed: Any, signs: Floats, folds: Folds) -> 
 
     def likelihood(prior: Prior) -> float:
         scaled = rows if prior.crosses == 1 else stronger
-        margins = [_left_out(scaled, signs, folds == fold, prior.inverse_penalty) for fold in range(enough)]
-        return log_likelihood(np.concatenate(margins))
+        odds = [_left_out(scaled, signs, folds == fold, prior.inverse_penalty) for fold in range(enough)]
+        return log_likelihood(np.concatenate(odds))
 
     plain = {prior: likelihood(prior) for prior in (Prior(penalty, 1.0) for penalty in PENALTIES)}
     best = max(plain, key=plain.__getitem__)
@@ -131,10 +131,9 @@ def _best_prior(rows: csr_matrix, crossed: Any, signs: Floats, folds: Folds) -> 
 
 
 def _left_out(rows: csr_matrix, signs: Floats, out: Any, penalty: float) -> Floats:
-    """Margins of the labels of the pairs that are left out."""
-    kept = rows[out]
-    margins: Floats = _learn(rows[~out], signs[~out], penalty).margins(kept, _squares(kept)) * signs[out]
-    return margins
+    """Log odds of the labels of the pairs that are left out; their deviations would cost as much as the fit."""
+    odds: Floats = (rows[out] @ _coefficients(rows[~out], signs[~out], penalty)).astype(np.float64) * signs[out]
+    return odds
 
 
 def _with_crosses(rows: csr_matrix, crossed: Any, strength: float) -> csr_matrix:
