@@ -130,8 +130,8 @@ def test_what_was_judged_becomes_a_version_with_right_labels(client, version):
     judge(client, version, 2, "good")
     page = judge(client, version, 5, choice="neither")
     page = client.get(page["Location"])
-    assert "1 labels wrong, 1 right, 1 not decided" in text_of(page)
-    [link, *_] = BeautifulSoup(page.content, "html.parser").find_all("a", string="Clean by these judgements")
+    assert "Labels wrong: 1; right: 1; not decided: 1." in text_of(page)
+    [link] = BeautifulSoup(page.content, "html.parser").find_all("a", string="Clean by these judgements")
     child = child_of(version, second_look.recipe(progress(version)))
     assert "judged wrong" in text_of(client.get(str(link["href"])))
     rows = {row.pair.prompt[0].content: row.pair.chosen[0].content for row in store.page(child.path, 0, 20)}

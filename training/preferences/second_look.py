@@ -69,7 +69,7 @@ def doubted(version: DatasetVersion, rule: str) -> RowNumbers:
     if not place.exists:
         return np.zeros(0, np.int64)
     query = "SELECT row FROM read_parquet(?, file_row_number = true) WHERE rule = ? ORDER BY file_row_number"
-    with store.connection() as database:
+    with store.connection(version.path) as database:
         rows = [row for (row,) in database.execute(query, [str(place.rows), rule]).fetchall()]
     return np.array(list(dict.fromkeys(rows)), np.int64)
 
