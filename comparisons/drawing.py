@@ -8,6 +8,7 @@ for, and stored under it only if nothing has changed meanwhile; so a study never
 
 from __future__ import annotations
 
+import contextlib
 import logging
 from collections import Counter
 from collections.abc import Sequence
@@ -19,6 +20,7 @@ from django.utils import timezone
 
 from .assignment.leases import locked
 from .audit import record
+from .authoring import ChecksRefused, from_answers
 from .design import Selection
 from .models import Answer, Assignment, AssignmentState, Item, ItemKind, Prompt, Rating, Study, StudyKind, StudyState
 from .pairing import Rule, Stock, balanced, by, chance_of, first_items, uniform
@@ -54,6 +56,16 @@ def open_study(study: Study) -> None:
         study.items.filter(kind=ItemKind.COMPARISON).delete()  # of an earlier attempt, which nobody saw
         Item.objects.bulk_create(items, batch_size=500)
         record(study, None, "opened", items=sum(not item.quarantine for item in items))
+        if change["state"] == StudyState.OPEN:
+            add_attention_items(study)
+
+
+def add_attention_items(study: Study) -> None:
+    """Make the attention items that the design asks for, as far as the answers give them."""
+    missing = study.rules.attention_items - study.items.filter(kind=ItemKind.ATTENTION).count()
+    if missing > 0 and study.rules.check_share:
+        with contextlib.suppress(ChecksRefused):
+            from_answers(study, missing, None)
 
 
 def nothing_to_judge(items: Sequence[Item]) -> str:

@@ -52,7 +52,7 @@ class Stock:
         """The stock of a study as its rows stand now; `fresh`: as if no answers had been put together yet."""
         contenders = list(study.contenders.select_related("policy__run"))
         asked = list(study.prompts)
-        answers = _stored_answers(study, Blinding.of((contender.policy for contender in contenders), asked))
+        answers = stored_answers(study, Blinding.of((contender.policy for contender in contenders), asked))
         # A suite may have grown since the answers were generated.
         prompts = unique(prompt for prompt in asked if all((c.pk, prompt.pk) in answers for c in contenders))
         pairs = list(combinations(contenders, 2))  # in the order of statistics.selection.pairs_of
@@ -146,7 +146,7 @@ def unique(prompts: Iterable[Prompt]) -> list[Prompt]:
     return list({prompt.sha256: prompt for prompt in reversed(list(prompts))}.values())[::-1]
 
 
-def _stored_answers(study: Study, blinding: Blinding) -> dict[tuple[int, int], Stored]:
+def stored_answers(study: Study, blinding: Blinding) -> dict[tuple[int, int], Stored]:
     rows = Answer.objects.filter(contender__study=study).only("contender", "prompt", "text", "finish_reason", "error")
     return {
         (row.contender_id or 0, row.prompt_id): Stored(row.pk, Look.at(row, blinding))

@@ -9,9 +9,9 @@ from __future__ import annotations
 import hashlib
 import io
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 from django.db import transaction
 
@@ -178,7 +178,11 @@ def parse_text(line: bytes) -> Conversation:
 
 def parse_json(line: bytes, number: int) -> Conversation:
     """A prompt in the form datasets have it, checked by the same rules; raises ValueError with a sentence."""
-    row = parse_object(line)
+    return conversation_of(parse_object(line), number)
+
+
+def conversation_of(row: Mapping[str, Any], number: int) -> Conversation:
+    """What a row has under "prompt" or "messages", checked; raises ValueError with a sentence."""
     given = row.get("prompt", row.get("messages"))
     if given is None:
         names = ", ".join(repr(name[:40]) for name in list(row)[:8]) or "nothing"

@@ -2,6 +2,7 @@
 
 from .views import (
     attempts,
+    checks,
     collections,
     export,
     gaps,
@@ -22,6 +23,7 @@ urlpatterns = [
     *study_making.urls,
     *studies.urls,
     *managing.urls,
+    *checks.urls,
     *results.urls,
     *export.urls,
     *rating_home.urls,

@@ -85,7 +85,7 @@ class DesignForm(forms.Form):
         high=0.3,
         initial=0.05,
         label="Gold and attention items, %",
-        help_text="Of what a rater sees.",
+        help_text="Of what a rater sees. Gold items are written below or added later.",
     )
     attention_items = forms.IntegerField(
         min_value=0,

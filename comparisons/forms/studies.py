@@ -13,10 +13,13 @@ from django.http import QueryDict
 
 from alignapp.accounts.models import Role, User
 from comparisons import gaps
+from comparisons.authoring import from_lines
+from comparisons.check_lines import LINE, lines_of
 from comparisons.creation import MOST_POLICIES, StudyRefused, create_study
 from comparisons.estimates import Estimate, Needed, experience
 from comparisons.models import Prompt, RaterPool, ServedPolicy, Study, Suite
 from training.models import Policy
+from training.preferences.formats import UnreadableFile
 
 from .design import DesignForm
 from .fields import (
@@ -29,6 +32,7 @@ from .fields import (
     filled_suites,
     pools_with_people,
 )
+from .suites import PASTE_LIMIT
 
 GUIDELINE = (
     "Prefer the answer that is correct. If both are, prefer the one that says it more clearly and in fewer words. "
@@ -36,6 +40,11 @@ GUIDELINE = (
 )
 
 MOST_TOKENS = 256
+MOST_TOLD = 20  # lines that give no check
+
+
+class UnusableChecks(Exception):
+    """Lines that give no check, a sentence each."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +102,7 @@ SECTIONS: dict[str, tuple[str, str, tuple[str, ...], tuple[str, ...]]] = {
         "How ratings are checked",
         "Checks look like every other item. They count in no result; they tell how far a rater can be believed.",
         ("repeat_share", "check_share", "attention_items", "training_share_right", "show_gold_agreement"),
-        (),
+        ("checks",),
     ),
     "sampling": (
         "How answers are drawn",
@@ -156,6 +165,14 @@ class StudyForm(DesignForm):
         help_text="What raters should look at. It must not name a policy. It can be revised later; every rating keeps "
         "the version it was made under.",
         widget=forms.Textarea(attrs={"rows": 5}),
+    )
+    checks = forms.CharField(
+        required=False,
+        max_length=PASTE_LIMIT,
+        label="Gold and training items",
+        help_text=f"JSON, one a line: {LINE} Kind is gold, training or attention. More can be added later, also from "
+        "earlier studies.",
+        widget=forms.Textarea(attrs={"rows": 4, "spellcheck": "false", "class": "mono"}),
     )
     temperature = forms.FloatField(
         min_value=0,
@@ -276,10 +293,28 @@ class StudyForm(DesignForm):
         """Create the study; None, with the reason among the form's errors, when it would not be fair."""
         try:
             with transaction.atomic():
-                return self.create(user)
+                study = self.create(user)
+                self.add_checks(study, user)
+                return study
         except StudyRefused as refusal:
             self.add_error(None, str(refusal))
-            return None
+        except UnusableChecks as unusable:
+            self.add_error("checks", [str(reason) for reason in unusable.args])
+        return None
+
+    def add_checks(self, study: Study, user: User) -> None:
+        """Store the checks that were written with the study; raises UnusableChecks if one of them is none."""
+        text: str = self.cleaned_data["checks"]
+        if not text.strip():
+            return
+        try:
+            rejected = from_lines(study, lines_of(text), user).rejected
+        except UnreadableFile as problem:
+            raise UnusableChecks(str(problem)) from problem
+        if rejected:
+            told = [f"Line {line.line}: {line.reason}" for line in rejected[:MOST_TOLD]]
+            more = [f"{len(rejected) - MOST_TOLD} more lines give no check."] if len(rejected) > MOST_TOLD else []
+            raise UnusableChecks(*told, *more)
 
     def create(self, user: User) -> Study:
         return create_study(**self.wanted_study, suites=list(self.cleaned_data["suites"]), user=user)

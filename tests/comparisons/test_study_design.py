@@ -167,6 +167,21 @@ def filled_in(page: BeautifulSoup) -> dict[str, list[str]]:
     return sent
 
 
+CHECK = '{"prompt": "Two and two?", "better": "Four.", "worse": "Five.", "kind": "training"}'
+
+
+def test_checks_can_be_written_with_the_study(researcher: Client, family: list[Policy]):
+    send(researcher, family, checks=f"{CHECK}\n")
+    assert Study.objects.get().items.get().kind == "training"
+
+
+def test_a_line_that_gives_no_check_is_told_and_no_study_is_made(researcher: Client, family: list[Policy]):
+    page = refused(researcher, family, checks=f"{CHECK}\nnonsense\n{CHECK.replace('Four.', 'As an AI I cannot.')}")
+    assert "Line 2: The row is not JSON" in page
+    assert "Line 3: Raters must not see it: an answer speaks of itself as a model" in page
+    assert "nonsense" in page
+
+
 # --- What is refused --------------------------------------------------------------------------------------------------
 
 
