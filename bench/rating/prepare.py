@@ -46,7 +46,7 @@ def make_study(items: int, k: int) -> None:
     """Four policies on as many prompts as the items need, each pair of policies on every prompt, shuffled."""
     from django.utils import timezone
 
-    from comparisons import pairing
+    from comparisons import drawing
     from comparisons.creation import create_study
     from comparisons.models import Answer, Study
     from comparisons.suites import create_suite
@@ -90,7 +90,7 @@ def make_study(items: int, k: int) -> None:
         for place, contender in enumerate(study.contenders.select_related("policy"))
         for prompt in suite.prompts.all()
     )
-    pairing.open_study(study)
+    drawing.open_study(study)
     Study.objects.filter(pk=study.pk).update(opened_at=timezone.now())
 
 
