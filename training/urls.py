@@ -9,6 +9,7 @@ from .views import (
     inspections,
     pairs,
     policies,
+    recipes,
     reports,
     runs,
     second_look,
@@ -18,6 +19,7 @@ urlpatterns = [
     *imports.urls,  # before datasets: `new` is no dataset's name
     *datasets.urls,
     *cleaning.urls,
+    *recipes.urls,
     *comparing.urls,
     *reports.urls,
     *pairs.urls,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from pathlib import Path
+from typing import Any
 from urllib.parse import parse_qs, urlparse
 
 import pytest
@@ -256,6 +257,47 @@ def test_a_recipe_is_saved_applied_to_another_version_renamed_and_deleted(client
     assert "Once each" in text_of(client.get(reverse("recipes")))
     client.post(reverse("recipe-delete", args=[saved.pk]))
     assert "No saved recipes" in text_of(client.get(reverse("recipes")))
+
+
+def saved_recipe(client: Client, version: DatasetVersion, recipe: Recipe) -> SavedRecipe:
+    post(client, version, recipe, do="save", name="Mine")
+    return SavedRecipe.objects.get()
+
+
+def test_a_saved_recipe_is_applied_from_its_own_page(client, version):
+    """Choose a version, look at what changes, make the new one."""
+    recipe = Recipe(steps=(Drop(rows=Filter(finding="repeats")),))
+    page = reverse("recipe", args=[saved_recipe(client, version, recipe).pk])
+    assert page in client.get(reverse("recipes")).content.decode()
+    chosen = BeautifulSoup(client.get(page).content, "html.parser").select("select[name=version] option")
+    assert str(version.pk) in [option["value"] for option in chosen]
+    shown = client.get(page, {"version": version.pk})
+    assert shown.context["plan"].removed == 4
+    form: Any = BeautifulSoup(shown.content, "html.parser").select_one("#preview form")
+    fields = {field["name"]: field["value"] for field in form.select("input, button") if field.has_attr("name")}
+    made = client.post(form["action"], fields)
+    child = version.children.get()
+    assert made["Location"] == reverse("dataset-diff", args=[child.dataset.slug, child.number])
+    assert "which this recipe made" in text_of(client.get(page, {"version": version.pk}))
+
+
+def test_the_page_of_a_recipe_asks_for_the_preview_of_a_large_version(client, version, monkeypatch):
+    monkeypatch.setattr(making, "ROWS_AT_ONCE", 1)
+    page = reverse("recipe", args=[saved_recipe(client, version, Recipe(steps=(Flip(),))).pk])
+    shown: Any = BeautifulSoup(client.get(page, {"version": version.pk}).content, "html.parser")
+    assert shown.select_one("#preview")["hx-get"].startswith(address(version, "dataset-clean-preview"))
+
+
+def test_the_page_of_a_recipe_says_what_is_wrong(client, version):
+    saved = saved_recipe(client, version, Recipe(steps=(Drop(rows=Filter(bounds=(Bounds(score="no", low=1),))),)))
+    page = reverse("recipe", args=[saved.pk])
+    assert client.get(page, {"version": "999"}).status_code == 422
+    assert "has no score no" in text_of(client.get(page, {"version": version.pk}))
+    saved.steps = {"steps": [{"action": "unheard of"}]}
+    saved.save()
+    assert "cannot read" in text_of(client.get(page, {"version": version.pk}))
+    version.path.unlink()
+    assert "is not on this machine" in text_of(client.get(page, {"version": version.pk}))
 
 
 def test_two_recipes_cannot_share_a_name(client, version):

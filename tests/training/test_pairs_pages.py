@@ -104,6 +104,48 @@ def test_the_order_is_in_the_address_and_on_the_column(client: Client, rita: Use
     assert parse_qs(urlsplit(str(head["href"])).query) == {"sort": ["length_difference"]}
 
 
+def suspected() -> DatasetVersion:
+    """Four rows; the label of row 2 is likely wrong, that of row 0 perhaps, and nothing is known of row 3."""
+    version = sealed([pair("a"), pair("b"), pair("c"), pair("d")])
+    place = reporting.place_of(version)
+    noise = pa.array([0.6, 0.1, 0.9, float("nan")], pa.float32())
+    pq.write_table(pa.table({"row": [0, 1, 2, 3], "noise": noise}), place.scores)
+    columns = {"rule": ["label_noise"] * 2, "row": [2, 0], "group": pa.nulls(2, pa.int64())}
+    pq.write_table(pa.table(columns), place.rows, use_dictionary=["rule"])
+    return version
+
+
+@pytest.mark.parametrize(
+    "query, rows",
+    [
+        ("sort=noise", [2, 0, 1, 3]),
+        ("sort=noise&order=", [2, 0, 1, 3]),
+        ("sort=noise&order=up", [1, 0, 2, 3]),
+        ("sort=weight", [0, 1, 2, 3]),
+        ("finding=label_noise", [2, 0]),
+        ("finding=label_noise&sort=row", [0, 2]),
+        ("finding=label_noise&order=up", [0, 2]),
+        ("", [0, 1, 2, 3]),
+    ],
+)
+def test_what_is_most_likely_wrong_comes_first(client: Client, rita: User, query: str, rows: list[int]) -> None:
+    assert listed(client.get(address(suspected(), query))) == rows
+
+
+def test_every_order_of_suspected_rows_has_an_address_of_its_own(client: Client, rita: User) -> None:
+    """A page's links keep its order: the chip that takes the finding away, the head that turns the order round."""
+    version = suspected()
+    page = soup(client.get(address(version, "finding=label_noise")))
+    assert [chip["href"] for chip in page.select(".chips a.chip")] == ["?sort=noise"]
+    head = page.select_one("th[aria-sort=descending] a")
+    assert head is not None
+    assert listed(client.get(address(version, str(head["href"])[1:]))) == [0, 2]
+    turned = soup(client.get(address(version, "finding=label_noise&sort=noise&order=up")))
+    assert [option["value"] for option in turned.select("#order option[selected]")] == ["up"]
+    by_row = soup(client.get(address(version, "finding=label_noise&sort=row")))
+    assert [option["value"] for option in by_row.select("#sort option[selected]")] == []
+
+
 def test_the_filter_is_handed_on_as_one_parameter(client: Client, rita: User) -> None:
     chosen = Filter(annotator="a0", bounds=(Bounds(score="label", low=0.5),))
     page = client.get(address(sealed(), f"filter={chosen.model_dump_json()}"))

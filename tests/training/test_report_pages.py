@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pytest
 from bs4 import BeautifulSoup
@@ -15,6 +16,8 @@ from tests.factories import make_user
 from tests.training.preferences.pairs import pair
 from training.models import DatasetVersion
 from training.preferences import importing, reporting
+from training.preferences.checks.findings import Family, Finding, Harm, Level
+from training.views.reports import _verdicts
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("worker_was_quick")]
 
@@ -50,17 +53,33 @@ def at(name: str, version: DatasetVersion) -> str:
     return reverse(name, args=[version.dataset.slug, version.number])
 
 
-def test_each_family_has_its_verdict_with_a_link_to_the_reason(rita):
+def methods_of(verdict) -> list[str]:
+    return [method["data-method"] for method in verdict.select("h3 .method")]
+
+
+def test_every_family_has_its_verdict_and_what_is_the_same_for_all_is_said_once(rita):
     page = parsed(rita.get(contradictory().get_absolute_url()))
-    verdicts = page.select(".verdicts > li")
-    assert [one["data-verdict"] for one in verdicts] == ["do_not_train"] * 3
-    for one in verdicts:
-        assert page.select_one(one.select_one(".reasons a")["href"]) is not None
+    [verdict] = page.select(".verdicts > li")
+    assert (verdict["data-verdict"], methods_of(verdict)) == ("do_not_train", ["dpo", "cpo", "rlhf"])
+    [reason] = verdict.select(".reasons a")
+    assert page.select_one(reason["href"]) is not None
 
 
-def test_sound_data_is_safe_for_every_family(rita):
-    page = parsed(rita.get(sealed().get_absolute_url()))
-    assert [one["data-verdict"] for one in page.select(".verdicts > li")] == ["safe"] * 3
+def test_families_with_other_verdicts_or_reasons_stand_apart(rita):
+    """A base that ranks the pairs wrongly is a warning for DPO alone."""
+    version = sealed()
+    page = parsed(rita.get(version.get_absolute_url()))
+    [verdict] = page.select(".verdicts > li")
+    assert verdict["data-verdict"] == "safe"
+    report = reporting.report_of(version)
+    assert report is not None
+    stops_early = {Family.DPO: Harm(Level.WARNING, "It stops early.")}
+    alone = Finding("reference", "The base ranks them wrongly.", stops_early, "", (), 1, 2, None, ())
+    found = _verdicts(replace(report, findings=(*report.findings, alone)))
+    assert [(families, said.value) for families, said, _ in found] == [
+        ([Family.DPO], "needs_attention"),
+        ([Family.CPO, Family.RLHF], "safe"),
+    ]
 
 
 def test_a_finding_says_what_it_means_for_each_family_and_leads_to_rows_and_actions(rita):

@@ -8,7 +8,8 @@ from typing import Any
 from django import forms
 from pydantic import ValidationError
 
-from training.models import SavedRecipe
+from training.forms.settings import VersionChoice
+from training.models import DatasetVersion, SavedRecipe
 from training.preferences.browsing.building import MEASURES
 from training.preferences.browsing.presenting import label_of as score_label
 from training.preferences.cleaning.recipes import STEPS, AnyStep, Highest
@@ -60,7 +61,10 @@ def own_fields(action: str) -> dict[str, forms.Field]:
         case "split_conflicts":
             otherwise = _choices(drop="Leave them out", even="Keep them with label 0.5")
             otherwise.label = "Where votes do not decide"
-            return {"otherwise": otherwise}
+            votes = _choices(raters="Each annotator, or source where none is named", rows="Every row")
+            votes.label = "Who has a vote"
+            votes.help_text = "Copies of a row by the same annotator, or without a name, are then one vote."
+            return {"votes": votes, "otherwise": otherwise}
         case "resplit":
             share = _number(
                 label="Held out, in %",
@@ -218,3 +222,23 @@ class RecipeNameForm(forms.ModelForm):  # type: ignore[type-arg]
         if SavedRecipe.objects.filter(name__iexact=name).exclude(pk=self.instance.pk).exists():
             raise forms.ValidationError("There is a recipe of this name. Choose another.")
         return name
+
+
+class RecipeVersionForm(forms.Form):
+    """The version that a saved recipe is applied to."""
+
+    version = VersionChoice(
+        queryset=DatasetVersion.objects.select_related("dataset").order_by("dataset__name", "-number"),
+        label="Version to apply it to",
+        empty_label="Choose a version",
+        error_messages={
+            "required": "Choose a version.",
+            "invalid_choice": "There is no such version. Choose one of the list.",
+        },
+    )
+
+    def clean_version(self) -> DatasetVersion:
+        version: DatasetVersion = self.cleaned_data["version"]
+        if not version.path.is_file():
+            raise forms.ValidationError(f"The sealed file of {version} is not on this machine. Choose another.")
+        return version

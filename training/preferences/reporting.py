@@ -85,7 +85,8 @@ class Standing:
         if not self.earlier:
             return ""
         new = "The new one could not be made" if self.version.report_error else "A new one is being made"
-        return f"This is from a report on {self.version} by earlier {self.earlier}. {new}: see the version's page."
+        by = {"rules": "by earlier rules", "settings": "under earlier settings"}[self.earlier]
+        return f"This is from a report on {self.version} {by}. {new}: see the version's page."
 
 
 def standing(version: DatasetVersion, known: Sequence[prompt_sets.PromptSet] | None = None) -> Standing:

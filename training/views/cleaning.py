@@ -195,7 +195,7 @@ def _page(
         "later": version.rows > making.ROWS_AT_ONCE,
     }
     if recipe.steps and not context["later"]:
-        context |= _preview(version, recipe)
+        context |= preview_of(version, recipe)
     return render(request, "training/datasets/clean.html", context, status=status)
 
 
@@ -222,7 +222,7 @@ def _open_form(request: HttpRequest, recipe: Recipe, report: Any) -> tuple[StepF
 # --- What it would change -----------------------------------------------------------------------------------------
 
 
-def _preview(version: DatasetVersion, recipe: Recipe) -> dict[str, Any]:
+def preview_of(version: DatasetVersion, recipe: Recipe) -> dict[str, Any]:
     """The preview's part of a context; `problem` where the recipe cannot be applied."""
     try:
         plan = making.preview(version, recipe)
@@ -265,7 +265,7 @@ def dataset_clean_preview(request: HttpRequest, slug: str, number: int) -> HttpR
         recipe = read_token(request.GET.get("recipe", ""))
     except BadRecipe as error:
         raise Http404(str(error)) from error
-    context = {"version": version, "token": recipe.token(), "recipe": recipe, **_preview(version, recipe)}
+    context = {"version": version, "token": recipe.token(), "recipe": recipe, **preview_of(version, recipe)}
     return render(request, "training/datasets/_preview.html", context)
 
 
@@ -328,48 +328,6 @@ def dataset_cleaning_cancel(request: HttpRequest, pk: UUID) -> HttpResponse:
     return redirect(job)
 
 
-# --- Saved recipes ------------------------------------------------------------------------------------------------
-
-
-@require_GET
-@researcher_required
-def recipes(request: HttpRequest) -> HttpResponse:
-    """Saved recipes with their steps, and a version to apply them to."""
-    return _recipes_page(request)
-
-
-def _recipes_page(request: HttpRequest, failed: RecipeNameForm | None = None) -> HttpResponse:
-    shown = []
-    for recipe in SavedRecipe.objects.select_related("created_by"):
-        try:
-            words = [said(step) for step in read_stored(recipe.steps)]
-        except BadRecipe as error:
-            words = [str(error)]
-        own = failed if failed and failed.instance.pk == recipe.pk else None
-        shown.append((recipe, words, own or RecipeNameForm(instance=recipe, auto_id=f"recipe-{recipe.pk}-%s")))
-    context = SECTION | {"recipes": shown}
-    return render(request, "training/datasets/recipe.html", context, status=422 if failed else 200)
-
-
-@require_POST
-@researcher_required
-def recipe_rename(request: HttpRequest, pk: int) -> HttpResponse:
-    saved = get_object_or_404(SavedRecipe, pk=pk)
-    form = RecipeNameForm(request.POST, instance=saved, auto_id=f"recipe-{pk}-%s")
-    if not form.is_valid():
-        return _recipes_page(request, form)
-    form.save()
-    return redirect("recipes")
-
-
-@require_POST
-@researcher_required
-def recipe_delete(request: HttpRequest, pk: int) -> HttpResponse:
-    """What was made with it stays, with its own copy of the steps."""
-    get_object_or_404(SavedRecipe, pk=pk).delete()
-    return redirect("recipes")
-
-
 _version = "datasets/<slug:slug>/v<int:number>/clean/"
 urls = [
     path(_version, dataset_clean, name="dataset-clean"),
@@ -378,7 +336,4 @@ urls = [
     path("cleanings/<uuid:pk>/", dataset_cleaning, name="dataset-cleaning"),
     path("cleanings/<uuid:pk>/live/", dataset_cleaning_live, name="dataset-cleaning-live"),
     path("cleanings/<uuid:pk>/cancel/", dataset_cleaning_cancel, name="dataset-cleaning-cancel"),
-    path("recipes/", recipes, name="recipes"),
-    path("recipes/<int:pk>/rename/", recipe_rename, name="recipe-rename"),
-    path("recipes/<int:pk>/delete/", recipe_delete, name="recipe-delete"),
 ]

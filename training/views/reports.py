@@ -19,7 +19,7 @@ from training.preferences import pictures, prompt_sets, reporting, store
 from training.preferences.checks.findings import Family, Finding
 from training.preferences.cleaning.recipes import ACTIONS
 from training.preferences.data_card import card_of
-from training.preferences.report import Report
+from training.preferences.report import Report, Verdict
 from training.preferences.report_settings import missed_sets
 from training.preferences.second_look import DOUBTFUL
 from training.views.datasets import DOWNLOADS, SPLITS, version_or_404
@@ -80,12 +80,22 @@ def _report_context(version: DatasetVersion) -> dict[str, Any]:
     findings = [_shown(version, finding) for finding in report.findings]
     drawn = {f["chart"]: f["histogram"] for f in findings if f["histogram"]} | {"lengths": picture}
     return context | {
-        "verdicts": [(family, report.verdict(family), report.reasons(family)) for family in Family],
+        "verdicts": _verdicts(report),
         "looked_at": _looked_at(report, known),
         "findings": findings,
         "length_rows": pictures.histogram_rows(picture),
         "charts": {"x": "", "charts": {name: pictures.histogram_chart(drawn[name]) for name in drawn}},
     }
+
+
+def _verdicts(report: Report) -> list[tuple[list[Family], Verdict, list[Finding]]]:
+    """Each verdict with its reasons once, and the families of methods that it is about."""
+    found: dict[tuple[str, ...], tuple[list[Family], Verdict, list[Finding]]] = {}
+    for family in Family:
+        verdict, reasons = report.verdict(family), report.reasons(family)
+        key = (verdict, *(finding.rule for finding in reasons))
+        found.setdefault(key, ([], verdict, reasons))[0].append(family)
+    return list(found.values())
 
 
 def _shown(version: DatasetVersion, finding: Finding) -> dict[str, Any]:

@@ -160,9 +160,21 @@ def test_an_opening_of_the_better_answers_is_found_with_its_rows(examined):
     pairs = [pair(p, f"Great question! {one}" if n < 60 else one, other) for n, (p, one, other) in enumerate(texts)]
     found, _ = examined(traits_of_better_answers, pairs)
     assert found.level is Level.WARNING
-    labels = {bar["label"] for bar in found.picture["bars"]}
-    assert {'the opening "great question"', "an agreeing opening", "exclamation marks"} <= labels
+    [bar] = found.picture["bars"]
+    assert bar["label"] == 'the opening "great question" (an agreeing opening, exclamation marks)'
     assert found.rows == tuple(range(60))
+
+
+def test_a_form_and_its_words_are_one_trait_and_what_goes_its_own_way_another(examined):
+    """60 better answers begin with an apology, 40 others hold a link: two traits, not an apology twice."""
+    pairs = [
+        pair(p, {True: f"I'm sorry, but {one}", False: f"{one} https://w.org"}[n < 60] if n < 100 else one, other)
+        for n, (p, one, other) in enumerate(plain_pairs(300))
+    ]
+    found, _ = examined(traits_of_better_answers, pairs)
+    labels = [bar["label"] for bar in found.picture["bars"]]
+    assert labels == ['the opening "i\'m sorry but" (an apologetic opening, an opening with I)', "links"]
+    assert found.count == 60
 
 
 def test_openings_on_both_sides_alike_are_no_artefact(examined):

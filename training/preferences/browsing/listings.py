@@ -20,6 +20,10 @@ SPLITS = ("train", "held_out")
 WORDS = ("tag", "annotator", "source", "language", "finding")
 NUMBERS = ("group", "cluster")
 ROWS_PER_PAGE = 25
+# Scores that are suspicions: the greatest comes first, unless an address says otherwise.
+MOST_FIRST = {"noise", "leak"}
+# The order of a finding's rows, where it has a score of its own.
+SORT_OF_FINDING = {"label_noise": "noise", "leaks": "leak"}
 LONGEST_TEXT = 1_000
 LARGEST = 2**53
 
@@ -33,6 +37,10 @@ class Listing:
     descending: bool = False
     page: int = 1
     complaints: tuple[str, ...] = ()
+
+    @property
+    def is_in_usual_order(self) -> bool:
+        return self.descending == (self.sort in MOST_FIRST)
 
     @property
     def start(self) -> int:
@@ -88,8 +96,9 @@ def _parameters(listing: Listing) -> list[tuple[str, Any]]:
     for bounds in chosen.bounds:
         found += [("score", bounds.score), ("low", _shown(bounds.low)), ("high", _shown(bounds.high))]
     found += [("rows", ",".join(map(str, chosen.rows)))] if chosen.rows else []
-    found += [("sort", listing.sort)] if listing.sort != "row" or listing.descending else []
-    found += [("order", "down")] if listing.descending else []
+    usual = SORT_OF_FINDING.get(chosen.finding, "row")
+    found += [("sort", listing.sort)] if listing.sort != usual or not listing.is_in_usual_order else []
+    found += [] if listing.is_in_usual_order else [("order", "down" if listing.descending else "up")]
     return [*found, ("page", listing.page)] if listing.page > 1 else found
 
 
@@ -103,18 +112,28 @@ def listing_of(parameters: QueryDict, sorts: Sequence[str] = ()) -> Listing:
     `filter` (JSON, as Listing.filter_json) stands for all conditions, where it is given.
     """
     complaints: list[str] = []
-    sort = str(parameters.get("sort", "") or "row")
-    if sort != "row" and sorts and sort not in sorts:
-        complaints.append(f"Rows cannot be sorted by “{_short(sort)}”; they are in the order of the version.")
-        sort = "row"
+    chosen = _filter(parameters, complaints)
+    sort = _sort(parameters, sorts, chosen, complaints)
     page = _number(parameters.get("page", ""))
+    order = parameters.get("order", "")
     return Listing(
-        filter=_filter(parameters, complaints),
+        filter=chosen,
         sort=sort,
-        descending=parameters.get("order", "") == "down",
+        descending=order == "down" or (sort in MOST_FIRST and order != "up"),
         page=int(page) if page is not None and 1 <= page < LARGEST else 1,
         complaints=tuple(complaints),
     )
+
+
+def _sort(parameters: QueryDict, sorts: Sequence[str], chosen: Filter, complaints: list[str]) -> str:
+    """What rows are sorted by: as the address says, or as it is usual for the finding they belong to."""
+    asked, usual = str(parameters.get("sort", "")), SORT_OF_FINDING.get(chosen.finding, "row")
+    if not asked:
+        return usual if not sorts or usual in sorts else "row"
+    if asked != "row" and sorts and asked not in sorts:
+        complaints.append(f"Rows cannot be sorted by “{_short(asked)}”; they are in the order of the version.")
+        return "row"
+    return asked
 
 
 def _filter(parameters: QueryDict, complaints: list[str]) -> Filter:

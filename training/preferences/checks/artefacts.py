@@ -2,13 +2,15 @@
 
 Only pairs count in which one answer has the trait and the other has not, so the prompt is held fixed. Of n such pairs
 the better answer has it in k; without a bias k is Binomial(n, 1/2): McNemar's exact test. Of what is listed at most
-5 % is expected to be chance (Benjamini and Hochberg 1995).
+5 % is expected to be chance (Benjamini and Hochberg 1995). Traits that nearly the same answers have, such as an apology
+and the words it opens with, are one.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import combinations
 from typing import Any
 
 import numpy as np
@@ -25,8 +27,10 @@ NOTABLE = 0.1
 COMMON = 0.01
 """Share of all pairs from which a trait is worth a warning."""
 ECHO = 0.8
-"""Share of its pairs from which on a longer opening replaces the shorter one that it begins with."""
+"""Share of its pairs from which on a longer opening replaces the shorter one that it begins with; and of the pairs that
+have either of two traits those in which the same answer has both, from which on they are one."""
 MOST_SHOWN = 12
+MOST_COMPARED = 2 * MOST_SHOWN
 LONGEST_OPENING = 3
 
 # Words of an answer's first letters, in lower case, markup left out.
@@ -61,6 +65,24 @@ AND ((opening(chosen, {words}) = $opening) = (label > 0.5)) = {is_better} ORDER 
 """
 
 
+# Which answer of which pair has a trait alone: side is 1 for the chosen one and -1 for the other.
+HAVING = "CREATE OR REPLACE TEMP TABLE having_traits (number INTEGER, row BIGINT, side TINYINT)"
+HAVING_SIGN = """
+INSERT INTO having_traits SELECT {number}, row, {column} FROM markup JOIN measures USING (row)
+WHERE {column} <> 0 AND label <> 0.5
+"""
+HAVING_OPENING = """
+INSERT INTO having_traits
+SELECT {number}, row, CASE WHEN opening(chosen, {words}) = $opening THEN 1 ELSE -1 END
+FROM pairs WHERE rejected IS NOT NULL AND label <> 0.5
+AND (opening(chosen, {words}) = $opening) <> (opening(rejected, {words}) = $opening)
+"""
+TOGETHER = """
+SELECT one.number, other.number, count(*) FROM having_traits one JOIN having_traits other USING (row, side)
+WHERE one.number < other.number GROUP BY ALL
+"""
+
+
 @dataclass(frozen=True, slots=True)
 class Trait:
     """In `total` pairs one answer has the trait; in `better` of them it is the better one."""
@@ -69,6 +91,8 @@ class Trait:
     text: str
     better: int
     total: int
+    also: tuple[str, ...] = ()
+    """Other traits that nearly the same answers have."""
 
     @property
     def share(self) -> float:
@@ -79,7 +103,7 @@ def traits_of_better_answers(survey: Survey) -> None:
     """Traits that tell the better answer too often or too seldom, and the rows that follow the worst of them."""
     measure_markup(survey)
     survey.database.execute(OPENING)
-    found = worst_first(telling(_signs(survey) + _openings(survey)))
+    found = _merged(survey, worst_first(telling(_signs(survey) + _openings(survey))))
     if not found:
         return
     rows = _rows(survey, found[0])
@@ -136,6 +160,44 @@ def worst_first(traits: Sequence[Trait]) -> list[Trait]:
     return sorted(traits, key=lambda trait: (-abs(2 * trait.better - trait.total), trait.kind, trait.text))
 
 
+def _merged(survey: Survey, traits: list[Trait]) -> list[Trait]:
+    """Each trait once, as the worst of those that nearly the same answers have; only what may be shown is compared."""
+    compared = traits[:MOST_COMPARED]
+    together = _together(survey, compared)
+    kept: dict[int, Trait] = {}
+    for number, trait in enumerate(compared):
+        twin = next((first for first in kept if _is_twin(traits[first], trait, together.get((first, number), 0))), None)
+        if twin is None:
+            kept[number] = trait
+        else:
+            kept[twin] = replace(kept[twin], also=(*kept[twin].also, _named(trait)))
+    return [*kept.values(), *traits[MOST_COMPARED:]]
+
+
+def _is_twin(one: Trait, other: Trait, both: int) -> bool:
+    return both >= ECHO * (one.total + other.total - both)
+
+
+def _together(survey: Survey, traits: list[Trait]) -> dict[tuple[int, int], int]:
+    """In how many pairs the same answer alone has both of two traits, by their numbers, the lower first."""
+    alike = {number for pair in combinations(enumerate(traits), 2) if _may_be_twins(*pair) for number, _ in pair}
+    survey.database.execute(HAVING)
+    for number in alike:
+        trait = traits[number]
+        if trait.kind != "opening":
+            survey.database.execute(HAVING_SIGN.format(number=number, column=trait.kind))
+        else:
+            query = HAVING_OPENING.format(number=number, words=len(trait.text.split()))
+            survey.database.execute(query, {"opening": trait.text})
+    return {(one, other): count for one, other, count in survey.database.execute(TOGETHER).fetchall()}
+
+
+def _may_be_twins(one: tuple[int, Trait], other: tuple[int, Trait]) -> bool:
+    """Of two openings that nearly the same answers have one begins with the other, which `telling` has seen to."""
+    few, many = sorted((one[1].total, other[1].total))
+    return few >= ECHO * many and not one[1].kind == other[1].kind == "opening"
+
+
 def _signs(survey: Survey) -> list[Trait]:
     traits = []
     for number, name in enumerate(SIGNS):
@@ -163,7 +225,8 @@ def _rows(survey: Survey, trait: Trait) -> Any:
 
 
 def _named(trait: Trait) -> str:
-    return f'the opening "{trait.text}"' if trait.kind == "opening" else trait.text
+    name = f'the opening "{trait.text}"' if trait.kind == "opening" else trait.text
+    return f"{name} ({', '.join(trait.also)})" if trait.also else name
 
 
 def _bar(trait: Trait) -> dict[str, Any]:

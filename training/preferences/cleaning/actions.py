@@ -136,12 +136,20 @@ def _split_conflicts(step: SplitConflicts, rows: RowNumbers, state: State, paren
         return
     chosen, rejected = sides(state, parent)
     texts = (parent.hashes["prompt"][rows], chosen[rows], rejected[rows])
-    outvoted, undecided = conflicts.decide(conflicts.Votes(*texts, state.label[rows], state.weight[rows]))
+    raters = _raters(parent, rows) if step.votes == "raters" else None
+    outvoted, undecided = conflicts.decide(conflicts.Votes(*texts, state.label[rows], state.weight[rows], raters))
     state.fate[rows[outvoted]] = Fate.OUTVOTED
     if step.otherwise == "drop":
         state.fate[rows[undecided]] = Fate.UNDECIDED
     else:
         state.label[rows[undecided]] = 0.5
+
+
+def _raters(parent: Parent, rows: RowNumbers) -> RowNumbers:
+    """A number per row, equal where the rater is; 0 where none is named."""
+    names = np.asarray(parent.columns["rater"], str)[rows]
+    numbers: RowNumbers = np.unique(np.append(names, ""), return_inverse=True)[1][:-1]
+    return numbers
 
 
 def _occurs_again(keys: Hashes) -> Flags:

@@ -1,10 +1,12 @@
 """Which of contradicting rows to keep, by votes.
 
-A row is a vote of its weight: P(chosen is better) of it for its chosen answer, the rest for the rejected one. Of the
-two answers of a pair the one with more votes wins, by a margin; equal votes decide nothing. Winners may still form a
-cycle (a over b, b over c, c over a): the edges of least margin within it give way, until there is none; where all
-margins are equal, votes decide nothing. Weaker majorities give way to stronger ones as in ranked pairs (Tideman 1987),
-here within each strongly connected component.
+A row is a vote of its weight: P(chosen is better) of it for its chosen answer, the rest for the rejected one. The rows
+of one rater on a pair are one vote, their mean, and so are those without a rater that say the same: copies decide
+nothing. Of the two answers of a pair the one with more votes wins, by a margin; equal votes decide nothing.
+
+Winners may still form a cycle (a over b, b over c, c over a): the edges of least margin within it give way, until there
+is none; where all margins are equal, votes decide nothing. Weaker majorities give way to stronger ones as in ranked
+pairs (Tideman 1987), here within each strongly connected component.
 """
 
 from __future__ import annotations
@@ -24,21 +26,24 @@ Index = np.ndarray[Any, np.dtype[np.int64]]
 
 @dataclass(frozen=True)
 class Votes:
-    """Rows that say something about two answers to a prompt: hashes of the texts, and P(chosen is better) by weight."""
+    """Rows that say something about two answers to a prompt: hashes of the texts, and P(chosen is better) by weight.
+
+    `rater` is a number per row, 0 where none is named; without it every row has a vote of its own.
+    """
 
     prompt: Hashes
     chosen: Hashes
     rejected: Hashes
     label: Numbers
     weight: Numbers
+    rater: Index | None = None
 
 
 def decide(votes: Votes) -> tuple[Flags, Flags]:
     """Rows that are outvoted, and rows about which votes decide nothing; the others can stay as they are."""
     nodes = _nodes(votes)
     sign, edges, edge_of = _edges(*nodes)
-    margins = np.zeros(len(edges))
-    np.add.at(margins, edge_of, sign * (2 * votes.label - 1) * votes.weight)
+    margins = _margins(sign * (2 * votes.label - 1) * votes.weight, edge_of, len(edges), votes.rater)
     # Opposite rows are a conflict; so is one row alone only as a part of a cycle.
     tied = np.abs(margins) <= TIE
     contradicted = _says_both(sign * np.where(votes.label >= 0.5, 1, -1), edge_of, len(edges))
@@ -66,6 +71,23 @@ def _edges(chosen: Index, rejected: Index) -> tuple[Numbers, Index, Index]:
     size = int(max(chosen.max(), rejected.max())) + 1
     both, inverse = np.unique(np.minimum(chosen, rejected) * size + np.maximum(chosen, rejected), return_inverse=True)
     return sign, np.stack([both // size, both % size], axis=1), inverse
+
+
+def _margins(said: Numbers, edge_of: Index, count: int, rater: Index | None) -> Numbers:
+    """By how many votes the first answer of each question leads; negative where the second does."""
+    if rater is None:
+        return _sums(edge_of, said, count)
+    # Two unnamed rows that differ may be by two people; two that agree may be one row and its copy.
+    way = np.where(rater == 0, np.sign(said), 0).astype(np.int64) + 1
+    keys = (edge_of * (int(rater.max(initial=0)) + 1) + rater) * 3 + way
+    _, first, voice, rows = np.unique(keys, return_index=True, return_inverse=True, return_counts=True)
+    return _sums(edge_of[first], _sums(voice, said, len(rows)) / rows, count)
+
+
+def _sums(places: Index, values: Numbers, count: int) -> Numbers:
+    sums = np.zeros(count)
+    np.add.at(sums, places, values)
+    return sums
 
 
 def _says_both(direction: Numbers, edge_of: Index, count: int) -> Flags:

@@ -98,6 +98,8 @@ class SplitConflicts(StepBase):
     """Of rows that contradict each other, keep those that most votes are for; see cleaning.conflicts."""
 
     action: Literal["split_conflicts"] = "split_conflicts"
+    votes: Literal["raters", "rows"] = "raters"
+    """One of each annotator, or source where none is named, so that copies decide nothing; or one of every row."""
     otherwise: Literal["drop", "even"] = "drop"
     """Where votes do not decide: leave all of them out, or keep them with label 0.5."""
 

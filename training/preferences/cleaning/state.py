@@ -26,7 +26,10 @@ Flags = np.ndarray[Any, np.dtype[np.bool_]]
 Hashes = np.ndarray[Any, np.dtype[np.uint64]]
 
 PROMPTS_PER_FETCH = 1_000
-COLUMNS = "SELECT row, split, label, weight, coalesce(annotator, '') AS annotator FROM pairs ORDER BY row"
+# A rater is an annotator or, where none is known, a source, as in the report (checks.raters).
+COLUMNS = """SELECT row, split, label, weight, coalesce(annotator, '') AS annotator,
+                    coalesce(nullif(annotator, ''), source, '') AS rater
+             FROM pairs ORDER BY row"""
 HASHES = """SELECT hash(prompt) AS prompt, hash(chosen) AS chosen, coalesce(hash(rejected), 0) AS rejected,
                    rejected IS NOT NULL AS is_pair
             FROM pairs ORDER BY row"""

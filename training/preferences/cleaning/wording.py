@@ -21,6 +21,7 @@ SOFTENED = {
 }
 ALIKE = {"exact": "Merge exact repeats", "near": "Merge near duplicates"}
 SUMS = {"sum": "weights added up", "one": "weight 1"}
+VOTES = {"raters": "votes of annotators and sources", "rows": "votes of rows"}
 OTHERWISE = {"drop": "leave out what votes do not decide", "even": "label 0.5 where votes do not decide"}
 
 
@@ -43,7 +44,7 @@ def action_words(step: AnyStep) -> str:
         case Merge():
             return f"{ALIKE[step.alike]}, {SUMS[step.weight]}"
         case SplitConflicts():
-            return f"Decide conflicts by votes, {OTHERWISE[step.otherwise]}"
+            return f"Decide conflicts by {VOTES[step.votes]}, {OTHERWISE[step.otherwise]}"
         case Resplit():
             return f"Split anew by prompt cluster, {100 * step.share:g} % held out"
 

@@ -169,8 +169,36 @@ def test_rows_turned_over_before_are_merged_as_they_stand(tmp_path):
 def test_conflicts_go_to_the_majority(tmp_path):
     """Two rows for x over y, one against; the row about another prompt is untouched."""
     rows = [pair("a", "x", "y"), pair("a", "y", "x"), pair("a", "x", "y"), pair("b", "y", "x")]
-    left = cleaned(sealed(tmp_path, rows), SplitConflicts())
+    left = cleaned(sealed(tmp_path, rows), SplitConflicts(votes="rows"))
     assert texts(left) == [("x", "y"), ("x", "y"), ("y", "x")]
+
+
+def test_copies_without_a_name_are_one_vote(tmp_path):
+    """Three rows for x over y may be one and its copies: one vote each way decides nothing."""
+    rows = [pair("a", "x", "y"), pair("a", "x", "y"), pair("a", "x", "y"), pair("a", "y", "x"), pair("b")]
+    assert prompts(cleaned(sealed(tmp_path, rows), SplitConflicts())) == ["b"]
+
+
+def test_an_annotator_has_one_vote_however_many_rows(tmp_path):
+    """Ann says x three times; Ben and Cem say y: 2 to 1 for y."""
+    said = [("x", "y", "ann")] * 3 + [("y", "x", "ben"), ("y", "x", "cem")]
+    rows = [pair("a", one, other, annotator=name) for one, other, name in said]
+    assert texts(cleaned(sealed(tmp_path, rows), SplitConflicts())) == [("y", "x")] * 2
+    assert texts(cleaned(sealed(tmp_path, rows), SplitConflicts(votes="rows"))) == [("x", "y")] * 3
+
+
+def test_a_source_votes_where_no_annotator_is_named(tmp_path):
+    """Two sources for x, one source (twice) for y."""
+    said = [("x", "y", "web"), ("x", "y", "lab"), ("y", "x", "log"), ("y", "x", "log")]
+    rows = [pair("a", one, other, source=name) for one, other, name in said]
+    assert texts(cleaned(sealed(tmp_path, rows), SplitConflicts())) == [("x", "y")] * 2
+
+
+def test_an_annotator_who_says_both_counts_by_the_mean(tmp_path):
+    """Ann: x, x, y, which is (1 + 1 - 1) / 3 for x; Ben: y with label 0.6, which is 0.2 for y. x leads by 0.13."""
+    rows = [pair("a", *sides, annotator="ann") for sides in (("x", "y"), ("x", "y"), ("y", "x"))]
+    rows.append(pair("a", "y", "x", annotator="ben", label=0.6))
+    assert texts(cleaned(sealed(tmp_path, rows), SplitConflicts())) == [("x", "y")] * 2
 
 
 def test_weights_and_labels_count_as_votes(tmp_path):
@@ -193,7 +221,7 @@ def test_equal_votes_can_keep_both_as_even(tmp_path):
 def test_a_cycle_gives_up_its_weakest_edge(tmp_path):
     """x > y twice, y > z twice, z > x once: the last one goes."""
     edges = ["xy", "xy", "yz", "yz", "zx"]
-    left = cleaned(sealed(tmp_path, [pair("a", *edge) for edge in edges]), SplitConflicts())
+    left = cleaned(sealed(tmp_path, [pair("a", *edge) for edge in edges]), SplitConflicts(votes="rows"))
     assert texts(left) == [("x", "y"), ("x", "y"), ("y", "z"), ("y", "z")]
 
 
