@@ -27,6 +27,7 @@ from training.preferences.cleaning import making  # noqa: E402
 from training.preferences.cleaning.recipes import Drop, Merge, Recipe, Weight  # noqa: E402
 from training.preferences.filters import Filter  # noqa: E402
 from training.preferences.records import Message, Pair  # noqa: E402
+from training.preferences.report_settings import settings_of  # noqa: E402
 from training.preferences.survey import ReportSettings  # noqa: E402
 from training.preferences.versions import dataset_named, seal  # noqa: E402
 
@@ -69,10 +70,10 @@ def main() -> dict[str, str]:
     child = _child(version, rosa)
     draft = drafts.from_upload(_uploaded(), rosa)
     recipe = Recipe(steps=(Drop(rows=Filter(finding="repeats")), Merge(rows=Filter(finding="near_duplicates"))))
-    SavedRecipe.objects.create(name="Copies out", steps=recipe.stored(), created_by=rosa)
+    saved = SavedRecipe.objects.create(name="Copies out", steps=recipe.stored(), created_by=rosa)
     at = [version.dataset.slug, version.number]
     pairs_of, clean = reverse("dataset-pairs", args=at), reverse("dataset-clean", args=at)
-    sample = reporting.settings_of(version).target.partition(":")[2]
+    sample = settings_of(version).target.partition(":")[2]
     return {
         "version": version.get_absolute_url(),
         "coverage": f"{reverse('dataset-coverage', args=at)}?cluster=0",
@@ -90,6 +91,7 @@ def main() -> dict[str, str]:
         "diff": reverse("dataset-diff", args=[child.dataset.slug, child.number]),
         "compare": f"{reverse('dataset-compare')}?left={version.pk}&right={child.pk}",
         "recipes": reverse("recipes"),
+        "a recipe on a version": f"{reverse('recipe', args=[saved.pk])}?version={version.pk}",
         "samples": reverse("prompt-samples"),
         "sample": reverse("prompt-sample", args=[sample]),
         "import, to confirm": draft.get_absolute_url(),
