@@ -17,7 +17,8 @@ from django.utils import timezone
 
 from .audit import record
 from .models import AuditEntry, Rating, Study, StudyKind, StudyState
-from .results import judgements_of
+from .raters import left_out
+from .results import Look, judgements_of
 from .statistics.planning import wide_pairs
 from .statistics.selection import pair_counts
 from .statistics.strengths.estimate import estimate
@@ -52,9 +53,12 @@ def look(study: Study) -> bool:
 
 
 def evidence(study: Study) -> dict[str, float] | None:
-    """Votes and the widest interval with which the rule is met; None while it is not."""
+    """Votes and the widest interval with which the rule is met; None while it is not.
+
+    Raters whom the study's written rule leaves out of results count for nothing here either.
+    """
     rules, policies = study.rules, study.contenders.count()
-    votes = judgements_of(study).votes(policies)
+    votes = judgements_of(study, Look(excluded=left_out(study))).votes(policies)
     counts, _ = pair_counts(votes)
     if rules.stop_width is None or counts.min() < rules.stop_votes:
         return None

@@ -7,6 +7,7 @@ from typing import Any
 from django import forms
 
 from comparisons.design import LEAST_UNIFORM, MOST_ATTENTION, CutOff, Design, Selection
+from comparisons.statistics.exclusion import ExclusionRule
 
 from .fields import PercentField
 
@@ -126,6 +127,35 @@ class DesignForm(forms.Form):
         label="But not before",
         help_text="Votes of every pair of policies: the first few intervals are narrow by chance.",
     )
+    exclude_gold = PercentField(
+        low=0.01,
+        high=1,
+        required=False,
+        label="Right in gold below, %",
+        help_text="Of at least 10 gold items.",
+    )
+    exclude_attention = forms.IntegerField(
+        min_value=1,
+        max_value=100,
+        required=False,
+        label="Failed attention items",
+        help_text="So many or more.",
+    )
+    exclude_consistent = PercentField(
+        low=0.01,
+        high=1,
+        required=False,
+        label="Same said of repeats below, %",
+        help_text="Of at least 10 repeats.",
+    )
+    exclude_seconds = forms.FloatField(
+        min_value=0.1,
+        max_value=600,
+        required=False,
+        label="Median time below, s",
+        help_text="For one judgement.",
+        widget=forms.NumberInput(attrs={"step": "any", "inputmode": "decimal"}),
+    )
     hourly_pay = forms.FloatField(
         min_value=0,
         max_value=10_000,
@@ -144,4 +174,16 @@ class DesignForm(forms.Form):
     @property
     def design(self) -> Design:
         """What was filled in well, and the defaults for the rest."""
-        return Design(**{name: value for name, value in self.cleaned_data.items() if name in OF_THE_DESIGN})
+        chosen = {name: value for name, value in self.cleaned_data.items() if name in OF_THE_DESIGN}
+        return Design(**chosen, exclusion=self.exclusion)
+
+    @property
+    def exclusion(self) -> ExclusionRule:
+        """Who is left out of results; a field that is empty leaves nobody out."""
+        chosen = self.cleaned_data.get
+        return ExclusionRule(
+            gold=chosen("exclude_gold"),
+            attention=chosen("exclude_attention"),
+            consistent=chosen("exclude_consistent"),
+            median_seconds=chosen("exclude_seconds"),
+        )

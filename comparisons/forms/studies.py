@@ -104,6 +104,12 @@ SECTIONS: dict[str, tuple[str, str, tuple[str, ...], tuple[str, ...]]] = {
         ("repeat_share", "check_share", "attention_items", "training_share_right", "show_gold_agreement"),
         ("checks",),
     ),
+    "exclusion": (
+        "Whose ratings are left out",
+        "Written down before anybody looks. Each field that is filled in is enough by itself.",
+        ("exclude_gold", "exclude_attention", "exclude_consistent", "exclude_seconds"),
+        (),
+    ),
     "sampling": (
         "How answers are drawn",
         "The same for every policy.",

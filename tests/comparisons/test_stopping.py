@@ -77,6 +77,12 @@ def test_ties_are_votes_and_both_bad_judgements_are_none():
     assert met["votes"] == 60
 
 
+def test_raters_whom_the_study_leaves_out_count_for_nothing():
+    """Everybody here is quicker than 20 seconds, so no vote is left."""
+    assert evidence(rated(exclusion={"median_seconds": 20.0})) is None
+    assert evidence(rated(exclusion={"median_seconds": 5.0})) is not None
+
+
 def test_a_study_without_a_rule_goes_on():
     study = rated(stop_width=None)
     stop_where_due()

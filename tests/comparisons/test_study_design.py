@@ -12,6 +12,7 @@ from django.urls import reverse
 
 from comparisons.design import CutOff, Design, Selection
 from comparisons.models import EndpointState, RaterPool, ServedPolicy, ServedState, Study, StudyState, Suite
+from comparisons.statistics.exclusion import ExclusionRule
 from comparisons.suites import create_suite
 from tests.comparisons.rating_factories import make_rater
 from tests.comparisons.serving_factories import make_endpoint, make_family, make_suite
@@ -114,6 +115,11 @@ def test_every_choice_of_the_design_is_stored_in_its_own_unit(researcher: Client
         show_gold_agreement="on",
         own_runs="on",
         hourly_pay=24.5,
+        exclude_gold=60,
+        exclude_attention=2,
+        exclude_consistent=55,
+        exclude_seconds=1.5,
+        break_optional="on",
         cut_off="unlike",
         pools=[pool.pk],
     )
@@ -137,6 +143,8 @@ def test_every_choice_of_the_design_is_stored_in_its_own_unit(researcher: Client
         stop_width=0.1,
         stop_votes=50,
         hourly_pay=24.5,
+        break_optional=True,
+        exclusion=ExclusionRule(gold=0.6, attention=2, consistent=0.55, median_seconds=1.5),
     )
     assert list(study.pools.all()) == [pool]
 
@@ -319,6 +327,13 @@ def test_the_raters_that_count_are_those_of_the_chosen_pools(researcher: Client,
     make_rater()
     assert "with 3 raters; it speaks of these people alone" in estimated(researcher, family, suite)
     assert "with 2 raters" in estimated(researcher, family, suite, pools=[pool.pk])
+
+
+def test_the_rule_that_leaves_raters_out_is_said_in_a_sentence(researcher: Client, family: list[Policy]):
+    suite = make_suite("One?", "Two?")
+    assert "Nobody is left out." in estimated(researcher, family, suite)
+    told = estimated(researcher, family, suite, exclude_attention=2, exclude_gold=60)
+    assert "A rater is left out who is right in less than 60 % of at least 10 gold items, or fails 2 or more" in told
 
 
 def test_the_estimate_says_what_it_still_needs(researcher: Client, family: list[Policy]):
