@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from django.core.management import CommandError, call_command
 
-from comparisons.forms.studies import comparable_policies
+from comparisons.forms.fields import comparable_policies
 from comparisons.overview import engines
 from comparisons.serving.adapters import policies_on
 from comparisons.serving.keeper import choose_root

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, cast
 from urllib.parse import urlencode
 from uuid import UUID
@@ -38,7 +39,7 @@ EXAMPLES_SHOWN = 2
 EXAMPLES_PER_PAGE = 10
 SECTION = {"section": "datasets"}
 # What an action means at a finding, where its default would miss what was found.
-MEANT = {
+MEANT: Mapping[tuple[str, str], Mapping[str, Any]] = {
     ("near_duplicates", "merge"): {"alike": "near"},
     ("label_noise", "soften"): {"to": "noise", "rows": Filter()},  # what the score says of the others counts as well
 }
@@ -93,7 +94,7 @@ def _first_step(action: str, rule: str, chosen: str) -> AnyStep:
     """A step on the rows of a finding, or on those of a filter (JSON, as the browser of pairs has it)."""
     if chosen:
         return _step(action, _filter(chosen))
-    return _step(action, Filter(finding=rule)).model_copy(update=MEANT.get((rule, action), {}))
+    return _step(action, Filter(finding=rule)).model_copy(update=MEANT.get((rule, action)))
 
 
 def _filter(text: str) -> Filter:
