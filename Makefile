@@ -10,7 +10,7 @@ export PORT VLLM_PORT BROKER_PORT
 # No model hub is asked for anything unless the user says otherwise.
 export HF_HUB_OFFLINE ?= 1
 
-.PHONY: help demo demo-check test bench-data bench-pathologies bench-train lint format lock setup clean
+.PHONY: help demo demo-check test bench-data bench-pathologies bench-rating bench-train lint format lock setup clean
 
 help:  ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 20
@@ -29,6 +29,9 @@ bench-pathologies: setup  ## what goes wrong with each method on the demo world,
 
 bench-data: setup  ## the data report, cleaning, import and browser: what is found, what it pays, how fast (ARGS="--only noise")
 	@$(PY) -m bench.data $(ARGS)
+
+bench-rating: setup  ## blind rating: under load, blind to a crawler, and its statistics (ARGS="--only raters")
+	@$(PY) -m bench.rating $(ARGS)
 
 bench-train: setup  ## training beside TRL: speed, memory, share of the machine's peak (25 minutes; ARGS='--only dpo')
 	@$(PY) -m bench.train $(ARGS)

@@ -28,7 +28,7 @@ from .aggregation.dawid_skene import DawidSkene, dawid_skene
 from .aggregation.labels import Labels
 from .agreement import Agreement
 from .shares import Z95
-from .votes import Bools, Floats, Ints
+from .votes import Floats, Ints
 
 MOST = 0.49
 """Above this a label says next to nothing, and no smoothing makes it worth training on."""
@@ -93,39 +93,58 @@ def symmetric_fit(labels: Labels, start: Floats | None) -> DawidSkene:
     return dawid_skene(labels, symmetric=True, start=start, tolerance=1e-6)
 
 
-def flips(posterior: Floats, threshold: float = 0.0) -> tuple[Floats, Bools]:
-    """(I,) the chance that each consensus label is the wrong way round, and (I,) whether the item gives a label.
+@dataclass(frozen=True, slots=True)
+class Flips:
+    """Of the items that give a label, arrays (G,).
 
-    An item gives one when an answer (class 0 or 1) is the likeliest class and at least as likely as `threshold`. Where
-    the truth is a tie or both bad, the label is a coin: half of that chance counts as a flip.
+    `differ`: the chance that one answer is better at all; `flipped`: the part of it in which the label names the other.
     """
-    top = posterior.max(axis=1)
-    answers = posterior[:, :2]
+
+    differ: Floats
+    flipped: Floats
+
+    @property
+    def rate(self) -> float:
+        """The expected share of flipped labels among those of items whose answers differ."""
+        return float(self.flipped.sum() / self.differ.sum())
+
+    @property
+    def variance(self) -> float:
+        """Of the share that really is flipped, around `rate`, were all chances right: Σ d ε (1 - ε) / (Σ d)²."""
+        chance = self.flipped / self.differ
+        return float((self.differ * chance * (1 - chance)).sum() / self.differ.sum() ** 2)
+
+
+def flips(posterior: Floats, threshold: float = 0.0) -> Flips | None:
+    """What the posterior (I, C) says of its own labels; None when it gives none.
+
+    An item gives one when an answer (class 0 or 1) is the likeliest class and at least as likely as `threshold`.
+    """
+    top, answers = posterior.max(axis=1), posterior[:, :2]
     given = (answers.max(axis=1) >= top) & (answers[:, 0] != answers[:, 1]) & (top >= threshold)
-    return answers.min(axis=1) + posterior[:, 2:].sum(axis=1) / 2, given
+    return Flips(answers[given].sum(axis=1), answers[given].min(axis=1)) if given.any() else None
 
 
 def noise_of_posterior(
     labels: Labels, *, fit: Fit = symmetric_fit, threshold: float = 0.0, resamples: int = 40, seed: int = 0
 ) -> LabelNoise | None:
-    """From the posterior of Dawid and Skene: the mean chance that a label is flipped; None when no item gives a label.
+    """From the posterior of Dawid and Skene: the share of flipped labels; None when no item gives a label.
 
-    Classes are first, second and any others. A posterior takes the raters' estimated confusions for known and is too
-    sure; studies of items drawn again, fitted anew, are on average too sure by as much more as the study itself is, so
-    the difference of their mean to it is taken off (Efron & Tibshirani 1993, ch. 10). The interval adds the variance
-    of the resamples to that of the flips themselves, Σ ε (1 - ε) / n².
+    Classes are first, second and any others. Where the truth is a tie or both bad there is no wrong way round, so such
+    items are not counted: ε = Σ T_loser / Σ (T_winner + T_loser). A posterior takes the raters' estimated confusions
+    for known and is too sure; studies of items drawn again, fitted anew, are on average too sure by as much more as the
+    study itself is, so the difference of their mean to it is taken off (Efron & Tibshirani 1993, ch. 10). The interval
+    adds the variance of the resamples to that of the flips themselves.
     """
     found = fit(labels, None)
-    chance, given = flips(found.posterior, threshold)
-    count = int(given.sum())
-    if not count:
+    seen = flips(found.posterior, threshold)
+    if seen is None:
         return None
-    chance = chance[given]
     again = _again(labels, found, fit, threshold, resamples, seed)
-    value = 2 * float(chance.mean()) - float(np.mean(again)) if len(again) else float(chance.mean())
-    variance = float((chance * (1 - chance)).sum()) / count**2 + (float(np.var(again)) if len(again) else 0.0)
+    value = 2 * seen.rate - float(np.mean(again)) if again else seen.rate
+    variance = seen.variance + (float(np.var(again)) if again else 0.0)
     value, spread = float(np.clip(value, 0.0, 0.5)), Z95 * variance**0.5
-    return LabelNoise(value, max(0.0, value - spread), min(0.5, value + spread), count)
+    return LabelNoise(value, max(0.0, value - spread), min(0.5, value + spread), len(seen.flipped))
 
 
 def _again(labels: Labels, found: DawidSkene, fit: Fit, threshold: float, resamples: int, seed: int) -> list[float]:
@@ -134,15 +153,14 @@ def _again(labels: Labels, found: DawidSkene, fit: Fit, threshold: float, resamp
     order = np.argsort(labels.item, kind="stable")
     size = np.bincount(labels.item, minlength=labels.items)
     start = np.cumsum(size) - size
-    means = []
+    rates = []
     for _ in range(resamples):
         drawn = chance.integers(0, labels.items, labels.items)
-        flipped, given = flips(
-            fit(_drawn(labels, order, start, size, drawn), found.posterior[drawn]).posterior, threshold
-        )
-        if given.any():
-            means.append(float(flipped[given].mean()))
-    return means
+        study = _drawn(labels, order, start, size, drawn)
+        seen = flips(fit(study, found.posterior[drawn]).posterior, threshold)
+        if seen is not None:
+            rates.append(seen.rate)
+    return rates
 
 
 def _drawn(labels: Labels, order: Ints, start: Ints, size: Ints, drawn: Ints) -> Labels:
