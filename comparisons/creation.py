@@ -66,6 +66,11 @@ def create_study(
 def refuse_unfair(suites: Sequence[Suite], policies: Sequence[Policy], shown: str) -> None:
     """Raise StudyRefused for too few or too many policies, no prompts, or a text for raters that names a policy."""
     refuse_unfair_policies(policies)
+    refuse_unfair_text(policies, suites, shown)
+
+
+def refuse_unfair_text(policies: Sequence[Policy], suites: Sequence[Suite], shown: str) -> None:
+    """Raise StudyRefused for no prompts, or for a text for raters that names a policy."""
     prompts = list(Prompt.objects.filter(suite__in=suites))
     if not prompts:
         named = ", ".join(suite.name for suite in suites) or "No suite"

@@ -1,7 +1,8 @@
-"""URLs of the home page, suites, collections, studies, rating, what raters write, results and export."""
+"""URLs of the home page, suites, collections, studies, rating, what raters write, results, export and campaigns."""
 
 from .views import (
     attempts,
+    campaigns,
     checks,
     collections,
     export,
@@ -32,4 +33,5 @@ urlpatterns = [
     *rating.urls,
     *collections.urls,
     *gaps.urls,
+    *campaigns.urls,
 ]

@@ -18,8 +18,14 @@ class Campaign(models.Model):
     name = models.CharField(max_length=120)
     description = models.TextField(blank=True)
     base = models.ForeignKey(Policy, on_delete=models.PROTECT, related_name="campaigns")
-    # What every round launches, with equal budgets: [{"method", "config"}].
+    # What every round launches: [{"method", "config"}], the method's own settings under dotted names, without a budget.
     launches = models.JSONField(default=list)
+    # What each of them gets: training.launching.budgets.Budget.
+    budget = models.JSONField(default=dict)
+    # How every round is rated: the arguments of create_study beside name, suites, policies and user; pools by id.
+    rating = models.JSONField(default=dict)
+    # How judgements became pairs the last time: comparisons.export.Rule.
+    rule = models.JSONField(default=dict)
     suites = models.ManyToManyField(Suite, related_name="campaigns")
     created_at = models.DateTimeField(auto_now_add=True)
     created_by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL)
@@ -52,4 +58,8 @@ class Round(models.Model):
         constraints = [models.UniqueConstraint(fields=["campaign", "number"], name="one_round_per_number")]
 
     def __str__(self) -> str:
-        return f"round {self.number} of {self.campaign}"
+        return f"{self.campaign}, round {self.number}"
+
+    @property
+    def previous(self) -> Round | None:
+        return Round.objects.filter(campaign=self.campaign_id, number=self.number - 1).first()

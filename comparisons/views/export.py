@@ -54,7 +54,7 @@ def export(request: HttpRequest, slug: str) -> HttpResponseBase:
 def _refuse_what_cannot_be_written(form: ExportForm, summary: Summary) -> None:
     sent = form.cleaned_data
     if not summary.rows:
-        form.add_error(None, _no_pairs(summary))
+        form.add_error(None, no_pairs(summary))
     elif summary.several_turns and sent["form"] == Form.PLAIN and sent["type"] != FOLDER:
         form.add_error("form", "Some prompts have several turns, which the plain form cannot hold.")
 
@@ -76,7 +76,7 @@ def make_dataset(request: HttpRequest, slug: str) -> HttpResponse:
     form = MakeDatasetForm(study, request.POST if request.method == "POST" else defaults)
     found = Export(study, form.rule) if form.is_valid() else None
     if found and not found.summary.rows:
-        form.add_error(None, _no_pairs(found.summary))
+        form.add_error(None, no_pairs(found.summary))
     if found and request.method == "POST" and form.is_valid() and request.POST.get("action") != "count":
         version = _sealed(found, form, user_of(request))
         messages.success(request, f"{found.summary.rows:,} pairs of study “{study.name}” are sealed in {version}.")
@@ -94,7 +94,8 @@ def _sealed(found: Export, form: MakeDatasetForm, user: User) -> DatasetVersion:
     return make_version(found, dataset_named(form.cleaned_data["dataset"], user), user)
 
 
-def _no_pairs(summary: Summary) -> str:
+def no_pairs(summary: Summary) -> str:
+    """What a rule that makes nothing leaves out, and what to do."""
     told = f"This rule makes no pair of the {summary.items:,} items ({summary.left_out})."
     return f"{told} Loosen it, or collect more judgements."
 
