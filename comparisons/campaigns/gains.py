@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from comparisons.export.raters import left_out
 from comparisons.models import Contender, Prompt, Round, Study, StudyState
+from comparisons.raters import left_out
 from comparisons.results import Judgements, Look, judgements_of
 from comparisons.results.standings import strengths_of
 from comparisons.statistics.win_rates import win_matrix

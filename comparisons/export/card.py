@@ -13,13 +13,14 @@ from django.db.models import Count, Max, Min, Q
 from comparisons.models import Answer, RaterPool, Suite
 from comparisons.results import Judgements, Look, Said, judgements_of
 from comparisons.results.agreement import Coefficient, coefficients
-from comparisons.statistics.agreement import Agreement
+from comparisons.statistics.agreement import Agreement, percent_agreement
+from comparisons.statistics.label_noise import noise_of_agreement
 from comparisons.statistics.shares import Share, percent, share
 from training.preferences.data_card import Card, Section, Table
 
 from .judgements import counted
 from .pairs import Export
-from .rules import Consensus
+from .rules import Consensus, Decision
 
 ALPHA = "Krippendorff’s α"
 RELIABLE = 0.667
@@ -118,7 +119,7 @@ def _raters(facts: _Facts) -> Section:
                 "Judgements per item at most",
                 f"{facts.most_raters_of_an_item:,} of {facts.study.ratings_per_item:,} wanted",
             ),
-            ("Raters left out by the study’s rule", f"{summary.excluded_raters:,}"),
+            ("Left out by the study’s rule", f"{summary.excluded_raters:,}. {facts.study.rules.exclusion}"),
         ),
         table=Table(columns=("Pool", "Raters of it"), rows=table) if table else None,
     )
@@ -128,8 +129,22 @@ def _agreement(facts: _Facts) -> Section:
     return Section(
         title="Agreement",
         text="Between people who judged the same item; 95 % intervals by drawing items again.",
-        facts=tuple((one.name, _coefficient(one.found)) for one in facts.agreement),
+        facts=(*((one.name, _coefficient(one.found)) for one in facts.agreement), *_wrong_labels(facts)),
     )
+
+
+def _wrong_labels(facts: _Facts) -> Iterator[tuple[str, str]]:
+    """How many labels are the wrong way round, where a majority gave them and agreement tells."""
+    agreed, preferring = facts.export.agreed, facts.judgements.where(facts.judgements.said <= Said.B)
+    if facts.export.rule.consensus != Consensus.MAJORITY:
+        return
+    decided = [item for item, one in agreed.decisions.items() if isinstance(one, Decision) and not one.adjudicated]
+    votes = np.array([agreed.tallies[item].first + agreed.tallies[item].second for item in decided], dtype=np.int64)
+    found = noise_of_agreement(percent_agreement(preferring.item, preferring.preferred), votes)
+    if found:
+        told = f"{percent(found.value)} [{100 * found.low:.0f}, {100 * found.high:.0f}], if raters err independently"
+        smoothing = f"; label smoothing of {found.smoothing:.2f} answers to it" if found.smoothing is not None else ""
+        yield "Labels the wrong way round", told + smoothing
 
 
 def _coefficient(found: Agreement) -> str:

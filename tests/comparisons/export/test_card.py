@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from comparisons.export import BothBad, Consensus, Export, Rule, make_version
+from comparisons.export import BothBad, Consensus, Dropped, Export, Rule, make_version
 from comparisons.export.card import card_of
 from comparisons.models import RaterPool, Suite, Verdict
 from tests.comparisons.export.material import adjudicate, study_with, three_policies
@@ -54,6 +54,23 @@ def test_agreement_has_an_interval_or_a_reason():
     study = study_with([["first", "first"], ["first", "second"]])
     said = facts(card_of(Export(study, Rule())), "Agreement")["Alike"]
     assert said == "0.50 [0.00, 1.00], 2 items"
+
+
+def test_wrong_labels_are_estimated_from_agreement_where_a_majority_decides():
+    """Pairs of preferences agree in a = 1/2 of the time at most here, so a single vote is a coin and so is a label."""
+    study = study_with([["first", "first", "second"], ["second", "second", "second"]])
+    said = facts(card_of(Export(study, Rule())), "Agreement")["Labels the wrong way round"]
+    assert "if raters err independently" in said
+    weighed = Rule(consensus=Consensus.DAWID_SKENE, threshold=0.51)
+    assert "Labels the wrong way round" not in facts(card_of(Export(study, weighed)), "Agreement")
+
+
+def test_raters_whom_the_study_leaves_out_are_counted_with_the_rule():
+    study = study_with([["first", "second"], ["first", "second"]], design={"exclusion": {"median_seconds": 60}})
+    export = Export(study, Rule())
+    judged = facts(card_of(export), "Who judged")["Left out by the study’s rule"]
+    assert judged.startswith("2. A rater is left out who takes less than 60 seconds")
+    assert export.summary.dropped == {Dropped.EXCLUDED: 2}
 
 
 def test_every_guideline_that_was_in_force_stands_in_the_card_with_its_judgements():
