@@ -52,7 +52,7 @@ def gain_of(round: Round, earlier: Policy | None) -> RoundGain | None:
     study = round.study
     if study is None or study.state != StudyState.CLOSED:
         return None
-    contenders = list(study.contenders.select_related("policy"))
+    contenders = list(study.contenders.select_related("policy__run"))
     judgements, held = measured(study)
     base = round.campaign.base
     made = [c for c in contenders if c.policy not in (base, earlier)]
@@ -81,7 +81,7 @@ def best_of(round: Round) -> Policy | None:
     """The policy that the round's judgements put first, the base left out; None without such a judgement."""
     if round.study is None or round.study.state != StudyState.CLOSED:
         return None
-    contenders = list(round.study.contenders.select_related("policy"))
+    contenders = list(round.study.contenders.select_related("policy__run"))
     return _strongest(contenders, measured(round.study)[0], round.campaign.base)
 
 

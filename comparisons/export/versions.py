@@ -11,7 +11,7 @@ from comparisons.models import Study
 from training.models import Dataset, DatasetVersion
 from training.preferences import reporting
 from training.preferences.cleaning.joining import join
-from training.preferences.report_settings import settings_of
+from training.preferences.report_settings import own_sets, settings_of
 from training.preferences.versions import seal
 
 from .card import card_of
@@ -20,25 +20,22 @@ from .pairs import Export
 
 def make_version(export: Export, dataset: Dataset, user: User | None) -> DatasetVersion:
     """Seal the pairs as a new version of the dataset; raises NothingToSeal when the rule makes no pair."""
-    version = seal(dataset, export.pairs(), _origin(export), user=user)
-    _expect_its_prompts(version, export.study)
-    return version
+    return seal(dataset, export.pairs(), _origin(export), user=user)
 
 
 def join_version(export: Export, parent: DatasetVersion, user: User | None) -> DatasetVersion:
     """A child of `parent` with its rows and the pairs of the study."""
     version = join(parent, export.pairs(), _origin(export), user=user)
-    _expect_its_prompts(version, export.study)
+    settings = settings_of(version)
+    kept = tuple(key for key in settings.evaluation if key not in own_sets(version))
+    if kept != settings.evaluation:  # as the parent's report was told
+        reporting.look_at(version, settings.model_copy(update={"evaluation": kept}))
     return version
 
 
-def _expect_its_prompts(version: DatasetVersion, study: Study) -> None:
-    """Let the report not call the study's own prompts leaked, except those of suites that are held for evaluation."""
-    settings = settings_of(version)
-    own = {f"suite:{slug}" for slug in study.suites.filter(held_for_evaluation=False).values_list("slug", flat=True)}
-    kept = tuple(key for key in settings.evaluation if key not in own)
-    if kept != settings.evaluation:
-        reporting.look_at(version, settings.model_copy(update={"evaluation": kept}))
+def _prompt_sets(study: Study) -> list[str]:
+    """The study's suites, whose prompts are data on purpose; a prompt of those that are held would be a leak."""
+    return [f"suite:{slug}" for slug in study.suites.filter(held_for_evaluation=False).values_list("slug", flat=True)]
 
 
 def _origin(export: Export) -> dict[str, Any]:
@@ -56,5 +53,6 @@ def _origin(export: Export) -> dict[str, Any]:
         "hard_negatives": summary.hard_negatives,
         "rule": str(export.rule),
         "left_out": summary.left_out,
+        "prompt_sets": _prompt_sets(study),
         "card": card_of(export).model_dump(mode="json"),
     }

@@ -118,7 +118,7 @@ def _by_answers(sampled: Plan, paired: Plan) -> str:
     prompts, answers = sampled.config.batch_size, sampled.answers_per_step
     same = "as many" if answers == paired.answers_per_step else f"against {paired.answers_per_step:,}"
     longer = _ratio(sampled, paired)
-    slower = f", which takes about {longer:.1f} times as long" if longer else ""
+    slower = f", about {longer:.{0 if longer >= 10 else 1}f} times the work" if longer else ""
     return (
         f"RLHF takes as many steps, each on {prompts:,} prompts and {answers:,} sampled answers ({same}); it samples "
         f"them and first trains a reward model on the same pairs{slower}."

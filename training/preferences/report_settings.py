@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 from pydantic import ValidationError
@@ -12,6 +12,8 @@ from training.preferences import prompt_sets
 from training.preferences.prompt_sets import PromptSet
 from training.preferences.survey import ReportSettings
 
+MOST_PARENTS = 50
+
 
 def settings_of(version: DatasetVersion, known: Sequence[PromptSet] | None = None) -> ReportSettings:
     """What the report on a version looks at: as chosen, or, until it is first made, as by default.
@@ -19,7 +21,19 @@ def settings_of(version: DatasetVersion, known: Sequence[PromptSet] | None = Non
     Whoever asks for many versions names the prompt sets that there are.
     """
     known = prompt_sets.available() if known is None else known
-    return with_contents(_chosen(version) or _default(known), known)
+    return with_contents(_chosen(version) or _default(known, own_sets(version)), known)
+
+
+def own_sets(version: DatasetVersion) -> set[str]:
+    """Prompt sets that the version, or one that it was made from, took its prompts from on purpose."""
+    own: set[str] = set()
+    made: DatasetVersion | None = version
+    for _ in range(MOST_PARENTS):
+        if made is None:
+            break
+        own |= set(made.origin.get("prompt_sets", ()))
+        made = made.parent
+    return own
 
 
 def _chosen(version: DatasetVersion) -> ReportSettings | None:
@@ -41,8 +55,8 @@ def default_settings() -> ReportSettings:
     return with_contents(_default(known), known)
 
 
-def _default(known: Sequence[PromptSet]) -> ReportSettings:
-    suites = tuple(found.key for found in known if found.key.startswith("suite:"))
+def _default(known: Sequence[PromptSet], own: Collection[str] = ()) -> ReportSettings:
+    suites = tuple(found.key for found in known if found.key.startswith("suite:") and found.key not in own)
     base = next(iter(bases_with_tokenizer()), None)
     if base is None:
         return ReportSettings(evaluation=suites)
@@ -64,9 +78,9 @@ def bases_with_tokenizer() -> list[Policy]:
 
 
 def missed_sets(version: DatasetVersion, known: Sequence[PromptSet] | None = None) -> list[PromptSet]:
-    """Suites that appeared after the settings of a report were fixed; none before that."""
+    """Suites that appeared after the settings of a report were fixed; none before that, and never the version's own."""
     if not version.report_settings:
         return []
     known = prompt_sets.available() if known is None else known
-    looked_at = set(settings_of(version, known).evaluation)
+    looked_at = set(settings_of(version, known).evaluation) | own_sets(version)
     return [s for s in known if s.key.startswith("suite:") and s.key not in looked_at and s.size]

@@ -58,7 +58,7 @@ def _fits(method: Method, version: DatasetVersion) -> bool:
 def _origin_facts(origin: dict[str, Any]) -> list[tuple[str, Any]]:
     """What a source says of itself beyond what the page words on its own: `{"vote_rule": …}` as ("Vote rule", …)."""
     worded = {"kind", "label", "url", "slug", "name", "import", "lines", "accepted", "rejected", "blank", "problems"}
-    worded |= {"card"}
+    worded |= {"card", "prompt_sets"}
     facts = {name: value for name, value in origin.items() if name not in worded}
     return [(name.replace("_", " ").capitalize(), value) for name, value in facts.items()]
 

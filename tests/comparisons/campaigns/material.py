@@ -17,9 +17,8 @@ METHODS = {Method.DPO: {"beta": 0.3}, Method.CPO: {"beta": 0.3}}
 
 
 def make_suite(name: str, prompts: int = 6, held: bool = False) -> Suite:
-    suite = Suite.objects.create(
-        slug=name.lower().replace(" ", "-"), name=name, held_for_evaluation=held, stratum=Stratum.OTHER
-    )
+    slug = name.lower().replace(" ", "-")
+    suite = Suite.objects.create(slug=slug, name=name, held_for_evaluation=held, stratum=Stratum.OTHER)
     for position in range(prompts):
         make_prompt(suite, position, f"{name} question {position}?")
     return suite

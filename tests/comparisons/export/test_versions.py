@@ -10,7 +10,8 @@ from tests.comparisons.export.material import study_with, three_policies
 from tests.comparisons.rating_factories import make_prompt
 from tests.factories import make_user
 from training.models import Dataset
-from training.preferences.report_settings import settings_of
+from training.preferences import reporting
+from training.preferences.report_settings import missed_sets, settings_of
 from training.preferences.sealing import NothingToSeal
 from training.preferences.store import read_pairs
 
@@ -58,6 +59,17 @@ def test_pairs_join_a_version_as_its_child(dataset):
     child = join_version(Export(study_with([["second"]] * 3), Rule()), parent, None)
     assert (child.parent, child.rows) == (parent, 8)
     assert child.origin["card"]["sections"]
+
+
+def test_the_childs_report_does_not_look_for_the_studys_prompts_even_where_its_parents_was_told_to(dataset):
+    parent = make_version(Export(study_with([["first"]] * 5), Rule()), dataset, None)
+    study = study_with([["second"]] * 3)
+    reporting.look_at(parent, settings_of(parent))
+    parent.refresh_from_db()
+    assert f"suite:{study.suites.get().slug}" in settings_of(parent).evaluation
+    child = join_version(Export(study, Rule()), parent, None)
+    assert settings_of(child).evaluation == ()
+    assert missed_sets(child) == []
 
 
 def test_the_report_does_not_call_a_studys_own_prompts_leaked_but_looks_for_all_other_suites(dataset):

@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('comparisons', '0008_when_the_stop_rule_looked'),
+        ('comparisons', '0009_guideline_readings'),
     ]
 
     operations = [
