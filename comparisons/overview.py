@@ -12,9 +12,12 @@ from django.utils import timezone
 
 from training.models import Dataset, DatasetVersion, ImportJob, ImportState, Policy, PolicyKind, Run, RunState
 
+from .campaigns import Stage
+from .campaigns.standing import Standing
 from .models import (
     Assignment,
     AssignmentState,
+    Campaign,
     Endpoint,
     EndpointState,
     ServedPolicy,
@@ -94,7 +97,15 @@ def ratings() -> Station:
 
 def attention() -> list[Attention]:
     """What waits for a person, the worst first."""
-    return [*engines(), *failed_policies(), *failed_runs(), *failed_imports(), *stuck_studies(), *waiting_studies()]
+    return [
+        *engines(),
+        *failed_policies(),
+        *failed_runs(),
+        *failed_imports(),
+        *stuck_studies(),
+        *waiting_studies(),
+        *waiting_campaigns(),
+    ]
 
 
 def engines() -> Iterator[Attention]:
@@ -145,6 +156,15 @@ def waiting_studies() -> Iterator[Attention]:
         else:
             sentence = f"{name} has all its {wanted:,} ratings. Close it to see who won."
             yield Attention("ready", "Complete", sentence, url, "Close it")
+
+
+def waiting_campaigns() -> Iterator[Attention]:
+    """Campaigns in which a step is to be taken; launching and rating have lines of their own."""
+    for campaign in Campaign.objects.select_related("base")[:SHOWN]:
+        standing = Standing(campaign)
+        if standing.stage in {Stage.STUDY, Stage.DATA}:
+            sentence = f"{standing.current}: {standing.sentence}"
+            yield Attention("ready", "Ready", sentence, campaign.get_absolute_url(), "Open the campaign")
 
 
 def open_studies() -> list[Summary]:

@@ -27,12 +27,15 @@ RESEARCHERS = [
     "/runs/",
     "/runs/new/",
     "/runs/new/dpo/",
+    "/runs/new/together/",
     "/runs/new/rlhf/",
     "/inspections/new/",
     "/policies/",
     "/suites/",
     "/studies/",
     "/studies/new/",
+    "/campaigns/",
+    "/campaigns/new/",
     "/rate/",
 ]
 WIDE: ViewportSize = {"width": 1280, "height": 900}
