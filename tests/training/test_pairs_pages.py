@@ -406,7 +406,7 @@ def test_a_large_version_waits_for_its_index_and_is_then_listed(
 def test_how_far_an_index_is_stands_on_the_page(client: Client, rita: User, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(browsing, "ROWS_AT_ONCE", 10)
     version = sealed()
-    with layout.IndexWriter(version.path, 60) as writer:
+    with layout.writing(version.path, 60) as writer:
         writer.say(24)
         assert "24 of 60 rows" in text_of(client.get(address(version)))
 

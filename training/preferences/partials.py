@@ -74,3 +74,15 @@ def is_held(file: int | IO[bytes]) -> bool:
     except BlockingIOError:
         return True
     return False
+
+
+def is_in_work(partial: Path) -> bool:
+    """Whether a file or folder in the making has a writer that lives."""
+    try:
+        handle = os.open(partial, os.O_RDONLY)
+    except OSError:
+        return False
+    try:
+        return is_held(handle)
+    finally:
+        os.close(handle)

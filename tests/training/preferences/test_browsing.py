@@ -218,7 +218,7 @@ def test_searches_agree_with_reading_every_text(tmp_path: Path, monkeypatch: pyt
 
 def test_how_far_an_unfinished_index_is_can_be_seen(tmp_path: Path) -> None:
     path = seal_pairs(PAIRS, tmp_path, PromptSplit(0.0)).path
-    with layout.IndexWriter(path, 4) as writer:
+    with layout.writing(path, 4) as writer:
         writer.say(2)
         assert layout.being_built(path) == (2, 4)
     assert layout.being_built(path) is None
@@ -228,7 +228,7 @@ def test_what_a_killed_builder_left_is_no_index_and_goes_with_the_next(tmp_path:
     path = seal_pairs(PAIRS, tmp_path, PromptSplit(0.0)).path
     killed = subprocess.run([sys.executable, "-c", KILLED_WHILE_BUILDING, path], check=False)
     assert killed.returncode == -signal.SIGKILL
-    assert len(list(tmp_path.iterdir())) == 3
+    assert any(tmp_path.glob(".*.partial"))
     assert (layout.being_built(path), opened(path)) == (None, None)
     building.build(path)
     assert sorted(file.name for file in tmp_path.iterdir()) == sorted([path.name, layout.index_path(path).name])
@@ -253,7 +253,7 @@ def test_without_room_on_the_disk_no_index_is_begun(tmp_path: Path, monkeypatch:
 
 def test_two_builders_at_once_make_one_index(tmp_path: Path) -> None:
     path = seal_pairs(PAIRS, tmp_path, PromptSplit(0.0)).path
-    with layout.IndexWriter(path, 4):
+    with layout.writing(path, 4):
         building.build(path)  # The other one's file is locked, so it is left alone.
         assert layout.being_built(path) == (0, 4)
     index = opened(path)

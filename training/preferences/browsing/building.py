@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from training.preferences import store
-from training.preferences.browsing.layout import IndexWriter, index_path
+from training.preferences.browsing.layout import IndexWriter, index_path, writing
 from training.preferences.browsing.words import BETWEEN, cut
 
 ROWS_PER_BLOCK = 32
@@ -43,7 +43,7 @@ def build(path: Path, progress: Progress = lambda done, rows: None) -> Path:
     """The index of a sealed file, made anew; `progress` is told rows done and rows in all. Raises NoRoom, OSError."""
     if missing := lacking_room(path):
         raise NoRoom(missing)
-    with store.records(path) as (rows, names, batches), IndexWriter(path, rows) as writer:
+    with store.records(path) as (rows, names, batches), writing(path, rows) as writer:
         columns, blocks = _Columns(), _Blocks(writer)
         for batch in batches:
             for values in batch:

@@ -7,31 +7,28 @@
     blocks    the rows themselves, some at a time: the number of the first, and their values as JSON in zstd
     words     full text (FTS5) of every row, without the texts themselves
 
-A writer holds a lock on a small file beside it that says how far it is; what a killed writer left has no lock, and the
-next writer for the same version removes it.
+It is written in a folder of its own (partials.scratch), where a small file says how far it is.
 """
 
 from __future__ import annotations
 
 import errno
-import fcntl
 import json
 import os
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
-from uuid import uuid4
+from typing import Any
 
 import numpy as np
 
-from training.preferences.partials import is_held
+from training.preferences.partials import is_in_work, scratch
 
 # To be raised whenever the tables or the meaning of a part change: indexes are then made anew.
 FORMAT = 3
-PROGRESS = np.dtype("<u8")
+PURPOSE = "browse"
+PROGRESS = "progress"
 PAGE_BYTES = 8_192
 # The ASCII tokenizer cuts at what is not a letter or digit and leaves other scripts alone: texts come cut into words.
 TABLES = f"""
@@ -58,38 +55,21 @@ def index_path(path: Path) -> Path:
 
 
 class IndexWriter:
-    """Writes an index: a context manager that leaves nothing behind unless published."""
+    """Writes an index in a locked folder beside the sealed file, whose path is `path`; `rows` is how many it has."""
 
-    def __init__(self, path: Path, rows: int) -> None:
-        """`path` is the sealed file's."""
-        remove_abandoned(path)
-        self.path = path
-        self.rows = rows
-        self.lock = path.with_name(f".{path.stem}.browse-{uuid4().hex}.lock")
-        self.partial = _partial(self.lock)
-
-    def __enter__(self) -> Self:
-        self._lock = self.lock.open("xb+")
-        fcntl.flock(self._lock, fcntl.LOCK_EX)
-        self.say(0)
-        self._database = sqlite3.connect(self.partial, isolation_level=None)
+    def __init__(self, path: Path, rows: int, folder: Path) -> None:
+        self.path, self.rows, self.folder = path, rows, folder
+        self._partial = folder / "index.sqlite"
+        self._database = sqlite3.connect(self._partial, isolation_level=None)
         self._database.executescript(TABLES)
-        return self
+        self.say(0)
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def close(self) -> None:
         self._database.close()
-        self.partial.unlink(missing_ok=True)
-        self.lock.unlink(missing_ok=True)
-        self._lock.close()
-        if isinstance(error, sqlite3.OperationalError):
-            full = error.sqlite_errorcode == sqlite3.SQLITE_FULL
-            raise OSError(errno.ENOSPC if full else errno.EIO, str(error), str(self.partial)) from error
 
     def say(self, done: int) -> None:
         """Let others see how many rows are done."""
-        os.pwrite(self._lock.fileno(), np.array([done, self.rows], PROGRESS).tobytes(), 0)
+        (self.folder / PROGRESS).write_text(f"{done} {self.rows}")
 
     def add_column(self, name: str, array: Array) -> None:
         """One value per row, under a name."""
@@ -116,10 +96,10 @@ class IndexWriter:
         self._database.execute("COMMIT")
         self._database.execute("INSERT INTO words (words) VALUES ('optimize')")
         self._database.close()
-        with self.partial.open("rb") as file:
+        with self._partial.open("rb") as file:
             os.fsync(file.fileno())
         target = index_path(self.path)
-        os.replace(self.partial, target)
+        os.replace(self._partial, target)
         for other in self.path.parent.glob(f"{self.path.stem}.browse-*.*"):
             if other != target:
                 other.unlink(missing_ok=True)
@@ -128,6 +108,17 @@ class IndexWriter:
     def _insert(self, table: str, rows: Iterable[tuple[Any, ...]]) -> None:
         for row in rows:
             self._database.execute(f"INSERT INTO {table} VALUES ({', '.join('?' * len(row))})", row)
+
+
+@contextmanager
+def writing(path: Path, rows: int) -> Iterator[IndexWriter]:
+    """A writer of the index of a sealed file, of which nothing is left unless it was published. Raises OSError."""
+    try:
+        with scratch(path, PURPOSE) as folder, closing(IndexWriter(path, rows, folder)) as writer:
+            yield writer
+    except sqlite3.OperationalError as error:
+        full = error.sqlite_errorcode == sqlite3.SQLITE_FULL
+        raise OSError(errno.ENOSPC if full else errno.EIO, str(error), path.name) from error
 
 
 class IndexFile:
@@ -163,35 +154,11 @@ class IndexFile:
 
 def being_built(path: Path) -> tuple[int, int] | None:
     """(rows done, rows in all) of the index that somebody is writing for a sealed file; None when nobody is."""
-    for lock in _locks(path):
-        try:
-            with lock.open("rb") as file:
-                if is_held(file):
-                    done, rows = np.frombuffer(file.read(16), PROGRESS).tolist()
-                    return done, rows
-        except (OSError, ValueError):
-            continue  # It ended just now, or has only begun.
+    for folder in path.parent.glob(f".{path.stem}.{PURPOSE}-*.partial"):
+        if is_in_work(folder):
+            try:
+                done, rows = map(int, (folder / PROGRESS).read_text().split())
+                return done, rows
+            except (OSError, ValueError):
+                continue  # It ended just now, or has only begun.
     return None
-
-
-def remove_abandoned(path: Path) -> None:
-    """Remove what killed writers left for a sealed file."""
-    for lock in _locks(path):
-        try:
-            with lock.open("rb") as file:
-                if not is_held(file):
-                    _partial(lock).unlink(missing_ok=True)
-                    lock.unlink(missing_ok=True)
-        except OSError:
-            continue
-    for partial in path.parent.glob(f".{path.stem}.browse-*.partial"):
-        if not partial.with_suffix(".lock").exists():
-            partial.unlink(missing_ok=True)
-
-
-def _locks(path: Path) -> Iterable[Path]:
-    return path.parent.glob(f".{path.stem}.browse-*.lock")
-
-
-def _partial(lock: Path) -> Path:
-    return lock.with_suffix(".partial")
