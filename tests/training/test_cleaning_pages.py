@@ -84,9 +84,11 @@ def recipe_at(client: Client, response) -> str:
 
 def child_of(version: DatasetVersion, recipe: Recipe) -> DatasetVersion:
     """What the recipe makes."""
-    child = making.submit(version, recipe, None).version
-    assert child is not None
-    return child
+    job = making.submit(version, recipe, None)
+    making.work()
+    job.refresh_from_db()
+    assert job.version is not None
+    return job.version
 
 
 def asked_for(response, element: str) -> str:
@@ -122,10 +124,13 @@ def test_the_version_page_links_to_cleaning(client, version):
 
 def test_making_the_version_leads_to_what_changed(client, version, rita):
     response = post(client, version, Recipe(steps=(Drop(rows=Filter(finding="repeats")),)), do="apply")
+    making.work()
     child = version.children.get()
-    assert response["Location"] == address(child, "dataset-diff")
     assert (child.rows, child.created_by) == (8, rita)
-    page = text_of(client.get(response["Location"]))
+    ended = BeautifulSoup(client.get(response["Location"]).content, "html.parser")
+    diff = address(child, "dataset-diff")
+    assert [link.get_text() for link in ended.select(f"a[href='{diff}']")] == ["What changed"]
+    page = text_of(client.get(diff))
     assert "8 rows are carried over as they were" in page
     assert "Removed 4" in page
     assert "left out" in page
@@ -133,8 +138,10 @@ def test_making_the_version_leads_to_what_changed(client, version, rita):
 
 def test_applied_twice_there_is_one_version(client, version):
     post(client, version, drop(1), do="apply")
-    post(client, version, drop(1), do="apply")
-    assert version.children.count() == 1
+    making.work()
+    again = post(client, version, drop(1), do="apply")
+    making.work()
+    assert again["Location"] == address(version.children.get(), "dataset-diff")
     assert "which this recipe made" in text_of(client.get(address(version, recipe=drop(1).token())))
 
 
@@ -241,6 +248,7 @@ def test_a_large_version_is_previewed_after_the_page_and_made_by_a_worker(client
 
 def test_a_job_that_failed_says_why_and_leads_back(client, version):
     response = post(client, version, Recipe(steps=(Flip(), Flip())), do="apply")
+    making.work()
     page = client.get(response["Location"])
     assert "changes nothing" in text_of(page)
     assert "Back to the recipe" in text_of(page)

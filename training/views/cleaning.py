@@ -17,7 +17,7 @@ from pydantic import ValidationError
 
 from alignapp.accounts.access import researcher_required, user_of
 from training.forms.cleaning import RecipeNameForm, StepForm
-from training.models import CleaningJob, CleaningState, DatasetVersion, SavedRecipe
+from training.models import CleaningJob, DatasetVersion, SavedRecipe
 from training.preferences import reporting
 from training.preferences.cleaning import making, queue
 from training.preferences.cleaning.planning import Plan
@@ -160,10 +160,9 @@ def _save(request: HttpRequest, version: DatasetVersion, recipe: Recipe) -> Http
 def _apply(request: HttpRequest, version: DatasetVersion, recipe: Recipe) -> HttpResponse:
     if not recipe.steps:
         raise BadRecipe("The recipe has no step yet. Add one first.")
-    job = making.submit(version, recipe, user_of(request))
-    if job.state == CleaningState.SUCCEEDED and job.version:
-        return redirect("dataset-diff", job.version.dataset.slug, job.version.number)
-    return redirect(job)
+    if child := making.existing_child(version, recipe):
+        return redirect("dataset-diff", child.dataset.slug, child.number)
+    return redirect(making.submit(version, recipe, user_of(request)))
 
 
 def _page(

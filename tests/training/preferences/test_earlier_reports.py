@@ -215,7 +215,6 @@ def test_a_suite_that_is_gone_leaves_its_report_as_it_is(suites, version):
 
 def test_a_recipe_is_applied_by_the_report_that_it_was_meant_by_or_not_at_all(version, monkeypatch):
     """A worker's turn may come after the report was made anew: other rows might be dropped than were shown."""
-    monkeypatch.setattr(making, "ROWS_AT_ONCE", 0)
     recipe = Recipe(steps=(Drop(rows=Filter(finding="contradictions", group=0)),))
     first = making.submit(version, recipe, None)
     new_rules(monkeypatch)

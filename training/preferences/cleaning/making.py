@@ -39,8 +39,8 @@ from training.preferences.versions import create_version
 log = logging.getLogger(__name__)
 
 SECONDS_BETWEEN_HEARTBEATS = 1.0
-# Up to so many rows a recipe is applied while a page waits for it.
-ROWS_AT_ONCE = 20_000
+# Up to so many rows a page waits until it is known what a recipe does; it never waits for one to be applied.
+ROWS_AT_ONCE = 5_000
 NOTHING_LEFT = "The recipe leaves no row. Choose fewer rows, then apply it again."
 REPLACED = "The report by which this recipe was meant has been made anew. Look at what it changes now, then apply it."
 NOTHING_CHANGED = "The recipe changes nothing on this version, so there is nothing to make."
@@ -101,10 +101,7 @@ def _child_by(version: DatasetVersion, recipe: Recipe) -> DatasetVersion | None:
 
 
 def submit(parent: DatasetVersion, recipe: Recipe, user: User | None) -> CleaningJob:
-    """A job that applies the recipe: done when this returns if the version is small, else a worker's.
-
-    Asked for twice at once, both get the same job.
-    """
+    """A job that a worker takes up, which applies the recipe; asked for twice at once, both get the same job."""
     stored = meant(parent, recipe).stored()
     digest = hashlib.sha256(json.dumps(stored, sort_keys=True).encode()).hexdigest()
     try:
@@ -113,11 +110,7 @@ def submit(parent: DatasetVersion, recipe: Recipe, user: User | None) -> Cleanin
     except IntegrityError:
         unfinished = CleaningJob.objects.filter(parent=parent, digest=digest)
         return unfinished.order_by("-created_at")[0]
-    if parent.rows <= ROWS_AT_ONCE:
-        run(job.pk)
-        job.refresh_from_db()
-    else:
-        transaction.on_commit(lambda: call_workers("training.tasks.work_on_cleanings"))
+    transaction.on_commit(lambda: call_workers("training.tasks.work_on_cleanings"))
     return job
 
 

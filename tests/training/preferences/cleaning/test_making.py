@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import threading
 from datetime import timedelta
 from pathlib import Path
 
@@ -44,10 +43,18 @@ def drop(*rows: int) -> Recipe:
     return Recipe(steps=(Drop(rows=Filter(rows=rows)),))
 
 
+def made(parent: DatasetVersion, recipe: Recipe) -> CleaningJob:
+    """The job of a recipe when a worker has dealt with it."""
+    job = making.submit(parent, recipe, None)
+    making.work()
+    job.refresh_from_db()
+    return job
+
+
 def test_a_recipe_makes_the_next_version_and_leaves_the_parent_as_it_was():
     parent = version()
     before = parent.path.read_bytes()
-    child = making.submit(parent, drop(3, 4), None).version
+    child = made(parent, drop(3, 4)).version
     assert (child.number, child.parent, child.rows) == (2, parent, 10)
     assert child.recipe == drop(3, 4).stored()
     assert child.origin["kind"] == "cleaning"
@@ -61,7 +68,7 @@ def test_the_new_version_has_a_report_without_what_was_cleaned():
     reporting.make_missing()
     parent.refresh_from_db()
     assert reporting.report_of(parent).finding("repeats").count == 6
-    child = making.submit(parent, Recipe(steps=(Drop(rows=Filter(finding="repeats")),)), None).version
+    child = made(parent, Recipe(steps=(Drop(rows=Filter(finding="repeats")),))).version
     assert child is not None
     assert reporting.report_of(child).finding("repeats") is None
     assert child.rows == 6
@@ -69,24 +76,24 @@ def test_the_new_version_has_a_report_without_what_was_cleaned():
 
 def test_the_same_recipe_again_gives_the_version_that_is_there():
     parent = version()
-    first = making.submit(parent, SOFTEN, None)
-    second = making.submit(parent, SOFTEN, None)
+    first = made(parent, SOFTEN)
+    second = made(parent, SOFTEN)
     assert (first.pk != second.pk, first.version) == (True, second.version)
     assert parent.dataset.versions.count() == 2
 
 
 def test_two_recipes_that_leave_the_same_rows_give_one_version():
     parent = version()
-    first = making.submit(parent, drop(3, 4), None)
+    first = made(parent, drop(3, 4))
     two_steps = Recipe(steps=(*drop(3).steps, *drop(4).steps))
-    assert making.submit(parent, two_steps, None).version == first.version
+    assert made(parent, two_steps).version == first.version
 
 
 def test_a_recipe_that_changes_nothing_or_leaves_nothing_is_refused():
     parent = version()
     recipes = {"changes nothing": Recipe(steps=(Flip(), Flip())), "leaves no row": Recipe(steps=(Drop(),))}
     for said, recipe in recipes.items():
-        job = making.submit(parent, recipe, None)
+        job = made(parent, recipe)
         assert (job.state, job.version) == (CleaningState.FAILED, None)
         assert said in job.error
     assert files() == [parent.path.name]
@@ -96,7 +103,7 @@ def test_tags_that_people_put_on_rows_stay_on_them():
     parent = version()
     for row in (2, 3, 7):
         PairTag.objects.create(version=parent, row=row, tag="odd")
-    child = making.submit(parent, drop(3), None).version
+    child = made(parent, drop(3)).version
     assert list(child.pair_tags.order_by("row").values_list("row", "tag")) == [(2, "odd"), (6, "odd")]
 
 
@@ -109,8 +116,7 @@ def test_rows_can_be_chosen_by_a_tag_or_by_words():
     assert by_word.effects[0].rows.tolist() == [7]
 
 
-def test_a_large_version_waits_for_a_worker(monkeypatch, django_capture_on_commit_callbacks):
-    monkeypatch.setattr(making, "ROWS_AT_ONCE", 5)
+def test_a_recipe_waits_for_a_worker(monkeypatch, django_capture_on_commit_callbacks):
     called: list[str] = []
     monkeypatch.setattr(making, "call_workers", called.append)
     with django_capture_on_commit_callbacks(execute=True):
@@ -121,8 +127,7 @@ def test_a_large_version_waits_for_a_worker(monkeypatch, django_capture_on_commi
     assert (job.state, job.version.rows, job.rows_done) == (CleaningState.SUCCEEDED, 12, 12)
 
 
-def test_a_waiting_cleaning_can_be_cancelled(monkeypatch):
-    monkeypatch.setattr(making, "ROWS_AT_ONCE", 5)
+def test_a_waiting_cleaning_can_be_cancelled():
     job = making.submit(version(), SOFTEN, None)
     assert queue.cancel(job)
     making.work()
@@ -139,7 +144,7 @@ def test_a_cleaning_cancelled_while_it_writes_leaves_no_file(monkeypatch):
         write(path, plan, writer, done)
 
     monkeypatch.setattr(making, "write_child", cancelled_midway)
-    job = making.submit(parent, SOFTEN, None)
+    job = made(parent, SOFTEN)
     assert (job.state, job.version) == (CleaningState.CANCELLED, None)
     assert files() == [parent.path.name]
 
@@ -151,7 +156,7 @@ def test_a_full_disk_is_said_and_leaves_no_file(monkeypatch):
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(diffs, "write_plan", full)
-    job = making.submit(parent, SOFTEN, None)
+    job = made(parent, SOFTEN)
     assert job.state == CleaningState.FAILED
     assert "disk is full" in job.error
     assert files() == [parent.path.name]
@@ -161,7 +166,7 @@ def test_a_full_disk_is_said_and_leaves_no_file(monkeypatch):
 def test_a_missing_file_is_a_sentence():
     parent = version()
     parent.path.unlink()
-    assert "not on this machine" in making.submit(parent, SOFTEN, None).error
+    assert "not on this machine" in made(parent, SOFTEN).error
 
 
 def test_a_join_adds_rows_and_keeps_every_prompt_on_its_side(home):
@@ -190,42 +195,16 @@ def test_a_join_of_nothing_is_refused():
     assert files() == [parent.path.name]
 
 
-@pytest.mark.django_db(transaction=True)
-def test_two_people_who_clean_alike_at_once_get_one_version(monkeypatch):
+def test_a_recipe_that_waits_already_is_one_job():
     parent = version()
-    if connection.vendor == "sqlite":
-        monkeypatch.setattr(making, "ROWS_AT_ONCE", 5)
-        jobs = [making.submit(parent, SOFTEN, None) for _ in range(2)]
-        making.work()
-    else:
-        jobs = in_threads(lambda: making.submit(parent, SOFTEN, None))
-        making.work()
-    versions = {CleaningJob.objects.get(pk=job.pk).version_id for job in jobs}
-    assert len(versions) == 1
+    assert making.submit(parent, SOFTEN, None) == making.submit(parent, SOFTEN, None)
+    making.work()
     assert parent.dataset.versions.count() == 2
-
-
-def in_threads(work) -> list:
-    results = []
-
-    def run():
-        try:
-            results.append(work())
-        finally:
-            connection.close()
-
-    threads = [threading.Thread(target=run) for _ in range(2)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    return results
 
 
 @pytest.mark.django_db(transaction=True)
 def test_a_worker_killed_midway_leaves_nothing_and_the_next_one_makes_the_version(monkeypatch):
     """The child process dies while it writes rows, as by the kernel's hand; a minute later the job is taken up."""
-    monkeypatch.setattr(making, "ROWS_AT_ONCE", 5)
     parent = version()
     job = making.submit(parent, SOFTEN, None)
     connection.close()
