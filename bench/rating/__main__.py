@@ -11,7 +11,7 @@ from pathlib import Path
 
 from bench.report import ROOT, Report
 
-QUESTIONS = ("raters", "raters_at_once", "blindness")
+QUESTIONS = ("strengths", "raters", "raters_at_once", "blindness")
 """One module of this package each; its `measure(report)` adds rows."""
 
 

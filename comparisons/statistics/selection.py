@@ -73,5 +73,6 @@ def draw(chances: Floats, number: int, chance: np.random.Generator) -> Ints:
 
 def weights(propensity: Floats) -> Floats:
     """1 / propensity with mean 1, for `Votes.weight`."""
-    relative: Floats = propensity.mean() / propensity
-    return (relative / relative.mean()).astype(np.float64)
+    inverse: Floats = 1 / propensity
+    mean_one: Floats = inverse / inverse.mean()
+    return mean_one

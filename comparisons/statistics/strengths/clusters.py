@@ -26,6 +26,7 @@ FEWEST = 5
 LEAST = 0.25
 """V is at least this share of V_both: V_rater and V_prompt may by chance nearly cancel it, down to below 0."""
 AT_ONCE = 4096
+CLOSE = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,9 +38,14 @@ class Clusters:
 
 
 def clusters_of(ids: Ints) -> Clusters:
-    """Clusters from any integer ids."""
-    found, code = np.unique(ids, return_inverse=True)
-    return Clusters(code.astype(np.int64), len(found))
+    """Clusters from any integer ids, in their order; counted where ids lie close together, which beats sorting."""
+    least, most = (int(ids.min()), int(ids.max())) if len(ids) else (0, 0)
+    if most - least > CLOSE * len(ids) + 1000:
+        found, code = np.unique(ids, return_inverse=True)
+        return Clusters(code.astype(np.int64), len(found))
+    present = np.zeros(most - least + 1, dtype=bool)
+    present[ids - least] = True
+    return Clusters((np.cumsum(present) - 1)[ids - least], int(present.sum()))
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import statsmodels.api as sm
+from hypothesis import given
+from hypothesis import strategies as some
 from statsmodels.stats.sandwich_covariance import cov_cluster_2groups
 
 from bench.rating.tournaments import Shape, tournament
@@ -38,6 +40,14 @@ def design_of(votes, features=None):
     design[np.arange(len(votes)), votes.left] = 1
     design[np.arange(len(votes)), votes.right] = -1
     return design if features is None else np.hstack([design, features])
+
+
+@given(ids=some.lists(some.integers(-50, 50) | some.integers(-(10**12), 10**12), max_size=60))
+def test_codes_are_those_of_sorted_ids_whether_close_together_or_not(ids):
+    found, code = np.unique(np.array(ids, dtype=np.int64), return_inverse=True)
+    clusters_found = clusters_of(np.array(ids, dtype=np.int64))
+    assert clusters_found.code.tolist() == code.tolist()
+    assert clusters_found.count == len(found)
 
 
 def test_the_three_parts_are_those_of_statsmodels():

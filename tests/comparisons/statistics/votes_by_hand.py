@@ -12,7 +12,7 @@ def votes_of(rows, policies=2, prompts=None, raters=None, **columns):
     flat = [row[:3] for row in rows for _ in range(row[3])]
     left, right, score = (np.array(column) for column in zip(*flat, strict=True))
     each = np.arange(len(flat))
-    prompt, rater = (each if ids is None else np.asarray(ids) for ids in (prompts, raters))
+    prompt, rater = (each if ids is None else np.asarray(ids).astype(np.int64) for ids in (prompts, raters))
     return Votes(left.astype(np.int64), right.astype(np.int64), score.astype(float), rater, prompt, policies, **columns)
 
 
