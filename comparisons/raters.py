@@ -81,7 +81,7 @@ def _by_consensus(judgements: Judgements) -> dict[int, Share]:
     labels = Labels.of(plain.item, plain.rater, plain.said, 4)
     if len(labels.rater_ids) < ENOUGH_RATERS:
         return {}
-    return shares_right(labels.rater_ids, dawid_skene(labels, one_coin=True, symmetric=True).accuracy)
+    return shares_right(labels.rater_ids, dawid_skene(labels, symmetric=True).accuracy)
 
 
 def judgements_of(study: Study) -> Judgements:
