@@ -58,6 +58,7 @@ SECRETS = [
 OPEN_TO_ANNOTATORS = {"home", "login", "logout", "health", "rate", "rate-item", "rate-submit", "rate-skip", "rate-undo"}
 OPEN_TO_ANNOTATORS |= {"rate-judged", "rate-ahead", "rate-guideline", "rate-break", "rate-feedback"}
 OPEN_TO_ANNOTATORS |= {"collection-write", "attempt-begin", "attempt"}  # where they write prompts
+OPEN_TO_ANNOTATORS |= {"welcome"}  # the link of an invitation, which works without a log-in
 
 
 @pytest.fixture
