@@ -47,6 +47,7 @@ SHAPES = {
     "the same, half are ties": Shape(tie=0.8),
     "the same, no ties": Shape(tie=-40.0),
     "5 raters": Shape(raters=5),
+    "3 raters, of whom alone it speaks": Shape(raters=3, rater_spread=0.0, tie_spread=0.0),
     "10 prompts": Shape(prompts=10),
     "20 raters, 30 prompts, 3 an item": Shape(raters=20, prompts=30, per_item=3, activity=0.7),
     "8 raters all rate all, prompts matter": Shape(per_item=8, rater_spread=0.0, prompt_spread=1.5),
