@@ -19,6 +19,7 @@ import httpx
 import pytest
 from django.conf import settings
 
+from comparisons.design import CutOff, Design
 from comparisons.generation import generate
 from comparisons.models import Answer, Endpoint, EndpointState, Item, ServedPolicy, ServedState, StudyState
 from comparisons.sampling import REFUSED, Sampling
@@ -36,6 +37,8 @@ pytestmark = [pytest.mark.vllm, pytest.mark.django_db, pytest.mark.timeout(600)]
 ROOT = Path(__file__).resolve().parents[2]
 ADAPTERS = ("one", "two", "three", "four", "five")
 START_SECONDS = 240
+# Models with random weights never end an answer.
+SHOWN = Design(cut_off=CutOff.SHOW)
 GREEDY = Sampling(temperature=0.0, max_tokens=12)
 
 
@@ -175,7 +178,7 @@ def test_a_prompt_longer_than_the_model_is_refused_with_the_reason(keeper: Keepe
 
 def test_a_study_gets_one_answer_per_policy_and_prompt_and_opens(keeper: Keeper, policies: dict[str, Policy]):
     contenders = [policies["base"], policies["one"], policies["two"]]
-    study = make_waiting_study(contenders, *(f"What is island {number}?" for number in range(8)))
+    study = make_waiting_study(contenders, *(f"What is island {number}?" for number in range(8)), design=SHOWN)
     generate(study.pk)
     study.refresh_from_db()
     assert (study.state, study.error) == (StudyState.OPEN, "")
@@ -191,7 +194,9 @@ def test_a_killed_engine_comes_back_with_its_adapters_and_the_study_goes_on(
     keeper: Keeper, policies: dict[str, Policy], monkeypatch: pytest.MonkeyPatch
 ):
     study = make_waiting_study(
-        [policies["one"], policies["two"]], *(f"What is island {number}?" for number in range(6))
+        [policies["one"], policies["two"]],
+        *(f"What is island {number}?" for number in range(6)),
+        design=SHOWN,
     )
     assert keeper.process is not None
     first_group = keeper.process.group
