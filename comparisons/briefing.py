@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from django.db.models import Exists, OuterRef
-
 from alignapp.accounts.models import User
 from training.preferences.browsing.differences import Comparison, compared
 from training.preferences.records import Message
@@ -21,11 +19,18 @@ class Briefing:
     is_read: bool
 
 
+# Asked with every item, so by hand.
+TOLD = f"""
+SELECT g.*, EXISTS (SELECT 1 FROM {GuidelineReading._meta.db_table} r
+                    WHERE r.guideline_id = g.id AND r.rater_id = %s) AS is_read
+FROM {Guideline._meta.db_table} g WHERE g.study_id = %s ORDER BY g.number DESC LIMIT 1"""
+
+
 def briefing(study_id: int, rater: User) -> Briefing | None:
     """What the rater is told now; None where nobody wrote anything."""
-    read = GuidelineReading.objects.filter(guideline=OuterRef("pk"), rater=rater)
-    told = Guideline.objects.filter(study=study_id).annotate(is_read=Exists(read)).order_by("-number").first()
-    return Briefing(told, told.is_read) if told and told.text.strip() else None
+    for told in Guideline.objects.raw(TOLD, [rater.pk, study_id]):
+        return Briefing(told, bool(told.is_read)) if told.text.strip() else None  # type: ignore[attr-defined]
+    return None
 
 
 def mark_read(guideline: Guideline, rater: User) -> None:

@@ -6,11 +6,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Any
+from typing import Any, NamedTuple
 
-from django.db import transaction
-from django.db.models import F, OuterRef, Subquery
-from django.db.models.functions import Coalesce
+from django.db import connection, transaction
+from django.db.models import F, Subquery
 from django.utils import timezone
 
 from alignapp import environment
@@ -20,8 +19,8 @@ from comparisons.models import (
     Assignment,
     AssignmentState,
     Choice,
-    Guideline,
-    ItemKind,
+    GuidelineReading,
+    Item,
     Rating,
     Study,
     StudyState,
@@ -82,13 +81,20 @@ def resume(assignment: Assignment) -> bool:
     return _renew(assignment) or _take_again(assignment)
 
 
+RENEW = f"""
+UPDATE {Assignment._meta.db_table} SET lease_until = %s, shown_at = COALESCE(shown_at, %s)
+WHERE id = %s AND state = 'open' AND EXISTS (
+    SELECT 1 FROM {Item._meta.db_table} i JOIN {Study._meta.db_table} s ON s.id = i.study_id
+    WHERE i.id = item_id AND i.quarantine = '' AND s.state = 'open')"""
+
+
 def _renew(assignment: Assignment) -> bool:
     """Renew a running lease, in one statement: nobody's place changes, so it waits for no lock."""
     now = timezone.now()
-    live = Assignment.objects.filter(pk=assignment.pk, state=AssignmentState.OPEN, item__quarantine="")
-    live = live.filter(item__study__state=StudyState.OPEN)
-    if not live.update(lease_until=now + LEASE, shown_at=Coalesce("shown_at", now)):
-        return False
+    with connection.cursor() as cursor:
+        cursor.execute(RENEW, [*map(connection.ops.adapt_datetimefield_value, (now + LEASE, now)), assignment.pk])
+        if not cursor.rowcount:
+            return False
     assignment.state, assignment.lease_until = AssignmentState.OPEN, now + LEASE
     assignment.shown_at = assignment.shown_at or now
     return True
@@ -137,11 +143,12 @@ def submit(
             strength=strength,
             reasons=list(reasons),
             note=note,
-            guideline_id=known.guideline,
+            guideline_id=known.guideline or getattr(study.current_guideline, "pk", None),
             seconds=_seconds(assignment, now),
             reading=dict(reading or {}),
             supersedes_id=known.latest,
         )
+        assignment.is_new = False
         _move(assignment, state)
         return outcome
 
@@ -158,11 +165,9 @@ class _Known:
 
 def _known(assignment: Assignment) -> _Known:
     """Bring the assignment up to date, with what was said of it before."""
-    told = Guideline.objects.filter(study=OuterRef("item__study")).order_by("-number").values("pk")
-    read = told.filter(readings__rater=OuterRef("rater"))
-    row = Assignment.objects.filter(pk=assignment.pk).annotate(
-        guideline=Coalesce(Subquery(read[:1]), Subquery(told[:1]))
-    )
+    read = GuidelineReading.objects.filter(rater=assignment.rater_id, guideline__study=assignment.item.study_id)
+    latest_read = read.order_by("-guideline__number").values("guideline")[:1]
+    row = Assignment.objects.filter(pk=assignment.pk).annotate(guideline=Subquery(latest_read))
     columns = "state", "shown_at", "leased_at", "guideline", "ratings", "ratings__revision", "ratings__choice"
     state, shown_at, leased_at, guideline, latest, revision, choice = row.order_by(
         F("ratings__revision").desc(nulls_last=True)
@@ -201,7 +206,7 @@ def _seconds(assignment: Assignment, now: datetime) -> float:
 
 def next_revision(assignment: Assignment) -> int:
     """The number that the next judgement of this assignment gets."""
-    return assignment.ratings.count() + 1
+    return 1 if assignment.is_new else assignment.ratings.count() + 1
 
 
 def _destination(study: Study, assignment: Assignment, choice: str) -> tuple[AssignmentState, Outcome]:
@@ -223,15 +228,33 @@ def _move(assignment: Assignment, state: AssignmentState) -> None:
         count_places([assignment.item_id])
 
 
-def last_judgement(rater: User) -> Rating | None:
-    """The latest judgement or skip that this person may still take back; not of training, whose answer they saw."""
-    since = timezone.now() - UNDO_TIME
-    states = (AssignmentState.DONE, AssignmentState.SKIPPED)
-    mine = Rating.objects.standing().filter(
-        assignment__rater=rater, assignment__state__in=states, created_at__gte=since
-    )
-    mine = mine.exclude(assignment__item__kind=ItemKind.TRAINING).filter(assignment__item__study__state=StudyState.OPEN)
-    return mine.select_related("assignment").order_by("-created_at", "-id").first()
+class Undoable(NamedTuple):
+    """A judgement or skip that its rater may still take back."""
+
+    rating: int
+    token: str
+    revision: int
+
+
+# Asked for every page, so by hand. Training is left out: its answer was seen.
+LATEST = f"""
+SELECT r.id, a.token, r.revision FROM {Rating._meta.db_table} r
+JOIN {Assignment._meta.db_table} a ON a.id = r.assignment_id
+JOIN {Item._meta.db_table} i ON i.id = a.item_id
+JOIN {Study._meta.db_table} s ON s.id = i.study_id
+WHERE a.rater_id = %s AND r.created_at >= %s AND a.state IN ('done', 'skipped') AND r.choice <> 'withdrawn'
+      AND i.kind <> 'training' AND s.state = 'open'
+      AND NOT EXISTS (SELECT 1 FROM {Rating._meta.db_table} n WHERE n.supersedes_id = r.id)
+ORDER BY r.created_at DESC, r.id DESC LIMIT 1"""
+
+
+def last_judgement(rater: User) -> Undoable | None:
+    """The latest judgement or skip that this person may still take back; not of training."""
+    since = connection.ops.adapt_datetimefield_value(timezone.now() - UNDO_TIME)
+    with connection.cursor() as cursor:
+        cursor.execute(LATEST, [rater.pk, since])
+        row = cursor.fetchone()
+    return Undoable(*row) if row else None
 
 
 def undo(assignment: Assignment, revision: int) -> Outcome:
@@ -241,12 +264,15 @@ def undo(assignment: Assignment, revision: int) -> Outcome:
         assignment.refresh_from_db()
         if assignment.ratings.filter(revision=revision + 1, choice=Choice.WITHDRAWN).exists():
             return Outcome.UNDONE
-        rating = last_judgement(assignment.rater)
-        if rating is None or (rating.assignment_id, rating.revision) != (assignment.pk, revision):
+        last = last_judgement(assignment.rater)
+        if last is None or (last.token, last.revision) != (assignment.token, revision):
             return Outcome.NOTHING_TO_UNDO
         if assignment.state == AssignmentState.SKIPPED and not has_room(study, assignment):
             return Outcome.NOTHING_TO_UNDO
-        assignment.ratings.create(revision=revision + 1, choice=Choice.WITHDRAWN, supersedes=rating, seconds=0.0)
+        assignment.is_new = False
+        assignment.ratings.create(
+            revision=revision + 1, choice=Choice.WITHDRAWN, supersedes_id=last.rating, seconds=0.0
+        )
         reopen(assignment)
         # What stood on the screen comes after it again, as if it had only been fetched ahead.
         held_by(assignment.rater).exclude(pk=assignment.pk).order_by().update(shown_at=None)

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection
 from datetime import datetime, timedelta
 
-from django.db import transaction
-from django.db.models import Count, F, OuterRef, QuerySet, Subquery
-from django.db.models.functions import Coalesce
+from django.db import connection, transaction
+from django.db.models import F, QuerySet
 from django.utils import timezone
 
 from alignapp import environment
@@ -29,7 +28,7 @@ def held_by(rater: User) -> QuerySet[Assignment]:
     """Running leases of this person in open studies; what they look at comes before what was fetched ahead."""
     live = Assignment.objects.filter(rater=rater, state=AssignmentState.OPEN, lease_until__gt=timezone.now())
     live = live.filter(item__study__state=StudyState.OPEN, item__quarantine="")
-    return live.order_by(F("shown_at").desc(nulls_last=True), "-leased_at")
+    return live.order_by(F("shown_at").desc(nulls_last=True), "leased_at")
 
 
 def lease(
@@ -53,6 +52,7 @@ def lease(
     else:
         side = draw_side(item, rater) if repeats is None else not repeats.first_is_a
         assignment = Assignment.objects.create(item=item, rater=rater, first_is_a=side, repeats=repeats, **given)
+        assignment.is_new = True
     count_places([item.pk])
     return assignment
 
@@ -90,8 +90,14 @@ def _expire(study_id: int, over: QuerySet[Assignment]) -> int:
         return expired
 
 
+COUNT = f"""
+UPDATE {Item._meta.db_table} SET held = (
+    SELECT COUNT(*) FROM {Assignment._meta.db_table} a
+    WHERE a.item_id = %s AND a.state IN ({", ".join(f"'{state}'" for state in HELD)}) AND a.repeats_id IS NULL)
+WHERE id = %s"""
+
+
 def count_places(items: Collection[int]) -> None:
     """Bring the count of taken places of these items up to date; the caller holds the study's lock."""
-    holding = Assignment.objects.filter(item=OuterRef("pk"), state__in=HELD, repeats=None)
-    taken = holding.order_by().values("item").annotate(n=Count("pk")).values("n")
-    Item.objects.filter(pk__in=items).update(held=Coalesce(Subquery(taken), 0))
+    with connection.cursor() as cursor:
+        cursor.executemany(COUNT, [[item, item] for item in items])

@@ -5,10 +5,10 @@ from __future__ import annotations
 import random
 from collections.abc import Sequence
 
-from django.db.models import Count, Q, Window
+from django.db import connection
 
 from alignapp.accounts.models import User
-from comparisons.models import Assignment, Item
+from comparisons.models import Answer, Assignment, Item
 
 BLOCK = 4  # sides are balanced within every so many items of a rater and a pair of policies
 _chance = random.SystemRandom()
@@ -23,15 +23,24 @@ def draw_side(item: Item, rater: User) -> bool:
     return draw_in_block(_block_so_far(one, other, rater), _chance) == (first == one)
 
 
+# Asked for every item that is given out, so by hand: a rater's latest assignments on a pair, and how many there are.
+LATEST = f"""
+SELECT first.contender_id, a.first_is_a, COUNT(*) OVER () FROM {Assignment._meta.db_table} a
+JOIN {Item._meta.db_table} i ON i.id = a.item_id
+JOIN {Answer._meta.db_table} first ON first.id = i.first_id
+JOIN {Answer._meta.db_table} second ON second.id = i.second_id
+WHERE a.rater_id = %s AND a.repeats_id IS NULL AND (
+    (first.contender_id = %s AND second.contender_id = %s) OR (first.contender_id = %s AND second.contender_id = %s))
+ORDER BY a.id DESC LIMIT {BLOCK - 1}"""
+
+
 def _block_so_far(one: int, other: int, rater: User) -> list[bool]:
     """For each assignment of the rater's unfinished block on this pair: whether contender `one` stood on side A."""
-    as_drawn = Q(item__first__contender=one, item__second__contender=other)
-    turned = Q(item__first__contender=other, item__second__contender=one)
-    earlier = Assignment.objects.filter(as_drawn | turned, rater=rater, repeats=None).order_by("-id")
-    latest = earlier.annotate(count=Window(Count("*")))[: BLOCK - 1]
-    rows = list(latest.values_list("item__first__contender", "first_is_a", "count"))
+    with connection.cursor() as cursor:
+        cursor.execute(LATEST, [rater.pk, one, other, other, one])
+        rows = cursor.fetchall()
     length = rows[0][2] % BLOCK if rows else 0
-    return [(first == one) == first_is_a for first, first_is_a, _ in rows[:length]]
+    return [(first == one) == bool(first_is_a) for first, first_is_a, _ in rows[:length]]
 
 
 def draw_in_block(block: Sequence[bool], chance: random.Random) -> bool:

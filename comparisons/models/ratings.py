@@ -58,6 +58,8 @@ class Assignment(models.Model):
     lease_until = models.DateTimeField()
     shown_at = models.DateTimeField(null=True, blank=True, help_text="Empty while it is only fetched ahead.")
 
+    is_new = False  # in memory alone: given out a moment ago, so nobody can have judged it
+
     objects = AssignmentQuerySet.as_manager()
 
     class Meta:

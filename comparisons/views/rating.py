@@ -36,13 +36,14 @@ NOT_OPEN = "That task is not open at the moment. Everything you judged before is
 def item(request: HttpRequest, token: str) -> HttpResponse:
     """One item: the prompt, two answers, the choices."""
     assignment = _own_assignment(request, token)
-    if assignment.state in STILL_TO_JUDGE and (due := pages.interruption(request, assignment)):
+    desk = pages.Desk(request)
+    if assignment.state in STILL_TO_JUDGE and (due := pages.interruption(desk, assignment)):
         return redirect(due)
     if not assigning.resume(assignment):
         messages.info(request, _gone(assignment))
         return redirect("rate")
     view = request.GET.get("view", "")
-    response = render(request, "comparisons/rating/item.html", pages.item_context(request, assignment))
+    response = render(request, "comparisons/rating/item.html", pages.item_context(desk, assignment))
     if view in pages.REMEMBERED_VIEWS:
         response.set_cookie(pages.VIEW_COOKIE, view, max_age=31_536_000, path="/rate/", samesite="Lax")
     return response
@@ -63,7 +64,8 @@ def submit(request: HttpRequest, token: str) -> HttpResponse:
     if outcome.keeps_the_item:
         return _refused(request, assignment, form, outcome.sentence, outcome)
     if _asks_for_json(request):
-        return _reply(request, assignment, showing, outcome)
+        undo = pages.undo_facts(token, form.cleaned_data["revision"])
+        return _reply(request, assignment, showing, outcome, undo)
     return _after(request, assignment, outcome)
 
 
@@ -72,7 +74,7 @@ def submit(request: HttpRequest, token: str) -> HttpResponse:
 def ahead(request: HttpRequest, token: str) -> HttpResponse:
     """The item that will come after this one, for the script to keep until then."""
     assignment = _own_assignment(request, token)
-    return JsonResponse({"ahead": _ahead(request, assignment)})
+    return JsonResponse({"ahead": _ahead(pages.Desk(request), assignment)})
 
 
 @never_cache
@@ -171,33 +173,35 @@ def _refused(
     if not assigning.resume(assignment):
         messages.warning(request, _gone(assignment))
         return _to_next_item(request)
-    context = pages.item_context(request, assignment, form, sentence if outcome else "")
+    context = pages.item_context(pages.Desk(request), assignment, form, sentence if outcome else "")
     return render(request, "comparisons/rating/item.html", context, status=422)
 
 
-def _reply(request: HttpRequest, judged: Assignment, showing: Assignment | None, outcome: Outcome) -> HttpResponse:
+def _reply(
+    request: HttpRequest, judged: Assignment, showing: Assignment | None, outcome: Outcome, undo: dict[str, Any]
+) -> HttpResponse:
     """What became of the judgement, for the script, which shows `showing` by now (or waits, if it has nothing to show).
 
     {good, keeps: false, sentence, go: where to go instead, item: what to show now, ahead: what comes after that,
     progress: {judged, total, text}, undo: {url, revision}}
     """
     told: dict[str, Any] = {"good": outcome.is_good, "keeps": False, "sentence": outcome.sentence}
-    if go := _way_after(request, judged):
+    if go := _way_after(judged):
         return _go(request, told, outcome, go)
     fresh = None
     if showing is None or not assigning.resume(showing):
         fresh = showing = assigning.next_assignment(user_of(request))
     if showing is None:
         return _go(request, told, outcome, reverse("rate"))
-    if due := pages.interruption(request, showing):
+    desk = pages.Desk(request)
+    if outcome == Outcome.SAVED:
+        desk.undoable = undo
+    if due := pages.interruption(desk, showing):
         return _go(request, told, outcome, due)
-    if fresh:
-        told["item"] = _fragment(request, fresh)
-    else:
-        told["ahead"] = _ahead(request, showing)
-    told["progress"] = pages.progress_facts(showing, user_of(request))
-    told["undo"] = pages.undo_facts(user_of(request))
-    return JsonResponse(told)
+    told |= {"item": _fragment(desk, fresh)} if fresh else {"ahead": _ahead(desk, showing)}
+    progress = desk.progress(showing.item.study)
+    told["progress"] = {"judged": progress.judged, "total": progress.total, "text": str(progress)}
+    return JsonResponse(told | {"undo": desk.undoable})
 
 
 def _go(request: HttpRequest, told: dict[str, Any], outcome: Outcome, address: str) -> HttpResponse:
@@ -206,22 +210,18 @@ def _go(request: HttpRequest, told: dict[str, Any], outcome: Outcome, address: s
     return JsonResponse(told | {"go": address})
 
 
-def _ahead(request: HttpRequest, current: Assignment) -> str | None:
-    if _is_own_turn(current):  # its conversation comes next
+def _ahead(desk: pages.Desk, current: Assignment) -> str | None:
+    if pages.is_own_turn(current):  # its conversation comes next
         return None
-    following = assigning.fetch_ahead(user_of(request), current)
-    return _fragment(request, following) if following else None
+    following = assigning.fetch_ahead(desk.user, current)
+    return _fragment(desk, following) if following else None
 
 
-def _fragment(request: HttpRequest, assignment: Assignment) -> str:
-    return render_to_string("comparisons/rating/_item.html", pages.item_context(request, assignment), request)
+def _fragment(desk: pages.Desk, assignment: Assignment) -> str:
+    return render_to_string("comparisons/rating/_item.html", pages.item_context(desk, assignment), desk.request)
 
 
-def _is_own_turn(assignment: Assignment) -> bool:
-    return assignment.item.study.kind == StudyKind.ADVERSARIAL and attempts.conversation_of(assignment) is not None
-
-
-def _way_after(request: HttpRequest, judged: Assignment) -> str | None:
+def _way_after(judged: Assignment) -> str | None:
     """Where a judgement leads if not to the next item: feedback on training, or the conversation it belongs to."""
     if judged.item.kind == ItemKind.TRAINING and judged.state == AssignmentState.DONE:
         return reverse("rate-feedback", args=[judged.token])
@@ -235,7 +235,7 @@ def _after(request: HttpRequest, assignment: Assignment, outcome: Outcome) -> Ht
     messages.add_message(request, messages.SUCCESS if outcome.is_good else messages.WARNING, outcome.sentence)
     if outcome.keeps_the_item:
         return redirect("rate-item", token=assignment.token)
-    if way := _way_after(request, assignment):
+    if way := _way_after(assignment):
         return redirect(way)
     return _to_next_item(request)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from functools import cached_property
 from math import ceil
 from typing import Any
 
@@ -11,11 +12,10 @@ from django.urls import reverse
 from django.utils import timezone
 
 from alignapp.accounts.access import user_of
-from alignapp.accounts.models import User
 from comparisons import assignment as assigning
 from comparisons import attempts
-from comparisons.assignment import Rest
-from comparisons.briefing import briefing
+from comparisons.assignment import Progress, Rest
+from comparisons.briefing import Briefing, briefing
 from comparisons.forms.rating import REASONS, RatingForm, offered
 from comparisons.models import Assignment, ItemKind, Rating, Study, StudyKind
 from comparisons.rendering import shown_alike
@@ -28,53 +28,89 @@ RESTED = "rested_at"  # in the session: when this person said that they go on wi
 ROLES = {"system": "Instructions", "user": "Person", "assistant": "Assistant"}
 
 
-def interruption(request: HttpRequest, assignment: Assignment) -> str | None:
+class Desk:
+    """What one request knows of its rater's work; every fact is asked for once."""
+
+    def __init__(self, request: HttpRequest) -> None:
+        self.request = request
+        self.user = user_of(request)
+        self._briefings: dict[int, Briefing | None] = {}
+        self._progress: dict[int, Progress] = {}
+
+    def briefing(self, study: Study) -> Briefing | None:
+        if study.pk not in self._briefings:
+            self._briefings[study.pk] = briefing(study.pk, self.user)
+        return self._briefings[study.pk]
+
+    def progress(self, study: Study) -> Progress:
+        if study.pk not in self._progress:
+            self._progress[study.pk] = assigning.progress(study, self.user)
+        return self._progress[study.pk]
+
+    @cached_property
+    def undoable(self) -> dict[str, Any] | None:
+        """What undo would take back: {url, revision}."""
+        last = assigning.last_judgement(self.user)
+        return undo_facts(last.token, last.revision) if last else None
+
+
+def undo_facts(token: str, revision: int) -> dict[str, Any]:
+    """How to take this judgement back."""
+    return {"url": reverse("rate-undo", args=[token]), "revision": revision}
+
+
+def interruption(desk: Desk, assignment: Assignment) -> str | None:
     """The address of what must come before this item, which is then not being read yet: a break, or a new guideline."""
-    address = _before(request, assignment)
+    address = _before(desk, assignment)
     if address:
         assigning.hide(assignment)
     return address
 
 
-def _before(request: HttpRequest, assignment: Assignment) -> str | None:
-    user = user_of(request)
-    if rest_due(request, assignment.item.study):
+def _before(desk: Desk, assignment: Assignment) -> str | None:
+    study = assignment.item.study
+    if rest_due(desk.request, study):
         return reverse("rate-break", args=[assignment.token])
-    told = briefing(assignment.item.study_id, user)
-    if told is None or told.is_read:
-        return None
+    told = desk.briefing(study)
     # Writers have read it beside what they wrote.
-    if assignment.item.study.kind == StudyKind.ADVERSARIAL and attempts.conversation_of(assignment):
+    if told is None or told.is_read or is_own_turn(assignment):
         return None
     return reverse("rate-guideline", args=[assignment.token])
 
 
+def is_own_turn(assignment: Assignment) -> bool:
+    """Whether this person wrote the prompt themselves, so that a conversation waits for the judgement."""
+    return assignment.item.study.kind == StudyKind.ADVERSARIAL and attempts.conversation_of(assignment) is not None
+
+
 def rest_due(request: HttpRequest, study: Study) -> Rest | None:
     """The break that this person must make before they go on in this study."""
+    rules = study.rules
+    if not rules.sitting_minutes:
+        return None
     rested = request.session.get(RESTED)
     rested_at = datetime.fromtimestamp(rested, UTC) if isinstance(rested, float) else None
-    return assigning.rest_due(user_of(request), study.rules, rested_at)
+    return assigning.rest_due(user_of(request), rules, rested_at)
 
 
 def item_context(
-    request: HttpRequest, assignment: Assignment, form: RatingForm | None = None, refused: str = ""
+    desk: Desk, assignment: Assignment, form: RatingForm | None = None, refused: str = ""
 ) -> dict[str, Any]:
     """Everything that the page of an item shows; `form` holds what was sent and refused, and `refused` says why."""
-    user, study = user_of(request), assignment.item.study
-    told = briefing(study.pk, user)
-    rules = study.rules
+    study = assignment.item.study
+    told, rules = desk.briefing(study), study.rules
     sent = form.data if form else {}
-    return texts_context(request, assignment) | {
+    return texts_context(desk.request, assignment) | {
         "token": assignment.token,
         "training": assignment.item.kind == ItemKind.TRAINING,
         "guideline": shown_alike(told.guideline.text)[0] if told else None,
         "revision": assigning.next_revision(assignment),
-        "progress": assigning.progress(study, user),
+        "progress": desk.progress(study),
         "options": offered(rules),
         "chosen": sent.get("choice", ""),
         "reasons": REASONS if rules.reasons else [],
         "chosen_reasons": form.data.getlist("reasons") if form else [],  # type: ignore[attr-defined]
-        "undoable": assigning.last_judgement(user),
+        "undoable": desk.undoable,
         "reading_seconds": reading_seconds_left(assignment),
         "form": form,
         "refused": refused,
@@ -117,18 +153,6 @@ def reading_seconds_left(assignment: Assignment) -> int:
     if not least or assignment.shown_at is None:
         return least
     return max(0, ceil(least - (timezone.now() - assignment.shown_at).total_seconds()))
-
-
-def progress_facts(assignment: Assignment, user: User) -> dict[str, Any]:
-    """How far the person is in the assignment's study, for the script."""
-    found = assigning.progress(assignment.item.study, user)
-    return {"judged": found.judged, "total": found.total, "text": str(found)}
-
-
-def undo_facts(user: User) -> dict[str, Any] | None:
-    """What undo would take back, for the script."""
-    last = assigning.last_judgement(user)
-    return {"url": reverse("rate-undo", args=[last.assignment.token]), "revision": last.revision} if last else None
 
 
 def feedback_context(rating: Rating) -> dict[str, Any]:

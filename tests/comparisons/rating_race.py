@@ -13,8 +13,13 @@ import sys
 import threading
 from collections import Counter
 from datetime import timedelta
+from typing import TYPE_CHECKING
 
 import django
+
+if TYPE_CHECKING:
+    from alignapp.accounts.models import User
+    from comparisons.models import Assignment
 
 THREADS, ITEMS, PER_ITEM = 8, 30, 3
 
@@ -59,9 +64,11 @@ def judge_one(rater_id: int, chance: random.Random, outcomes: Counter[str]) -> b
     from comparisons import assignment as assigning
     from comparisons.models import Assignment
 
-    assignment = assigning.next_assignment(User.objects.get(pk=rater_id))
+    rater = User.objects.get(pk=rater_id)
+    assignment = assigning.next_assignment(rater)
     if assignment is None:
         return False
+    look_around(rater, assignment, chance)
     if chance.random() < 0.2:
         Assignment.objects.filter(pk=assignment.pk).update(lease_until=timezone.now() - timedelta(seconds=1))
         assigning.expire_leases()
@@ -72,6 +79,19 @@ def judge_one(rater_id: int, chance: random.Random, outcomes: Counter[str]) -> b
     if chance.random() < 0.1:
         outcomes[assigning.undo(assignment, revision)] += 1
     return True
+
+
+def look_around(rater: User, assignment: Assignment, chance: random.Random) -> None:
+    """What the page asks for beside the item; every third time the item after it is fetched ahead."""
+    from comparisons import assignment as assigning
+    from comparisons.briefing import briefing
+
+    assert assigning.resume(assignment)
+    assert assigning.progress(assignment.item.study, rater).total > 0
+    assigning.last_judgement(rater)
+    assert briefing(assignment.item.study_id, rater)
+    if chance.random() < 0.3:
+        assigning.fetch_ahead(rater, assignment)
 
 
 def report(outcomes: Counter[str], errors: list[str]) -> dict[str, object]:
