@@ -324,11 +324,15 @@ function undo(event) {
   }, 50);
 }
 
-document.addEventListener("click", ({ target }) => {
-  const details = target.closest?.("summary")?.closest(".note");
-  // The browser opens it after this event.
-  if (details) setTimeout(() => details.open && details.querySelector("textarea").focus());
-  if (target.closest?.("[data-reasons]")) main().querySelector("[name=reasons]").focus();
+document.addEventListener("click", (event) => {
+  const details = event.target.closest?.("summary")?.closest(".note");
+  if (details) {
+    // At once, so that the first letter that is typed after the key is written and not taken for a key itself.
+    event.preventDefault();
+    details.open = !details.open;
+    if (details.open) details.querySelector("textarea").focus();
+  }
+  if (event.target.closest?.("[data-reasons]")) main().querySelector("[name=reasons]").focus();
 });
 
 addEventListener("beforeunload", (event) => {
