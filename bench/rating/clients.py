@@ -21,7 +21,6 @@ from bench.rating.prepare import PASSWORD
 TOKEN = re.compile(r'action="/rate/([\w-]+)/submit/"')
 GUIDELINE = re.compile(r'action="(/rate/[\w-]+/guideline/)"')
 CSRF = re.compile(r'name="csrfmiddlewaretoken" value="(\w+)"')
-GUIDELINE = re.compile(r'action="(/rate/[\w-]+/guideline/)"')
 NUMBER = re.compile(r'name="number" value="(\d+)"')
 REVISION = re.compile(r'name="revision" value="(\d+)"')
 
