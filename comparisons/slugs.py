@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.db.models import Model
 from django.utils.text import slugify
 
-RESERVED = {"new"}
+RESERVED = {"new", "from-dataset"}  # what addresses mean themselves
 
 
 def free_slug(model: type[Model], name: str) -> str:

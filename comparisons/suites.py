@@ -138,9 +138,9 @@ def too_many(rejected: Sequence[Rejected]) -> str:
     )
 
 
-def read_pasted(text: str) -> tuple[list[Conversation], list[Rejected]]:
+def read_pasted(text: str, *, json_lines: bool = False) -> tuple[list[Conversation], list[Rejected]]:
     """Prompts from a text field, one per line."""
-    return read_prompts(io.BytesIO(text.encode()), json_lines=False)
+    return read_prompts(io.BytesIO(text.encode()), json_lines=json_lines)
 
 
 def numbered_lines(source: BinaryIO) -> Iterator[tuple[int, bytes]]:

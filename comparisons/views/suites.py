@@ -10,7 +10,8 @@ from django.urls import path
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from alignapp.accounts.access import researcher_required, user_of
-from comparisons.forms.suites import SuiteForm
+from comparisons.cluster_prompts import mapped_versions
+from comparisons.forms.suites import SuiteForm, TopicSuiteForm
 from comparisons.models import Suite
 from comparisons.suites import hold
 
@@ -40,6 +41,20 @@ def suite_new(request: HttpRequest) -> HttpResponse:
 
 
 @researcher_required
+@require_http_methods(["GET", "HEAD", "POST"])
+def suite_from_dataset(request: HttpRequest) -> HttpResponse:
+    """Make a suite of prompts drawn from topics of a dataset version, which ?version= names."""
+    versions = mapped_versions()
+    chosen = next((version for version in versions if str(version.pk) == request.GET.get("version", "")), None)
+    form = TopicSuiteForm(chosen, request.POST or None) if chosen else None
+    if form and request.method == "POST" and form.is_valid() and (made := form.save(user_of(request))):
+        return redirect(made)
+    context = {"versions": versions, "chosen": chosen, "form": form, "section": "studies"}
+    status = 422 if form and form.errors else 200
+    return render(request, "comparisons/suites/from_dataset.html", context, status=status)
+
+
+@researcher_required
 @require_safe
 def suite(request: HttpRequest, slug: str) -> HttpResponse:
     """The prompts of a suite, and the lines that gave none."""
@@ -65,6 +80,7 @@ def suite_hold(request: HttpRequest, slug: str) -> HttpResponse:
 urls = [
     path("suites/", suites, name="suites"),
     path("suites/new/", suite_new, name="suite-new"),
+    path("suites/from-dataset/", suite_from_dataset, name="suite-from-dataset"),
     path("suites/<slug:slug>/", suite, name="suite"),
     path("suites/<slug:slug>/hold/", suite_hold, name="suite-hold"),
 ]

@@ -23,7 +23,10 @@ def test_axe_finds_nothing_and_nothing_scrolls_sideways(page: Page):
     pool = RaterPool.objects.create(slug="experts", name="Experts", attributes={"language": "German"})
     person = make_rater("anna")
     of_the_study = [reverse(name, args=[study.slug]) for name in ("study-checks", "study-guideline")]
-    others = [reverse(name) for name in ("study-new", "people", "person-new", "pools", "pool-new")]
+    others = [
+        reverse(name)
+        for name in ("study-new", "people", "person-new", "pools", "pool-new", "suite-new", "suite-from-dataset")
+    ]
     found: list[str] = []
     for address in (*of_the_study, *others, pool.get_absolute_url(), reverse("person", args=[person.pk])):
         answer = page.goto(address)
