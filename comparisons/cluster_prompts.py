@@ -80,7 +80,7 @@ def draw_prompts(
 
 def _rows(version: DatasetVersion, topics: Sequence[int], split: str) -> list[int]:
     """Numbers of the rows, ascending."""
-    filters = [Filter(cluster=topic, split=split) for topic in topics] or [Filter(split=split)]  # type: ignore[arg-type]
+    filters = [Filter(cluster=topic, split=split) for topic in topics] or [Filter(split=split)]
     return sorted({int(row) for chosen in filters for row in select_rows(version, chosen)})
 
 
