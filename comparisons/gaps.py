@@ -12,7 +12,7 @@ from typing import Any
 
 from alignapp.accounts.models import User
 from training.models import DatasetVersion
-from training.preferences.browsing import UnknownCondition, rows_by_number, select_rows
+from training.preferences.browsing import UnknownCondition, making, open_browser
 from training.preferences.coverage import reading
 from training.preferences.filters import Filter
 from training.preferences.records import Conversation
@@ -25,6 +25,8 @@ MOST_PROMPTS = 200
 """Prompts of a gap that a study is offered; a cluster may hold many thousands."""
 
 SHOWN_EXAMPLES = 5
+LONGEST_EXAMPLE = 2_000
+"""Characters."""
 
 
 class NoGap(ValueError):
@@ -46,8 +48,8 @@ class Gap:
 
     @property
     def examples(self) -> list[str]:
-        """The last user turn of the first prompts."""
-        return [prompt[-1].content for prompt in self.prompts[:SHOWN_EXAMPLES]]
+        """The last user turn of the first prompts; of a very long one the beginning."""
+        return [prompt[-1].content[:LONGEST_EXAMPLE] for prompt in self.prompts[:SHOWN_EXAMPLES]]
 
 
 def cluster_gap(version: DatasetVersion, cluster: int) -> Gap:
@@ -75,8 +77,12 @@ def _gap(version: DatasetVersion, topic: str, prompts: list[Conversation]) -> Ga
 
 
 def _prompts_of_rows(version: DatasetVersion, wanted: Filter) -> list[Conversation]:
-    numbers = select_rows(version, wanted)[:MOST_PROMPTS].tolist()
-    return [row.pair.prompt for row in rows_by_number(version.path, numbers)]
+    browser = open_browser(version)
+    if browser is None:
+        making.ask_for(version.path)
+        raise NoGap("The index of this version's rows is still being made. Come back when its rows can be opened.")
+    numbers = browser.select(wanted).rows[:MOST_PROMPTS].tolist()
+    return [row.pair.prompt for row in browser.index.rows_by_number(numbers)]
 
 
 def rate(gap: Gap, user: User, study: Mapping[str, Any]) -> Study:

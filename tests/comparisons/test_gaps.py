@@ -9,9 +9,11 @@ from comparisons import export, gaps
 from comparisons.models import PromptCollection, Study, StudyState
 from tests.comparisons.rating_factories import judge_all, make_rater, make_study, prefer
 from tests.factories import make_user
+from tests.training.hostile import LONG_WORD, MEGABYTE, OVERRIDE, SCRIPT, assert_harmless
 from tests.training.preferences.pairs import pair
 from training.models import DatasetVersion
-from training.preferences import reporting, store
+from training.preferences import browsing, reporting, store
+from training.preferences.browsing import making
 from training.preferences.filters import Filter
 from training.preferences.importing import dataset_named, seal
 
@@ -77,6 +79,32 @@ def test_a_collection_for_a_gap_shows_its_prompts_as_examples(client):
     client.post(asked(version, "gap-collection"), sent)
     made = PromptCollection.objects.get()
     assert (made.examples, made.fills) == (["Prompt 0?"], version)
+
+
+def test_pages_of_a_gap_with_hostile_prompts_stay_harmless(client):
+    """Prompts with markup, an override of the direction, a megabyte, and a word of 16,000 letters."""
+    prompts = [f"{SCRIPT} {OVERRIDE}", MEGABYTE, LONG_WORD]
+    pairs = [pair(prompt, *(("good", "evil") if way else ("evil", "good"))) for prompt in prompts for way in (0, 1)]
+    version = seal(dataset_named("Islands"), pairs, {"kind": "test", "label": "test"})
+    reporting.make_missing()
+    version.refresh_from_db()
+    make_study(items=1)  # two policies that are served
+    client.force_login(make_user())
+    assert_harmless(client.get(asked(version, "gap-study")))
+    assert_harmless(client.get(asked(version, "gap-collection")))
+    sent = {"name": f"{SCRIPT} {OVERRIDE}", "guideline": f"{SCRIPT} {OVERRIDE} {LONG_WORD}"[:2_000], "wanted": 5}
+    made = client.post(asked(version, "gap-collection"), sent, follow=True)
+    assert_harmless(made)
+
+
+def test_a_gap_of_a_version_whose_index_is_missing_is_not_waited_for(client, monkeypatch):
+    version = version_with_a_contradiction()
+    monkeypatch.setattr(browsing, "ROWS_AT_ONCE", 5)
+    client.force_login(make_user())
+    answer = client.get(asked(version, "gap-study"), follow=True)
+    assert "index of this version&#x27;s rows is still being made" in answer.content.decode()
+    making.make_missing()
+    assert "Prompt 0?" in client.get(asked(version, "gap-collection")).content.decode()
 
 
 def judged_gap_study(version: DatasetVersion) -> Study:

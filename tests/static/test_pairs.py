@@ -9,6 +9,7 @@ from django.conf import settings
 from django.urls import reverse
 from playwright.sync_api import Page, expect
 
+from tests.training.hostile import ISOLATES
 from tests.training.preferences.pairs import pair
 from training.preferences import importing, reporting
 
@@ -26,6 +27,13 @@ def address(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, transactional_db: N
 
 def focused(page: Page) -> object:
     return page.evaluate("document.activeElement.closest('[data-row]')?.dataset.row")
+
+
+def test_a_direction_that_a_text_sets_ends_with_its_link_or_span(page: Page, address: str):
+    page.goto(address)
+    for name in ISOLATES - {"strong"}:
+        style = page.evaluate("name => getComputedStyle(document.querySelector(`main ${name}`)).unicodeBidi", name)
+        assert style == "isolate", name
 
 
 def test_keys_go_from_row_to_row_across_groups_and_open_them(page: Page, address: str):

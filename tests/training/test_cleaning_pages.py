@@ -284,8 +284,8 @@ def test_a_saved_recipe_is_applied_from_its_own_page(client, version):
     form: Any = BeautifulSoup(shown.content, "html.parser").select_one("#preview form")
     fields = {field["name"]: field["value"] for field in form.select("input, button") if field.has_attr("name")}
     made = client.post(form["action"], fields)
-    child = version.children.get()
-    assert made["Location"] == reverse("dataset-diff", args=[child.dataset.slug, child.number])
+    making.work()
+    assert made["Location"] == CleaningJob.objects.get(version=version.children.get()).get_absolute_url()
     assert "which this recipe made" in text_of(client.get(page, {"version": version.pk}))
 
 

@@ -15,6 +15,7 @@ from training.preferences.browsing.presenting import label_of as score_label
 from training.preferences.cleaning.recipes import STEPS, AnyStep, Highest
 from training.preferences.cleaning.wording import conditions
 from training.preferences.filters import Bounds, Filter
+from training.preferences.names import plain_name
 from training.preferences.report import Report
 
 # Scores that name a group or a language have no size.
@@ -218,7 +219,9 @@ class RecipeNameForm(forms.ModelForm):  # type: ignore[type-arg]
         widgets = {"name": forms.TextInput(attrs={"autocomplete": "off"})}
 
     def clean_name(self) -> str:
-        name: str = self.cleaned_data["name"].strip()
+        name = plain_name(self.cleaned_data["name"])
+        if not name:
+            raise forms.ValidationError("A name needs at least one letter.")
         if SavedRecipe.objects.filter(name__iexact=name).exclude(pk=self.instance.pk).exists():
             raise forms.ValidationError("There is a recipe of this name. Choose another.")
         return name

@@ -19,6 +19,7 @@ from training.models import Dataset, ImportJob
 from training.preferences import drafts
 from training.preferences.formats import ROLES, Format, Mapping, Pairing, Role, Ties
 from training.preferences.formats.roles import FACTS
+from training.preferences.names import plain_name
 from training.preferences.reading import HubAddress
 from training.preferences.sources import UnreadableFile
 from training.preferences.splits import DEFAULT_SHARE
@@ -181,7 +182,7 @@ class ConfirmForm(forms.Form):
         return [self[name] for name in ("dataset", "name", "held_out")]
 
     def clean_name(self) -> str:
-        name: str = self.cleaned_data["name"].strip()
+        name = plain_name(self.cleaned_data["name"])
         if not self.cleaned_data.get("dataset") and Dataset.objects.with_versions().filter(name__iexact=name).exists():
             raise ValidationError("There is a dataset of this name. Choose it in the list to add a version to it.")
         return name

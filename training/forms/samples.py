@@ -14,6 +14,7 @@ from alignapp.accounts.models import User
 from training.models import PromptSample
 from training.preferences import samples
 from training.preferences.formats import UnreadableFile
+from training.preferences.names import plain_name
 
 
 class SampleForm(forms.Form):
@@ -32,7 +33,9 @@ class SampleForm(forms.Form):
     )
 
     def clean_name(self) -> str:
-        name: str = self.cleaned_data["name"]
+        name = plain_name(self.cleaned_data["name"])
+        if not name:
+            raise ValidationError("A name needs at least one letter.")
         if PromptSample.objects.filter(name__iexact=name).exists():
             raise ValidationError("There is a sample of this name already. Give this one another name.")
         return name

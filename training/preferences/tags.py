@@ -9,6 +9,7 @@ from django.db.models import Count
 
 from alignapp.accounts.models import User
 from training.models import DatasetVersion, PairTag
+from training.preferences.names import plain_name
 
 LONGEST_TAG = 40
 # Tagging more at once would keep other writers waiting; a filter finds the same rows again at any time.
@@ -22,16 +23,12 @@ class BadTag(ValueError):
 
 def tag_of(text: str) -> str:
     """A tag as it is kept: without spaces around it, single ones within. Raises BadTag."""
-    tag = _plain(text)
+    tag = plain_name(text)
     if not tag:
         raise BadTag("A tag needs at least one letter.")
     if len(tag) > LONGEST_TAG:
         raise BadTag(f"A tag has at most {LONGEST_TAG} characters; this one has {len(tag)}.")
     return tag
-
-
-def _plain(text: str) -> str:
-    return " ".join(text.replace("\0", " ").split())
 
 
 def put(version: DatasetVersion, rows: Sequence[int], tag: str, user: User | None) -> None:
@@ -47,7 +44,7 @@ def take_off(version: DatasetVersion, rows: Sequence[int], tag: str) -> None:
     _refuse_too_many(rows)
     for start in range(0, len(rows), ROWS_PER_STATEMENT):
         some = [int(row) for row in rows[start : start + ROWS_PER_STATEMENT]]
-        version.pair_tags.filter(tag=_plain(tag), row__in=some).delete()
+        version.pair_tags.filter(tag=plain_name(tag), row__in=some).delete()
 
 
 def _refuse_too_many(rows: Sequence[int]) -> None:

@@ -14,6 +14,7 @@ from django.utils.text import slugify
 from alignapp.accounts.models import User
 from alignapp.celery import call_workers
 from training.models import Dataset, DatasetVersion
+from training.preferences.names import plain_name
 from training.preferences.records import Pair, check
 from training.preferences.sealing import Sealed, SealedWriter
 from training.preferences.splits import DEFAULT_SHARE, PromptSplit
@@ -24,7 +25,7 @@ RESERVED_SLUGS = {"new", "imports"}
 
 def dataset_named(name: str, user: User | None = None) -> Dataset:
     """The dataset of this name, made if there is none."""
-    name = name.strip()
+    name = plain_name(name) or "Dataset"
     with transaction.atomic():
         existing = Dataset.objects.filter(name__iexact=name).first()
         return existing or Dataset.objects.create(name=name, slug=_free_slug(name), created_by=user)

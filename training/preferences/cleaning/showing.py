@@ -11,16 +11,19 @@ from training.preferences.browsing import rows_by_number
 from training.preferences.browsing.differences import Comparison, Turn, compared
 from training.preferences.cleaning.diffs import CHANGED, REMOVED, Difference, Differences
 from training.preferences.cleaning.planning import Effect, Plan, words
-from training.preferences.records import Pair
+from training.preferences.records import Conversation, Message, Pair
 from training.preferences.splits import HELD_OUT, TRAIN
 from training.preferences.store import Row
+
+CHARACTERS_SHOWN, TURNS_SHOWN = 4_000, 20
 
 
 @dataclass(frozen=True, slots=True)
 class Shown:
     """One row of a version and what became of it; `before` is None where it is new, `after` where it is gone.
 
-    `answers` hold ("Chosen" or "Rejected", turns before, turns after, with marks at words that moved).
+    `answers` hold ("Chosen" or "Rejected", turns before, turns after, with marks at words that moved), of long ones the
+    beginning; `is_cut` says that there is more.
     """
 
     change: str
@@ -28,6 +31,7 @@ class Shown:
     before: Row | None
     after: Row | None
     answers: tuple[tuple[str, tuple[Turn, ...], tuple[Turn, ...]], ...]
+    is_cut: bool = False
 
     @property
     def row(self) -> Row:
@@ -49,12 +53,24 @@ def shown(change: str, what: str, before: Row | None, after: Row | None) -> Show
     for label, side in sides:
         marks = _compared(before, after, side)
         answers.append((label, marks.chosen if before else (), marks.rejected if after else ()))
-    return Shown(change, what, before, after, tuple(answers))
+    whole = [getattr(row.pair, side) for row in (before, after) if row for _, side in sides]
+    return Shown(change, what, before, after, tuple(answers), any(_beginning(turns) != turns for turns in whole))
 
 
 def _compared(before: Row | None, after: Row | None, side: str) -> Comparison:
-    there = [getattr(row.pair, side) for row in (before, after) if row]
+    there = [_beginning(getattr(row.pair, side)) for row in (before, after) if row]
     return compared(there[0], there[-1])
+
+
+def _beginning(turns: Conversation) -> Conversation:
+    """As much of an answer as a list of rows has room for."""
+    kept: list[Message] = []
+    left = CHARACTERS_SHOWN
+    for turn in turns[:TURNS_SHOWN]:
+        if left > 0:
+            kept.append(replace(turn, content=turn.content[:left]))
+        left -= len(turn.content)
+    return tuple(kept)
 
 
 @dataclass(frozen=True, slots=True)

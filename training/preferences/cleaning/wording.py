@@ -20,6 +20,7 @@ SOFTENED = {
     "rate": "Soften labels to 1 - the estimated share of wrong labels",
 }
 ALIKE = {"exact": "Merge exact repeats", "near": "Merge near duplicates"}
+LONGEST_QUOTED = 120
 SUMS = {"sum": "weights added up", "one": "weight 1"}
 VOTES = {"raters": "votes of annotators and sources", "rows": "votes of rows"}
 OTHERWISE = {"drop": "leave out what votes do not decide", "even": "label 0.5 where votes do not decide"}
@@ -57,14 +58,21 @@ def rows_words(step: AnyStep) -> str:
     return said
 
 
+def quoted(text: str) -> str:
+    """Somebody's words within ours, kept short; a direction that they set ends with them (Unicode TR 9, isolates)."""
+    short = text if len(text) <= LONGEST_QUOTED else f"{text[:LONGEST_QUOTED]}…"
+    plain = short if short.isascii() else f"\N{FIRST STRONG ISOLATE}{short}\N{POP DIRECTIONAL ISOLATE}"
+    return f"“{plain}”"
+
+
 def conditions(rows: Filter) -> list[str]:
     """Each condition of a filter; none where it means all rows."""
-    found = f"rows found by “{rows.finding.replace('_', ' ')}”" if rows.finding else ""
+    found = f"rows found by {quoted(rows.finding.replace('_', ' '))}" if rows.finding else ""
     group = f"group {rows.group}" if rows.group is not None else ""
     split = {"train": "training rows", "held_out": "held-out rows"}.get(rows.split, "")
     names = ("tag", "annotator", "source", "language")
-    named = [f"{what} “{value}”" for what in names if (value := getattr(rows, what))]
-    text = f"words {rows.text}" if rows.text else ""
+    named = [f"{what} {quoted(value)}" for what in names if (value := getattr(rows, what))]
+    text = f"words {quoted(rows.text)}" if rows.text else ""
     cluster = f"cluster {rows.cluster}" if rows.cluster is not None else ""
     numbers = f"{len(rows.rows):,} chosen rows" if rows.rows else ""
     bounds = [_bounds(b.score, b.low, b.high) for b in rows.bounds]
