@@ -106,7 +106,7 @@ def start_study(page: Page) -> None:
             break
         page.wait_for_timeout(2000)
     page.fill("input[name=name]", "Sums, first study")
-    for box in page.locator("input[name=policies]").all():
+    for box in page.locator("input[name=policies], input[name=suites]").all():
         box.check()
     # A model of random weights ends no answer by itself, and every judgement is to be a comparison.
     page.select_option("select[name=cut_off]", "show")
