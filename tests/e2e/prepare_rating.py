@@ -59,6 +59,7 @@ PEOPLE: dict[str, tuple[list[tuple[str, str]], dict[str, Any], int]] = {
     "closed": (SHORT[:3], {}, 0),
     "leaver": (SHORT[:3], {}, 0),
     "viewer": ([(LONG, LONG.replace("seven", "eight").replace("quay", "pier")), (HOSTILE, MARKDOWN)], {}, 0),
+    "targets": ([(LONG, MARKDOWN)], {"strength": True}, 0),
     "compares": (SHORT[:1], {}, 0),
     "grader": (SHORT[:2], {"strength": True, "ties": False, "reasons": False}, 0),
     "trainee": (SHORT[:1], {"training_share_right": 1.0}, 1),

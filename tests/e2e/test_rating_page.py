@@ -146,6 +146,40 @@ def test_a_whole_sitting_by_keyboard_at_phone_width(context: BrowserContext, sit
     assert judgements(site, "phone", "reasons", "note")[0] == ('["correct"]', "12 reasons")
 
 
+SMALL_TARGETS = """() => [...document.querySelectorAll(".rating :is(button, a.button, summary, label)")]
+    .filter((target) => target.checkVisibility())
+    .map((target) => [target.textContent.trim(), target.getBoundingClientRect()])
+    .filter(([, box]) => box.width < 24 || box.height < 24).map(([words]) => words)"""
+# What lies over the middle of the part of the focused element that its scrolling boxes let through.
+COVERED = """() => {
+    const focused = document.activeElement;
+    if (focused === document.body) return null;
+    const box = focused.getBoundingClientRect();
+    const clip = [...document.querySelectorAll(".rating-body, .rating-bar, .rating-head, .reasons")]
+        .find((band) => band.contains(focused))?.getBoundingClientRect() ?? box;
+    const x = (Math.max(box.left, clip.left) + Math.min(box.right, clip.right)) / 2;
+    const y = (Math.max(box.top, clip.top) + Math.min(box.bottom, clip.bottom)) / 2;
+    const top = document.elementFromPoint(x, y);
+    return top && (focused.contains(top) || top.contains(focused)) ? null : focused.outerHTML.slice(0, 100);
+}"""
+
+
+@pytest.mark.parametrize("size", [PHONE, WIDE], ids=["phone", "wide"])
+def test_every_target_is_large_enough_and_nothing_covers_the_focus(context: BrowserContext, size):
+    page = log_in(context, "targets")
+    page.set_viewport_size(size)
+    page.keyboard.press("Enter")
+    guideline, item = page.locator("#guideline-form"), page.locator("#rating-form")
+    expect(guideline.or_(item)).to_be_visible()
+    if guideline.is_visible():
+        page.keyboard.press("Enter")
+    expect(item).to_be_visible()
+    assert page.evaluate(SMALL_TARGETS) == []
+    for _ in range(40):
+        page.keyboard.press("Tab")
+        assert page.evaluate(COVERED) is None
+
+
 def test_the_next_item_is_there_before_the_judgement_has_arrived(context: BrowserContext, site: Stack):
     page = begin(context, "quick")
     until_fetched(page)
