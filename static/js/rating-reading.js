@@ -23,7 +23,7 @@ function begin() {
   watcher = new IntersectionObserver((entries) => {
     for (const { isIntersecting, target } of entries) if (isIntersecting && !document.hidden) seen.add(target);
   });
-  for (const end of main().querySelectorAll(".answers .end")) watcher.observe(end);
+  for (const end of main().querySelectorAll(".answers .its-end")) watcher.observe(end);
 }
 
 for (const event of ["visibilitychange", "blur", "focus"]) addEventListener(event, note, true);

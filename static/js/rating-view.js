@@ -52,7 +52,7 @@ async function fetchDifferences(element) {
   const note = found.querySelector("[data-note]");
   if (note) return tell(note.textContent, "info");
   for (const [place, text] of [...found.querySelectorAll(".answers .compared")].entries()) {
-    boxes()[place].querySelector(".end").before(text);
+    boxes()[place].querySelector(".its-end").before(text);
   }
   return element === main();
 }

@@ -175,6 +175,12 @@ def test_every_target_is_large_enough_and_nothing_covers_the_focus(context: Brow
         page.keyboard.press("Enter")
     expect(item).to_be_visible()
     assert page.evaluate(SMALL_TARGETS) == []
+    page.keyboard.press("?")
+    close = page.get_by_role("button", name="Close")
+    dialog, button = page.locator("#keys-dialog").bounding_box(), close.bounding_box()
+    assert dialog and button
+    assert button["y"] + button["height"] <= dialog["y"] + dialog["height"]
+    page.keyboard.press("Escape")
     for _ in range(40):
         page.keyboard.press("Tab")
         assert page.evaluate(COVERED) is None
