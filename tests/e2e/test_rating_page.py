@@ -178,7 +178,8 @@ def test_every_target_is_large_enough_and_nothing_covers_the_focus(context: Brow
     page.keyboard.press("?")
     close = page.get_by_role("button", name="Close")
     dialog, button = page.locator("#keys-dialog").bounding_box(), close.bounding_box()
-    assert dialog and button
+    assert dialog
+    assert button
     assert button["y"] + button["height"] <= dialog["y"] + dialog["height"]
     page.keyboard.press("Escape")
     for _ in range(40):
