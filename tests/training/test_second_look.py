@@ -60,9 +60,11 @@ def text_of(response) -> str:
 
 
 def child_of(version: DatasetVersion, recipe: Recipe) -> DatasetVersion:
-    child = making.submit(version, recipe, None).version
-    assert child is not None
-    return child
+    job = making.submit(version, recipe, None)
+    making.work()
+    job.refresh_from_db()
+    assert job.version is not None
+    return job.version
 
 
 def better(version: DatasetVersion, row: int, answer: str) -> Choice:

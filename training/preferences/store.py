@@ -12,14 +12,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from training.preferences.records import Conversation, Message, Pair
 
 if TYPE_CHECKING:
+    import numpy as np
     from duckdb import DuckDBPyConnection
 
-Column = np.ndarray[Any, np.dtype[Any]]
+    Column = np.ndarray[Any, np.dtype[Any]]
 
 MEMORY_LIMIT = "512MB"
 SPILL = ".spill"
@@ -96,6 +95,8 @@ def columns_of(database: DuckDBPyConnection, query: str, values: Sequence[Any] =
 
 
 def _without_mask(column: Column) -> Column:
+    import numpy as np
+
     if not isinstance(column, np.ma.MaskedArray):
         return column
     if np.issubdtype(column.dtype, np.number):
