@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from training.preferences.browsing.presenting import label_of as score_label
+from training.preferences.checks.findings import counted
 from training.preferences.cleaning.recipes import (
     AnyStep,
     Drop,
@@ -74,7 +75,7 @@ def conditions(rows: Filter) -> list[str]:
     named = [f"{what} {quoted(value)}" for what in names if (value := getattr(rows, what))]
     text = f"words {quoted(rows.text)}" if rows.text else ""
     cluster = f"cluster {rows.cluster}" if rows.cluster is not None else ""
-    numbers = f"{len(rows.rows):,} chosen rows" if rows.rows else ""
+    numbers = counted(len(rows.rows), "chosen row", "chosen rows") if rows.rows else ""
     bounds = [_bounds(b.score, b.low, b.high) for b in rows.bounds]
     return [words for words in (found, group, split, *named, text, cluster, *bounds, numbers) if words]
 
