@@ -86,6 +86,7 @@ def test_axe_finds_nothing_on_a_researchers_pages(context: BrowserContext):
     assert found == []
 
 
+@pytest.mark.timeout(300)  # two reports are made first
 def test_axe_finds_nothing_on_pages_about_data(context: BrowserContext, data_pages: dict[str, str]):
     page = log_in(context, "rosa")
     found: list[str] = []

@@ -17,7 +17,7 @@ from django.urls import reverse
 from alignapp.accounts.models import Role, User
 from tests.factories import make_user
 from tests.training.preferences.pairs import pair
-from training.models import CleaningJob, DatasetVersion, SavedRecipe
+from training.models import CleaningJob, CleaningKind, DatasetVersion, SavedRecipe
 from training.preferences import reporting
 from training.preferences.cleaning import making
 from training.preferences.cleaning.recipes import Drop, Flip, Recipe, Soften
@@ -235,9 +235,13 @@ def test_all_rows_of_a_step_are_shown_page_by_page(client, version):
 def test_a_large_version_is_previewed_after_the_page_and_made_by_a_worker(client, version, monkeypatch):
     monkeypatch.setattr(making, "ROWS_AT_ONCE", 5)
     page = client.get(address(version, recipe=drop(0).token()))
-    assert "Rows removed 1" in text_of(client.get(asked_for(page, "preview")))
+    fragment = asked_for(page, "preview")
+    assert asked_for(client.get(fragment), "preview") == fragment  # until it is known
+    making.work()
+    assert "Rows removed 1" in text_of(client.get(fragment))
+    assert "left out" in text_of(client.get(address(version, "dataset-clean-rows", recipe=drop(0).token())))
     response = post(client, version, drop(0), do="apply")
-    job = CleaningJob.objects.get()
+    job = CleaningJob.objects.get(kind=CleaningKind.VERSION)
     assert response["Location"] == job.get_absolute_url()
     assert "waiting for a worker" in text_of(client.get(job.get_absolute_url()))
     making.work()
@@ -293,7 +297,10 @@ def test_the_page_of_a_recipe_asks_for_the_preview_of_a_large_version(client, ve
     monkeypatch.setattr(making, "ROWS_AT_ONCE", 1)
     page = reverse("recipe", args=[saved_recipe(client, version, Recipe(steps=(Flip(),))).pk])
     shown: Any = BeautifulSoup(client.get(page, {"version": version.pk}).content, "html.parser")
-    assert shown.select_one("#preview")["hx-get"].startswith(address(version, "dataset-clean-preview"))
+    asked = shown.select_one("#preview")["hx-get"]
+    assert asked.startswith(address(version, "dataset-clean-preview"))
+    making.work()
+    assert "changes 12" in text_of(client.get(asked))
 
 
 def test_the_page_of_a_recipe_says_what_is_wrong(client, version):

@@ -1,6 +1,6 @@
 """Rows of training: one module per noun."""
 
-from .cleaning import CleaningJob, CleaningState
+from .cleaning import CleaningJob, CleaningKind, CleaningState
 from .policies import Policy, PolicyKind
 from .preferences import (
     Dataset,
@@ -16,6 +16,7 @@ from .runs import Run, RunEvent, RunMetric, RunSample, RunState
 
 __all__ = [
     "CleaningJob",
+    "CleaningKind",
     "CleaningState",
     "Dataset",
     "DatasetVersion",

@@ -16,11 +16,12 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 from pydantic import ValidationError
 
 from alignapp.accounts.access import researcher_required, user_of
+from alignapp.accounts.models import User
 from training.forms.cleaning import RecipeNameForm, StepForm
-from training.models import CleaningJob, DatasetVersion, SavedRecipe
+from training.models import CleaningJob, CleaningKind, DatasetVersion, SavedRecipe
 from training.preferences import reporting
 from training.preferences.cleaning import making, queue
-from training.preferences.cleaning.planning import Plan
+from training.preferences.cleaning.previews import Preview
 from training.preferences.cleaning.recipes import (
     ACTIONS,
     STEPS,
@@ -31,7 +32,6 @@ from training.preferences.cleaning.recipes import (
     read_stored,
     read_token,
 )
-from training.preferences.cleaning.showing import Examples
 from training.preferences.cleaning.wording import conditions, said
 from training.preferences.filters import Filter
 
@@ -192,10 +192,9 @@ def _page(
         "at": at,
         "name_form": name_form or RecipeNameForm(),
         "saved": SavedRecipe.objects.all(),
-        "later": version.rows > making.ROWS_AT_ONCE,
     }
-    if recipe.steps and not context["later"]:
-        context |= preview_of(version, recipe)
+    if recipe.steps:
+        context |= preview_of(version, recipe, user_of(request))
     return render(request, "training/datasets/clean.html", context, status=status)
 
 
@@ -222,21 +221,19 @@ def _open_form(request: HttpRequest, recipe: Recipe, report: Any) -> tuple[StepF
 # --- What it would change -----------------------------------------------------------------------------------------
 
 
-def preview_of(version: DatasetVersion, recipe: Recipe) -> dict[str, Any]:
-    """The preview's part of a context; `problem` where the recipe cannot be applied."""
+def preview_of(version: DatasetVersion, recipe: Recipe, user: User) -> dict[str, Any]:
+    """The preview's part of a context: `problem` where the recipe cannot be applied, `looking` while a worker looks."""
     try:
-        plan = making.preview(version, recipe)
+        plan = making.look_at(version, recipe, user)
     except BadRecipe as error:
         return {"problem": str(error)}
+    if isinstance(plan, CleaningJob):
+        return {"looking": plan}
     shown = [
-        {
-            "effect": effect,
-            "words": said(effect.step),
-            "examples": Examples(version.path, plan, effect)[:EXAMPLES_SHOWN],
-        }
+        {"effect": effect, "words": said(effect.step), "examples": effect.examples[:EXAMPLES_SHOWN]}
         for effect in plan.effects
     ]
-    before, after = plan.before.sizes(), plan.after.sizes()
+    before, after = plan.before, plan.after
     sizes = [(label, before[key], after[key], after[key] - before[key]) for key, label in SIZES.items()]
     return {
         "plan": plan,
@@ -250,23 +247,24 @@ def preview_of(version: DatasetVersion, recipe: Recipe) -> dict[str, Any]:
 SIZES = {"rows": "Rows", "train": "To train on", "held_out": "Held out"}
 
 
-def _nothing(plan: Plan) -> str:
+def _nothing(plan: Preview) -> str:
     if plan.changes_nothing:
         return making.NOTHING_CHANGED
-    return making.NOTHING_LEFT if plan.after.sizes()["rows"] == 0 else ""
+    return making.NOTHING_LEFT if plan.after["rows"] == 0 else ""
 
 
 @require_GET
 @researcher_required
 def dataset_clean_preview(request: HttpRequest, slug: str, number: int) -> HttpResponse:
-    """The preview alone, which the page of a large version asks for once it stands."""
+    """The preview alone, which the page of a large version asks for until a worker has found it out."""
     version = _version_or_404(slug, number)
     try:
         recipe = read_token(request.GET.get("recipe", ""))
     except BadRecipe as error:
         raise Http404(str(error)) from error
-    context = {"version": version, "token": recipe.token(), "recipe": recipe, **preview_of(version, recipe)}
-    return render(request, "training/datasets/_preview.html", context)
+    found = preview_of(version, recipe, user_of(request))
+    context = {"version": version, "token": recipe.token(), "recipe": recipe, **found}
+    return render(request, "training/datasets/_changes.html", context)
 
 
 @require_GET
@@ -276,7 +274,9 @@ def dataset_clean_examples(request: HttpRequest, slug: str, number: int) -> Http
     version = _version_or_404(slug, number)
     try:
         recipe = read_token(request.GET.get("recipe", ""))
-        plan = making.preview(version, recipe)
+        plan = making.look_at(version, recipe, user_of(request))
+        if isinstance(plan, CleaningJob):
+            return redirect(_clean_url(version, recipe))
         effect = plan.effects[int(request.GET.get("step", "1")) - 1]
     except (BadRecipe, ValueError, IndexError) as error:
         raise Http404("The recipe has no such step on this version.") from error
@@ -285,7 +285,7 @@ def dataset_clean_examples(request: HttpRequest, slug: str, number: int) -> Http
         "effect": effect,
         "words": said(effect.step),
         "back": _clean_url(version, recipe),
-        "page": Paginator(Examples(version.path, plan, effect), EXAMPLES_PER_PAGE).get_page(request.GET.get("page")),
+        "page": Paginator(effect.examples, EXAMPLES_PER_PAGE).get_page(request.GET.get("page")),
     }
     return render(request, "training/datasets/recipe_rows.html", context)
 
@@ -294,7 +294,8 @@ def dataset_clean_examples(request: HttpRequest, slug: str, number: int) -> Http
 
 
 def _job_context(pk: UUID) -> dict[str, Any]:
-    job = get_object_or_404(CleaningJob.objects.select_related("parent__dataset", "version__dataset"), pk=pk)
+    jobs = CleaningJob.objects.filter(kind=CleaningKind.VERSION).select_related("parent__dataset", "version__dataset")
+    job = get_object_or_404(jobs, pk=pk)
     percent = 100 * job.rows_done // job.parent.rows if job.parent.rows else 0
     steps = []
     try:

@@ -9,11 +9,11 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import path
 from django.views.decorators.http import require_GET, require_POST
 
-from alignapp.accounts.access import researcher_required
+from alignapp.accounts.access import researcher_required, user_of
+from alignapp.accounts.models import User
 from training.forms.cleaning import RecipeNameForm, RecipeVersionForm
 from training.models import DatasetVersion, SavedRecipe
 from training.preferences import reporting
-from training.preferences.cleaning import making
 from training.preferences.cleaning.recipes import BadRecipe, read_stored
 from training.preferences.cleaning.wording import said
 from training.views.cleaning import SECTION, preview_of
@@ -53,11 +53,11 @@ def recipe(request: HttpRequest, pk: int) -> HttpResponse:
     status = 200
     if form.is_bound:
         status = 200 if form.is_valid() else 422
-        context |= _applied(saved, form.cleaned_data.get("version"))
+        context |= _applied(saved, form.cleaned_data.get("version"), user_of(request))
     return render(request, "training/datasets/recipe.html", context, status=status)
 
 
-def _applied(saved: SavedRecipe, version: DatasetVersion | None) -> dict[str, Any]:
+def _applied(saved: SavedRecipe, version: DatasetVersion | None, user: User) -> dict[str, Any]:
     """What a saved recipe would do to a version, as the page of that version shows it."""
     if version is None:
         return {}
@@ -66,8 +66,7 @@ def _applied(saved: SavedRecipe, version: DatasetVersion | None) -> dict[str, An
         context: dict[str, Any] = {"recipe": steps, "token": steps.token(), "version": version}
     except BadRecipe as error:
         return {"problem": str(error)}
-    context |= {"standing": reporting.standing(version), "later": version.rows > making.ROWS_AT_ONCE}
-    return context if context["later"] else context | preview_of(version, steps)
+    return context | {"standing": reporting.standing(version)} | preview_of(version, steps, user)
 
 
 @require_POST

@@ -11,20 +11,24 @@ import json
 import logging
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from datetime import timedelta
 from pathlib import Path
 from time import monotonic
 from typing import Any
 from uuid import UUID, uuid4
 
 from django.db import IntegrityError, transaction
+from django.utils import timezone
 
 from alignapp.accounts.models import User
 from alignapp.celery import call_workers
-from training.models import CleaningJob, CleaningState, Dataset, DatasetVersion, PairTag
-from training.preferences.cleaning import diffs, queue
+from training.models import CleaningJob, CleaningKind, CleaningState, Dataset, DatasetVersion, PairTag
+from training.models.cleaning import UNFINISHED
+from training.preferences.cleaning import diffs, previews, queue
 from training.preferences.cleaning.applying import child_rows, write_child
 from training.preferences.cleaning.planning import Plan, plan
+from training.preferences.cleaning.previews import Preview
 from training.preferences.cleaning.recipes import BadRecipe, Recipe, read_stored
 from training.preferences.cleaning.selection import Material
 from training.preferences.filters import Filter
@@ -39,8 +43,11 @@ from training.preferences.versions import create_version
 log = logging.getLogger(__name__)
 
 SECONDS_BETWEEN_HEARTBEATS = 1.0
-# Up to so many rows a page waits until it is known what a recipe does; it never waits for one to be applied.
+# Up to so much a page waits until it is known what a recipe would do; it never waits for one to be applied.
 ROWS_AT_ONCE = 5_000
+BYTES_AT_ONCE = 16 * 1024 * 1024
+PREVIEWS_KEPT = timedelta(days=1)
+TRIED_AGAIN_AFTER = timedelta(minutes=1)
 NOTHING_LEFT = "The recipe leaves no row. Choose fewer rows, then apply it again."
 REPLACED = "The report by which this recipe was meant has been made anew. Look at what it changes now, then apply it."
 NOTHING_CHANGED = "The recipe changes nothing on this version, so there is nothing to make."
@@ -79,6 +86,47 @@ def preview(version: DatasetVersion, recipe: Recipe) -> Plan:
     return plan(version.path, recipe, material_of(version))
 
 
+def look_at(version: DatasetVersion, recipe: Recipe, user: User | None) -> Preview | CleaningJob:
+    """What the recipe would do: at once on a small version, else as a worker found it, or the job by which one looks.
+
+    Raises BadRecipe, also with what a worker said.
+    """
+    if version.rows <= ROWS_AT_ONCE and version.size_bytes <= BYTES_AT_ONCE:
+        return previews.of_plan(version.path, preview(version, recipe))
+    stored = meant(version, recipe).stored()
+    digest = _digest({"preview": stored, "tagged": _tagged(version, recipe)})
+    job = CleaningJob.objects.filter(parent=version, digest=digest).first()
+    if job is None or not _stands(job):
+        job = _queue(version, stored, digest, user, CleaningKind.PREVIEW)
+        _forget_other_previews(job)
+    if job.state == CleaningState.FAILED:
+        raise BadRecipe(job.error)
+    if job.state == CleaningState.SUCCEEDED:
+        return previews.read(version.path, previews.place(version.path, digest), job.figures, recipe)
+    return job
+
+
+def _tagged(version: DatasetVersion, recipe: Recipe) -> dict[str, list[int]]:
+    """The rows that the recipe's tags are on, which people change."""
+    material = material_of(version)
+    return {tag: sorted(material.tagged(tag)) for tag in {step.rows.tag for step in recipe} if tag}
+
+
+def _stands(job: CleaningJob) -> bool:
+    """Whether a preview need not be asked for again. One that failed is, after a while: the reason may have gone."""
+    if job.state == CleaningState.SUCCEEDED:
+        return previews.place(job.parent.path, job.digest).is_file()
+    recent = job.created_at > timezone.now() - TRIED_AGAIN_AFTER
+    return not job.ended or (job.state == CleaningState.FAILED and recent)
+
+
+def _forget_other_previews(job: CleaningJob) -> None:
+    """Nobody waits any more for what the same person asked about this version before."""
+    others = CleaningJob.objects.filter(kind=CleaningKind.PREVIEW, parent=job.parent, created_by=job.created_by)
+    for other in others.filter(state__in=UNFINISHED).exclude(pk=job.pk):
+        queue.cancel(other)
+
+
 def meant(version: DatasetVersion, recipe: Recipe) -> Recipe:
     """The recipe as it is stored with what it makes of this version."""
     return recipe.meant_by(place_of(version).key)
@@ -103,10 +151,19 @@ def _child_by(version: DatasetVersion, recipe: Recipe) -> DatasetVersion | None:
 def submit(parent: DatasetVersion, recipe: Recipe, user: User | None) -> CleaningJob:
     """A job that a worker takes up, which applies the recipe; asked for twice at once, both get the same job."""
     stored = meant(parent, recipe).stored()
-    digest = hashlib.sha256(json.dumps(stored, sort_keys=True).encode()).hexdigest()
+    return _queue(parent, stored, _digest(stored), user, CleaningKind.VERSION)
+
+
+def _digest(asked: dict[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(asked, sort_keys=True).encode()).hexdigest()
+
+
+def _queue(
+    parent: DatasetVersion, recipe: dict[str, Any], digest: str, user: User | None, kind: CleaningKind
+) -> CleaningJob:
     try:
         with transaction.atomic():
-            job = CleaningJob.objects.create(parent=parent, recipe=stored, digest=digest, created_by=user)
+            job = CleaningJob.objects.create(parent=parent, recipe=recipe, digest=digest, created_by=user, kind=kind)
     except IntegrityError:
         unfinished = CleaningJob.objects.filter(parent=parent, digest=digest)
         return unfinished.order_by("-created_at")[0]
@@ -130,7 +187,7 @@ def _run(job: CleaningJob) -> None:
     """Brings a held job to an end, whatever happens; only a lost claim leaves it to its new holder."""
     try:
         _remove_partials(job)
-        _make(job)
+        (_find_out if job.kind == CleaningKind.PREVIEW else _make)(job)
     except LostClaim:
         log.warning("cleaning %s was taken over by another worker", job.pk)
     except CancelRequested:
@@ -153,16 +210,43 @@ def _end(job: CleaningJob, state: CleaningState, error: str = "") -> None:
         log.warning("cleaning %s was taken over by another worker", job.pk)
 
 
-def _make(job: CleaningJob) -> None:
+def _planned(job: CleaningJob) -> Plan:
+    """What the job's recipe does; raises BadRecipe."""
     parent, recipe = job.parent, read_stored(job.recipe)
-    if child := _child_by(parent, recipe):
-        queue.finish(job, CleaningState.SUCCEEDED, version=child)
-        return
     if not parent.path.is_file():
         raise BadRecipe(f"The sealed file of {parent} is not on this machine. Restore it from a backup first.")
-    made = plan(
-        parent.path, recipe, material_of(parent, recipe.report), lambda stage: queue.heartbeat(job, stage=stage[:120])
-    )
+    material = material_of(parent, recipe.report)
+    return plan(parent.path, recipe, material, lambda stage: queue.heartbeat(job, stage=stage[:120]))
+
+
+def _find_out(job: CleaningJob) -> None:
+    """Keeps what the job's recipe would do, and takes away what was found out long ago."""
+    _remove_old_previews(job.parent.path.parent)
+    found = _planned(job)
+    target = previews.place(job.parent.path, job.digest)
+    with partial(target, f"clean-{job.pk}") as path:
+        figures = previews.write(path, found)
+        os.replace(path, target)
+    queue.finish(job, CleaningState.SUCCEEDED, figures=figures)
+
+
+def _remove_old_previews(folder: Path) -> None:
+    long_ago = timezone.now() - PREVIEWS_KEPT
+    CleaningJob.objects.filter(kind=CleaningKind.PREVIEW, created_at__lt=long_ago).exclude(
+        state__in=UNFINISHED
+    ).delete()
+    for file in folder.glob("*.preview-*.parquet"):
+        with suppress(FileNotFoundError):
+            if file.stat().st_mtime < long_ago.timestamp():
+                file.unlink()
+
+
+def _make(job: CleaningJob) -> None:
+    parent = job.parent
+    if child := _child_by(parent, read_stored(job.recipe)):
+        queue.finish(job, CleaningState.SUCCEEDED, version=child)
+        return
+    made = _planned(job)
     if made.changes_nothing:
         raise BadRecipe(NOTHING_CHANGED)
     if made.removed == len(made.last_step):

@@ -11,6 +11,7 @@ from training.preferences.browsing import rows_by_number
 from training.preferences.browsing.differences import Comparison, Turn, compared
 from training.preferences.cleaning.diffs import CHANGED, REMOVED, Difference, Differences
 from training.preferences.cleaning.planning import Effect, Plan, words
+from training.preferences.cleaning.state import State
 from training.preferences.records import Conversation, Message, Pair
 from training.preferences.splits import HELD_OUT, TRAIN
 from training.preferences.store import Row
@@ -96,19 +97,35 @@ class Examples(Sequence[Shown]):
         """The row before and after the step; earlier steps may have touched it already."""
         old, new = self.effect.before, self.effect.after
         what = words(old, new, index)
-        before = _standing(row, old, index)
+        before = standing(row, _standing_of(old, index))
         if not new.alive[index]:
             return shown(REMOVED, what, before, None)
-        return shown(CHANGED, what, before, _standing(row, new, index))
+        return shown(CHANGED, what, before, standing(row, _standing_of(new, index)))
 
 
-def _standing(row: Row, state: Any, index: int) -> Row:
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """How a row stands after some steps."""
+
+    flipped: bool
+    label: float
+    weight: float
+    held_out: bool
+
+
+def _standing_of(state: State, index: int) -> Standing:
+    values = state.flipped[index], state.label[index], state.weight[index], state.held_out[index]
+    return Standing(bool(values[0]), float(values[1]), float(values[2]), bool(values[3]))
+
+
+def standing(row: Row, now: Standing) -> Row:
+    """A row of the sealed file as it stands after some steps."""
     pair: Pair = row.pair
-    if state.flipped[index] and pair.rejected is not None:
+    if now.flipped and pair.rejected is not None:
         turned = 3 - pair.position if pair.position else 0
         pair = replace(pair, chosen=pair.rejected, rejected=pair.chosen, position=turned)
-    pair = replace(pair, label=float(state.label[index]), weight=float(state.weight[index]))
-    return Row(row.number, HELD_OUT if state.held_out[index] else TRAIN, pair)
+    pair = replace(pair, label=now.label, weight=now.weight)
+    return Row(row.number, HELD_OUT if now.held_out else TRAIN, pair)
 
 
 @dataclass(frozen=True, slots=True)
