@@ -18,13 +18,14 @@ from alignapp.accounts.models import Role, User
 from tests.factories import make_user
 from tests.training.preferences.pairs import pair
 from training.models import CleaningJob, CleaningKind, DatasetVersion, SavedRecipe
-from training.preferences import reporting
+from training.preferences import browsing, reporting
+from training.preferences.browsing import building, layout
+from training.preferences.browsing import making as indexes
 from training.preferences.cleaning import making
 from training.preferences.cleaning.recipes import Drop, Flip, Recipe, Soften
 from training.preferences.filters import Bounds, Filter
 from training.preferences.records import Pair
 from training.preferences.versions import dataset_named, seal
-from training.views import comparing
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("worker_was_quick")]
 HOSTILE = "<script>alert(1)</script>"
@@ -343,11 +344,26 @@ def test_two_datasets_are_compared_by_what_their_rows_say(client, version):
     assert "With the same texts in both 2 Only in Islands v1 10 Only in Other v1 1" in page
 
 
-def test_large_versions_are_compared_after_the_page(client, version, monkeypatch):
-    monkeypatch.setattr(comparing, "ROWS_COMPARED_AT_ONCE", 5)
+def test_large_versions_are_compared_when_a_worker_has_made_their_indexes(client, version, monkeypatch):
+    monkeypatch.setattr(browsing, "ROWS_AT_ONCE", 5)
     query = {"left": version.pk, "right": version.pk}
     page = client.get(reverse("dataset-compare", query=query))
-    assert "With the same texts in both 12" in text_of(client.get(asked_for(page, "overlap")))
+    assert "An index of the rows waits for a worker" in text_of(page)
+    fragment = asked_for(page, "overlap")
+    with layout.writing(version.path, 12) as writer:
+        writer.say(7)
+        assert "7 of 12 rows" in text_of(client.get(fragment))
+    indexes.make_missing()
+    assert "With the same texts in both 12" in text_of(client.get(fragment))
+    assert not list(version.path.parent.glob(".*"))
+
+
+def test_rows_that_cannot_be_compared_say_why(client, version, monkeypatch):
+    other = seal(dataset_named("Other"), [row("Q0?"), pair("New?")], {})
+    monkeypatch.setattr(building, "ROOM_PER_BYTE", 10**12)
+    page = client.get(reverse("dataset-compare", query={"left": version.pk, "right": other.pk}))
+    assert "Rows cannot be compared" in text_of(page)
+    assert "Make room" in text_of(page)
 
 
 def test_a_comparison_of_nothing_asks_for_two_versions(client, version):

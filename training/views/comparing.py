@@ -14,6 +14,7 @@ from django.views.decorators.http import require_GET
 from alignapp.accounts.access import researcher_required
 from training.models import DatasetVersion
 from training.preferences import reporting
+from training.preferences.browsing import making
 from training.preferences.cleaning import comparison, diffs
 from training.preferences.cleaning.recipes import BadRecipe, read_stored
 from training.preferences.cleaning.showing import ShownDifferences
@@ -21,8 +22,6 @@ from training.preferences.cleaning.wording import said
 from training.preferences.report import Report
 
 ROWS_PER_PAGE = 10
-# Up to so many rows of both, rows are compared while the page waits; above, the page asks for it once it stands.
-ROWS_COMPARED_AT_ONCE = 50_000
 SECTION = {"section": "datasets"}
 
 
@@ -86,12 +85,26 @@ def dataset_compare(request: HttpRequest) -> HttpResponse:
 @require_GET
 @researcher_required
 def dataset_compare_rows(request: HttpRequest) -> HttpResponse:
-    """Which rows only one of two large versions has."""
+    """Which rows only one of two versions has; the page asks until the indexes of both are there."""
     left, right = _asked(request, "left"), _asked(request, "right")
     if left is None or right is None or not (left.path.is_file() and right.path.is_file()):
         raise Http404("There are no two such versions on this machine.")
-    context = {"left": left, "right": right, "overlap": comparison.overlap(left, right), **_diff_of(left, right)}
-    return render(request, "training/datasets/_overlap.html", context)
+    context = {"left": left, "right": right, **_rows_of(left, right), **_diff_of(left, right)}
+    return render(request, "training/datasets/_compared_rows.html", context)
+
+
+def _rows_of(left: DatasetVersion, right: DatasetVersion, *, ask: bool = False) -> dict[str, Any]:
+    """What is known of the rows of both: `overlap`, or how far the `indexes` are that tell, or a `problem`."""
+    try:
+        if found := comparison.overlap(left, right):
+            return {"overlap": found}
+    except OSError as error:
+        return {"problem": str(error) if error.errno is None else "An index of rows cannot be written to the disk."}
+    missing = {v.path: far for v in (left, right) if (far := making.how_far(v.path))}
+    if ask:
+        for sealed in missing:
+            making.ask_for(sealed)
+    return {"indexes": missing.values(), "problem": next((far.problem for far in missing.values() if far.problem), "")}
 
 
 def _asked(request: HttpRequest, name: str) -> DatasetVersion | None:
@@ -109,12 +122,11 @@ def _compared(left: DatasetVersion, right: DatasetVersion) -> dict[str, Any]:
         "reports": bool(one and other),
         "notes": [note for version in (left, right) if (note := reporting.standing(version).note)],
         "here": here,
-        "overlap": None,
         "same_settings": bool(one and other and one.settings == other.settings),
         **_diff_of(left, right),
     }
-    if here and left.rows + right.rows <= ROWS_COMPARED_AT_ONCE:
-        context["overlap"] = comparison.overlap(left, right)
+    if here:
+        context |= _rows_of(left, right, ask=True)
     if one and other:
         context["findings"] = comparison.findings(one, other)
         names = [(str(v), r.lengths) for v, r in ((left, one), (right, other))]

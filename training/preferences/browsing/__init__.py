@@ -23,10 +23,11 @@ from training.preferences.filters import Filter
 if TYPE_CHECKING:
     from training.models import DatasetVersion
 
-__all__ = ["ROWS_AT_ONCE", "UnknownCondition", "browser", "open_browser", "rows_by_number", "select_rows"]
+__all__ = ["ROWS_AT_ONCE", "UnknownCondition", "browser", "is_small", "open_browser", "rows_by_number", "select_rows"]
 
-# Up to so many rows the index is made while a page waits for it.
-ROWS_AT_ONCE = 5_000
+# Up to so much the index is made while a page waits for it.
+ROWS_AT_ONCE = 2_000
+BYTES_AT_ONCE = 4 * 1024 * 1024
 
 
 def select_rows(version: DatasetVersion, chosen: Filter) -> RowNumbers:
@@ -44,9 +45,14 @@ def rows_by_number(path: Path, numbers: Iterable[int]) -> list[store.Row]:
     return [found[number] for number in wanted if number in found]
 
 
+def is_small(version: DatasetVersion) -> bool:
+    """Whether a page may wait until the index of its rows is made."""
+    return version.rows <= ROWS_AT_ONCE and version.size_bytes <= BYTES_AT_ONCE
+
+
 def open_browser(version: DatasetVersion) -> Browser | None:
     """The browser of a version; None while its index is missing and too large to be made at once. Raises OSError."""
-    if opened(version.path) is None and version.rows > ROWS_AT_ONCE:
+    if opened(version.path) is None and not is_small(version):
         return None
     return browser(version)
 

@@ -40,6 +40,10 @@ class Index:
             raise KeyError(name)
         return self.file.column(name)
 
+    def contents(self) -> Array:
+        """A 64-bit number per row, the same for rows with the same texts, in any version."""
+        return self.file.column("content")
+
     def named(self, column: str, value: str) -> Mask:
         """Rows whose split, annotator or source is `value`."""
         if column not in NAMES:

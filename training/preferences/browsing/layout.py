@@ -26,7 +26,7 @@ import numpy as np
 from training.preferences.partials import is_in_work, scratch
 
 # To be raised whenever the tables or the meaning of a part change: indexes are then made anew.
-FORMAT = 3
+FORMAT = 4
 PURPOSE = "browse"
 PROGRESS = "progress"
 PAGE_BYTES = 8_192

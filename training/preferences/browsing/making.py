@@ -15,7 +15,7 @@ from django.conf import settings
 
 from alignapp.celery import call_workers
 from training.models import Dataset
-from training.preferences.browsing import ROWS_AT_ONCE
+from training.preferences.browsing import is_small
 from training.preferences.browsing.building import build, lacking_room
 from training.preferences.browsing.index import opened
 from training.preferences.browsing.layout import being_built
@@ -62,7 +62,7 @@ def make_missing() -> None:
     folder = Path(settings.HOME) / "datasets"
     asked = [folder / f"{wanted.name.split('.')[1]}.parquet" for wanted in folder.glob(".*.browse.wanted")]
     latest = (dataset.versions.order_by("-number").first() for dataset in Dataset.objects.all())
-    for path in dict.fromkeys([*asked, *(v.path for v in latest if v is not None and v.rows > ROWS_AT_ONCE)]):
+    for path in dict.fromkeys([*asked, *(v.path for v in latest if v is not None and not is_small(v))]):
         if not path.is_file():
             _wanted(path).unlink(missing_ok=True)
         elif opened(path) is None and being_built(path) is None and not _problem(path):

@@ -6,20 +6,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from training.models import DatasetVersion
-from training.preferences import store
+from training.preferences.browsing import open_browser
+from training.preferences.browsing.index import Index
 from training.preferences.checks.findings import Family, Finding
 from training.preferences.cleaning import diffs
 from training.preferences.report import Lengths, Report
-
-# Rows that say the same are equal, however they are labelled, weighted or split.
-OVERLAP = """
-WITH one AS (SELECT hash(prompt, chosen, rejected) AS text, count(*) AS rows FROM read_parquet(?) GROUP BY text),
-     other AS (SELECT hash(prompt, chosen, rejected) AS text, count(*) AS rows FROM read_parquet(?) GROUP BY text)
-SELECT coalesce(sum(least(one.rows, other.rows)) FILTER (one.rows IS NOT NULL AND other.rows IS NOT NULL), 0),
-       coalesce(sum(one.rows), 0), coalesce(sum(other.rows), 0)
-FROM one FULL JOIN other USING (text)
-"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,13 +93,19 @@ def findings(left: Report, right: Report) -> list[FindingPair]:
     return [FindingPair(rule, left.finding(rule), right.finding(rule)) for rule in rules]
 
 
-def overlap(left: DatasetVersion, right: DatasetVersion) -> Overlap:
-    """Which rows only one of them has; reads both files unless one was made from the other."""
+def overlap(left: DatasetVersion, right: DatasetVersion) -> Overlap | None:
+    """Which rows only one of them has: by the diff where one was made from the other, else by the indexes of both.
+
+    None while a worker makes such an index. Raises OSError when a small one cannot be written.
+    """
     for parent, child, swapped in ((left, right, False), (right, left, True)):
         diff = diffs.place(child.path, parent.sha256)
         if child.parent_id == parent.pk and diff.is_file():
             return _by_diff(diff, parent, swapped)
-    return _by_content(left.path, right.path)
+    one, other = open_browser(left), open_browser(right)
+    if one is None or other is None:
+        return None
+    return _by_content(one.index, other.index)
 
 
 def _by_diff(diff: Path, parent: DatasetVersion, swapped: bool) -> Overlap:
@@ -115,12 +115,13 @@ def _by_diff(diff: Path, parent: DatasetVersion, swapped: bool) -> Overlap:
     return Overlap(both, *((added, removed) if swapped else (removed, added)), changed)
 
 
-def _by_content(left: Path, right: Path) -> Overlap:
-    with store.connection(left) as database:
-        record = database.execute(OVERLAP, [str(left), str(right)]).fetchone()
-    assert record is not None, "an aggregate always yields a row"
-    both, one, other = (int(number) for number in record)
-    return Overlap(both, one - both, other - both)
+def _by_content(left: Index, right: Index) -> Overlap:
+    """Rows that say the same are equal, however they are labelled, weighted or split; repeats count as often as they
+    stand in both."""
+    (one, ones), (other, others) = (np.unique(index.contents(), return_counts=True) for index in (left, right))
+    _, at_one, at_other = np.intersect1d(one, other, assume_unique=True, return_indices=True)
+    both = int(np.minimum(ones[at_one], others[at_other]).sum())
+    return Overlap(both, left.rows - both, right.rows - both)
 
 
 def length_charts(left: tuple[str, Lengths], right: tuple[str, Lengths]) -> dict[str, Any]:
