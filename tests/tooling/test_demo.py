@@ -25,6 +25,7 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 PROCFILE = """\
 web: exec sleep 1000
 worker-cpu: exec sleep 1000
+worker-live: exec sleep 1000
 worker-gpu: {worker_gpu}
 beat: {beat}
 vllm: exec sleep 1000
