@@ -27,6 +27,7 @@ class ChecksForm(forms.Form):
         self.study = study
 
     def make(self, user: User) -> Made:
+        """Make the checks in this form's way; every way has its own."""
         raise NotImplementedError
 
     def again(self, made: Made | None) -> ChecksForm:
