@@ -32,20 +32,24 @@ def undesirable_region(curves: Curves, config: RunConfig) -> Alarm | None:
     since = share.lasting(lambda value: value >= t.UNDESIRABLE_SHARE.value)
     if since is None or not isinstance(config, DPOConfig | CPOConfig):
         return None
-    pessimistic = curves["held_out/pessimistic_share"].last
     return Alarm(
         name="undesirable_region",
         title="Pairs left in the undesirable region",
         cause=f"{percent(share.last)} of the held-out pairs are in the undesirable region (δ_ref < δ_θ < 0, where δ "
         "is log p(chosen) − log p(rejected) under the reference and under the policy): training moved them the right "
-        "way, and the policy still prefers the rejected answer. The reference prefers the "
-        f"rejected answer on {percent(pessimistic)} of the pairs{_satisfied(config)}.",
+        f"way, and the policy still prefers the rejected answer{_satisfied(config)}.{_pessimistic(curves)}",
         since=since,
         measure="undesirable_share",
         level="error" if share.last >= t.UNDESIRABLE_SHARE_GRAVE.value else "warning",
         evidence=Evidence("held_out", "undesirable"),
         remedies=_region_remedies(config),
     )
+
+
+def _pessimistic(curves: Curves) -> str:
+    """How often the reference is wrong; nothing for a run that ended between the two measures."""
+    share = curves["held_out/pessimistic_share"]
+    return f" The reference prefers the rejected answer on {percent(share.last)} of the pairs." if share else ""
 
 
 def _satisfied(config: DPOConfig | CPOConfig) -> str:
