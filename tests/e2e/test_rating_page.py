@@ -71,8 +71,10 @@ def context(browser: Browser, site: Stack) -> Iterator[BrowserContext]:
 def begin(context: BrowserContext, name: str) -> Page:
     """Log in, start, read the guidelines: all by keyboard, to the first item."""
     page = log_in(context, name)
+    expect(page.get_by_role("button", name="Start rating")).to_be_focused()
     page.keyboard.press("Enter")
     expect(page.get_by_role("heading", level=1)).to_have_text("Guidelines")
+    expect(page.locator("#main [autofocus]")).to_be_focused()
     page.keyboard.press("Enter")
     expect(page.locator("#rating-form")).to_be_visible()
     return page
