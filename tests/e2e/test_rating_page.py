@@ -420,6 +420,7 @@ def test_after_a_sitting_comes_a_break(context: BrowserContext, site: Stack):
     page = log_in(context, "tired")
     sql(site, JUDGED_SLOWLY, "tired")
     page.goto("/rate/")
+    expect(page.get_by_role("button", name="Start rating")).to_be_focused()
     page.keyboard.press("Enter")
     expect(page.get_by_role("heading", level=1)).to_have_text("Time for a break")
     expect(page.get_by_role("button", name="Go on", exact=True)).to_be_disabled()

@@ -127,7 +127,7 @@ def log_out(page: Page) -> None:
 
 def rate_ten_items_by_keyboard(page: Page) -> None:
     """No mouse from here on: Enter starts and says that the guidelines are read, one key judges and brings the next."""
-    expect(page.get_by_role("button", name="Start rating")).to_be_visible()
+    expect(page.get_by_role("button", name="Start rating")).to_be_focused()
     page.keyboard.press("Enter")
     expect(page.get_by_role("heading", level=1)).to_have_text("Guidelines")
     page.keyboard.press("Enter")
