@@ -9,7 +9,6 @@ from enum import StrEnum
 from typing import Any, NamedTuple
 
 from django.db import connection, transaction
-from django.db.models import F, Subquery
 from django.utils import timezone
 
 from alignapp import environment
@@ -19,6 +18,7 @@ from comparisons.models import (
     Assignment,
     AssignmentState,
     Choice,
+    Guideline,
     GuidelineReading,
     Item,
     Rating,
@@ -163,17 +163,21 @@ class _Known:
     guideline: int | None
 
 
+# Asked with every judgement, so by hand: the assignment, its latest judgement, the latest guideline that was read.
+KNOWN = f"""
+SELECT a.id, a.state, a.shown_at, a.leased_at, r.id AS latest, r.revision, r.choice, (
+    SELECT g.id FROM {GuidelineReading._meta.db_table} d JOIN {Guideline._meta.db_table} g ON g.id = d.guideline_id
+    WHERE d.rater_id = %s AND g.study_id = %s ORDER BY g.number DESC LIMIT 1) AS guideline
+FROM {Assignment._meta.db_table} a LEFT JOIN {Rating._meta.db_table} r ON r.assignment_id = a.id
+WHERE a.id = %s ORDER BY r.revision DESC LIMIT 1"""
+
+
 def _known(assignment: Assignment) -> _Known:
     """Bring the assignment up to date, with what was said of it before."""
-    read = GuidelineReading.objects.filter(rater=assignment.rater_id, guideline__study=assignment.item.study_id)
-    latest_read = read.order_by("-guideline__number").values("guideline")[:1]
-    row = Assignment.objects.filter(pk=assignment.pk).annotate(guideline=Subquery(latest_read))
-    columns = "state", "shown_at", "leased_at", "guideline", "ratings", "ratings__revision", "ratings__choice"
-    state, shown_at, leased_at, guideline, latest, revision, choice = row.order_by(
-        F("ratings__revision").desc(nulls_last=True)
-    ).values_list(*columns)[0]
-    assignment.state, assignment.shown_at, assignment.leased_at = state, shown_at, leased_at
-    return _Known(latest, revision or 0, choice or "", guideline)
+    study, rater = assignment.item.study_id, assignment.rater_id
+    row = Assignment.objects.raw(KNOWN, [rater, study, assignment.pk])[0]
+    assignment.state, assignment.shown_at, assignment.leased_at = row.state, row.shown_at, row.leased_at
+    return _Known(row.latest, row.revision or 0, row.choice or "", row.guideline)  # type: ignore[attr-defined]
 
 
 def _refusal(assignment: Assignment, known: _Known, choice: str, revision: int) -> Outcome | None:

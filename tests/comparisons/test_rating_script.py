@@ -247,3 +247,25 @@ def test_a_total_counts_free_items_as_they_are_given(alice):
     progress = assigning.progress(study, alice)
     assert (progress.judged, progress.waiting) == (1, 3)
     assert assigning.free_items(study, alice).count() == 2
+
+
+def test_the_item_that_is_given_is_the_first_of_the_free_items(alice):
+    """Of 7 items with two places each, bob and cyd judged one each, 1 is set aside, alice judged 2, and her lease of 4
+    lapsed, which is taken up again once 4 comes first."""
+    study = make_study(items=7, ratings_per_item=2)
+    items = list(study.items.order_by("position"))
+    for rater in ("bob", "cyd"):
+        assigning.submit(take(make_rater(rater)), "a", 1)
+    from comparisons.assignment.giving import _first_free
+
+    study.items.filter(pk=items[1].pk).update(quarantine="Names a policy.")
+    for position, state in ((2, AssignmentState.DONE), (4, AssignmentState.EXPIRED)):
+        Assignment.objects.create(
+            item=items[position], rater=alice, first_is_a=True, state=state, lease_until=timezone.now()
+        )
+    seen = []
+    while given := _first_free(study, alice, launched=False):
+        assert given.item == assigning.free_items(study, alice).first()
+        seen.append((given.item.position, given.lapsed is not None))
+        study.items.filter(pk=given.item.pk).update(held=2)
+    assert sorted(seen) == [(position, position == 4) for position in (0, 3, 4, 5, 6)]

@@ -1,0 +1,106 @@
+"""How requests get their threads."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Coroutine
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import httpx
+import pytest
+from asgiref.sync import sync_to_async
+
+from alignapp.asgi import KeptThread, application
+
+
+def run(coroutine: Coroutine[Any, Any, Any]) -> Any:
+    """In a thread of its own: a browser test on this worker may have left an event loop running in this one."""
+    with ThreadPoolExecutor(1) as pool:
+        return pool.submit(asyncio.run, coroutine).result()
+
+
+async def thread_of_a_request() -> int:
+    async with KeptThread():
+        return await sync_to_async(threading.get_ident)()
+
+
+@pytest.fixture(autouse=True)
+def no_kept_threads():
+    KeptThread.idle.clear()
+
+
+def test_everything_in_one_request_runs_in_one_thread():
+    async def request():
+        async with KeptThread():
+            return [await sync_to_async(threading.get_ident)() for _ in range(3)]
+
+    assert len(set(run(request()))) == 1
+
+
+def test_one_request_after_the_other_has_the_same_thread():
+    async def requests():
+        found = []
+        for _ in range(3):
+            found.append(await thread_of_a_request())
+            while not KeptThread.idle:
+                await asyncio.sleep(0.001)
+        return found
+
+    assert len(set(run(requests()))) == 1
+
+
+def test_requests_at_once_have_threads_of_their_own():
+    both = threading.Barrier(2, timeout=10)
+
+    async def request():
+        async with KeptThread():
+            await sync_to_async(both.wait)()
+            return await sync_to_async(threading.get_ident)()
+
+    async def requests():
+        return await asyncio.gather(request(), request())
+
+    assert len(set(run(requests()))) == 2
+
+
+def test_a_thread_that_is_still_at_work_for_a_request_that_was_given_up_serves_no_other():
+    begun, done = threading.Event(), threading.Event()
+
+    def work() -> None:
+        begun.set()
+        done.wait(10)
+
+    async def given_up():
+        async with KeptThread():
+            await sync_to_async(work)()
+
+    async def requests():
+        task = asyncio.create_task(given_up())
+        await asyncio.to_thread(begun.wait, 10)
+        task.cancel()
+        await asyncio.sleep(0.05)
+        try:
+            return await asyncio.wait_for(thread_of_a_request(), 5)
+        finally:
+            done.set()
+            await asyncio.gather(task, return_exceptions=True)
+
+    assert run(requests())
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_page_is_answered_over_asgi():
+    async def get(path: str) -> httpx.Response:
+        transport = httpx.ASGITransport(application)  # type: ignore[arg-type]
+        async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1") as client:
+            return await client.get(path)
+
+    assert run(get("/login/")).status_code == 200
+    assert run(get("/no-such-page/")).status_code == 404
+
+
+def test_only_http_is_served():
+    with pytest.raises(ValueError, match="Only HTTP is served here, not websocket"):
+        run(application({"type": "websocket"}, None, None))
