@@ -56,6 +56,7 @@ def main() -> None:
         ws="none",
         lifespan="off",
         access_log=False,
+        timeout_keep_alive=75,  # longer than people read: a judgement then finds its connection open
     )
 
 

@@ -14,6 +14,7 @@ from django.views.decorators.http import require_http_methods, require_safe
 
 from alignapp.accounts.access import researcher_required, user_of
 from alignapp.accounts.models import User
+from alignapp.threads import KeptThread
 from comparisons.export import Export, Form, Summary, as_folder, as_json_lines, as_parquet, join_version, make_version
 from comparisons.forms.export import FOLDER, ExportForm, MakeDatasetForm
 from comparisons.models import Study, StudyState
@@ -109,8 +110,9 @@ def _streamed(request: HttpRequest, chunks: Iterator[bytes], content_type: str) 
 async def _async(chunks: Iterator[bytes]) -> AsyncIterator[bytes]:
     """One after the other in one thread, because the database connection belongs to it."""
     following = sync_to_async(lambda: next(chunks, None))
-    while (chunk := await following()) is not None:
-        yield chunk
+    async with KeptThread():
+        while (chunk := await following()) is not None:
+            yield chunk
 
 
 urls = [

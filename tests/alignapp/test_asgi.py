@@ -12,7 +12,8 @@ import httpx
 import pytest
 from asgiref.sync import sync_to_async
 
-from alignapp.asgi import KeptThread, application
+from alignapp.asgi import application
+from alignapp.threads import KeptThread
 
 
 def run(coroutine: Coroutine[Any, Any, Any]) -> Any:
