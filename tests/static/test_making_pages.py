@@ -22,7 +22,7 @@ def test_axe_finds_nothing_and_nothing_scrolls_sideways(page: Page):
     make_endpoint("http://127.0.0.1:1", make_family("base-1", "alpha-1"))
     pool = RaterPool.objects.create(slug="experts", name="Experts", attributes={"language": "German"})
     person = make_rater("anna")
-    of_the_study = [reverse(name, args=[study.slug]) for name in ("study-checks", "study-guideline")]
+    of_the_study = [reverse(name, args=[study.slug]) for name in ("study-checks", "study-guideline", "study-extend")]
     others = [
         reverse(name)
         for name in ("study-new", "people", "person-new", "pools", "pool-new", "suite-new", "suite-from-dataset")
