@@ -14,6 +14,7 @@ from alignapp.accounts.access import researcher_required, user_of
 from comparisons import attempts
 from comparisons.forms.attempts import AdversarialStudyForm, TurnForm
 from comparisons.models import Conversation, Study, StudyKind, Turn, TurnState
+from comparisons.rendering import Shown, shown_alike
 
 PER_PAGE = 25
 OWN_SHOWN = 20
@@ -83,7 +84,7 @@ def attempt(request: HttpRequest, token: str) -> HttpResponseBase:
     context = {
         "conversation": conversation,
         "study": conversation.study,
-        "turns": conversation.turns.select_related("kept").order_by("number"),
+        "turns": [_shown(turn) for turn in conversation.turns.select_related("kept").order_by("number")],
         "last": last,
         "to_judge": None if kept else attempts.assignment_of(last),
         "may_go_on": kept is not None and last.number < attempts.MAX_TURNS,
@@ -92,6 +93,12 @@ def attempt(request: HttpRequest, token: str) -> HttpResponseBase:
     }
     template = "comparisons/attempts/attempt.html" + ("#state" if request.htmx else "")  # type: ignore[attr-defined]
     return render(request, template, context, status=422 if form.errors else 200)
+
+
+def _shown(turn: Turn) -> tuple[Shown, Shown | None]:
+    """What was written, and the answer that its writer went on with."""
+    written = shown_alike(turn.text)[0]
+    return written, shown_alike(turn.kept.text)[0] if turn.kept else None
 
 
 def _own(request: HttpRequest, token: str) -> Conversation:

@@ -15,6 +15,9 @@ from comparisons import adjudication
 from comparisons import raters as judging
 from comparisons.forms.adjudication import AdjudicationForm
 from comparisons.models import Study
+from comparisons.rendering import shown_alike
+
+from .rating_pages import shown_prompt
 
 PER_PAGE = 50
 
@@ -74,8 +77,15 @@ def adjudicate(request: HttpRequest, slug: str) -> HttpResponseBase:
         messages.info(request, "Nothing is left that you could decide.")
         return redirect("study-disagreements", slug=slug)
     item = dispute.item
-    answers = [item.first, item.second] if adjudication.first_is_a(item, user) else [item.second, item.first]
-    context = {"study": study, "item": item, "answers": list(zip("AB", answers, strict=True)), "form": form}
+    first, second = shown_alike(item.first.text, item.second.text)
+    answers = [first, second] if adjudication.first_is_a(item, user) else [second, first]
+    context = {
+        "study": study,
+        "item": item,
+        "prompt": shown_prompt(item.prompt),
+        "answers": list(zip("AB", answers, strict=True)),
+        "form": form,
+    }
     template = "comparisons/managing/adjudicate.html"
     return render(request, template, context | {"section": "studies"}, status=422 if form.errors else 200)
 

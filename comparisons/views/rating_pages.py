@@ -17,7 +17,7 @@ from comparisons import attempts
 from comparisons.assignment import Progress, Rest
 from comparisons.briefing import Briefing, briefing
 from comparisons.forms.rating import REASONS, RatingForm, offered
-from comparisons.models import Assignment, ItemKind, Rating, Study, StudyKind
+from comparisons.models import Assignment, ItemKind, Prompt, Rating, Study, StudyKind
 from comparisons.rendering import shown_alike
 from training.preferences.browsing.differences import Comparison, compared
 from training.preferences.records import Message
@@ -128,14 +128,19 @@ def texts_context(request: HttpRequest, assignment: Assignment) -> dict[str, Any
         {"side": name, "text": text, "pieces": marked[0].pieces if marked else ()}
         for name, text, marked in zip("AB", shown, sides, strict=True)
     ]
-    turns = [(turn["role"], shown_alike(turn["content"])[0]) for turn in assignment.item.prompt.messages]
     return {
-        "prompt": [{"role": role, "words": ROLES.get(role, role), "text": text} for role, text in turns],
+        "prompt": shown_prompt(assignment.item.prompt),
         "answers": answers,
         "unformatted": shown[0].formatted is None,
         "differences": differences,
         "plain": _plain_view(request, view),
     }
+
+
+def shown_prompt(prompt: Prompt) -> list[dict[str, Any]]:
+    """The turns of a prompt as pages show them: {role, words, text}."""
+    turns = [(turn["role"], shown_alike(turn["content"])[0]) for turn in prompt.messages]
+    return [{"role": role, "words": ROLES.get(role, role), "text": text} for role, text in turns]
 
 
 def _plain_view(request: HttpRequest, asked: str) -> bool:

@@ -14,7 +14,11 @@ from comparisons import results as finding
 from comparisons.forms.results import LookForm
 from comparisons.models import Choice, Item, Rating, Study, StudyState
 from comparisons.raters import left_out
+from comparisons.rendering import Shown, shown_alike
 from comparisons.results import robustness as asking
+from training.models import Policy
+
+from .rating_pages import shown_prompt
 
 ITEMS_PER_PAGE = 20
 
@@ -62,11 +66,19 @@ def rows(request: HttpRequest, slug: str) -> HttpResponse:
     context = {
         "study": study,
         "page": page,
-        "rows": [(item, (item.first, item.second), judged[item.pk]) for item in page],
+        "rows": [(item, shown_prompt(item.prompt), _shown_answers(item), judged[item.pk]) for item in page],
         "contenders": study.contenders.select_related("policy"),
         "choices": [choice for choice in Choice if choice not in {Choice.WITHDRAWN, Choice.A, Choice.B}],
     }
     return render(request, "comparisons/results/rows.html", context)
+
+
+def _shown_answers(item: Item) -> list[tuple[Policy | None, Shown]]:
+    """Who answered (None: a person, for a check), and what."""
+    answers = item.first, item.second
+    shown = shown_alike(*(answer.text for answer in answers))
+    authors = [answer.contender.policy if answer.contender else None for answer in answers]
+    return list(zip(authors, shown, strict=True))
 
 
 def _is_closed(study: Study) -> bool:

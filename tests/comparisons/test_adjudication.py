@@ -7,7 +7,7 @@ from django.test import Client
 from django.urls import reverse
 
 from comparisons import adjudication
-from comparisons.models import Adjudication, Study, Verdict
+from comparisons.models import Adjudication, Answer, Study, Verdict
 from tests.comparisons.rating_factories import judge_all, make_rater, make_study, prefer
 from tests.factories import make_policy, make_run, make_user
 
@@ -97,3 +97,12 @@ def test_the_audit_page_shows_who_did_what(client: Client):
 def test_annotators_do_not_get_in(name: str, client: Client):
     client.force_login(make_rater())
     assert client.get(reverse(name, args=[make_study(items=1).slug])).status_code == 403
+
+
+def test_texts_are_formatted_as_raters_saw_them_and_no_html_of_theirs_is_obeyed(client: Client):
+    study = make_disputed()
+    Answer.objects.update(text="**Seven** <script>alert(1)</script>")
+    client.force_login(make_user())
+    page = client.get(reverse("study-adjudicate", args=[study.slug])).text
+    assert page.count("<strong>Seven</strong>") == 2
+    assert "<script>alert(1)" not in page
