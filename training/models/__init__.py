@@ -1,6 +1,7 @@
 """Rows of training: one module per noun."""
 
-from .cleaning import CleaningJob, CleaningKind, CleaningState
+from .cleaning import CleaningJob, CleaningKind
+from .jobs import Job, JobState
 from .policies import Policy, PolicyKind
 from .preferences import (
     Dataset,
@@ -17,12 +18,13 @@ from .runs import Run, RunEvent, RunMetric, RunSample, RunState
 __all__ = [
     "CleaningJob",
     "CleaningKind",
-    "CleaningState",
     "Dataset",
     "DatasetVersion",
     "ImportJob",
     "ImportSource",
     "ImportState",
+    "Job",
+    "JobState",
     "PairTag",
     "Policy",
     "PolicyKind",

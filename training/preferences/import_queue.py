@@ -1,4 +1,4 @@
-"""The states of an ImportJob. Every change is one of these functions, by compare-and-set.
+"""The states of an ImportJob. Every change is one of these functions, by compare-and-set as in training.jobs.
 
 A worker holds a job as long as the heartbeat in the row is the one it wrote. A job whose heartbeat is old
 belongs to a worker that died, and is claimed again; should that worker still live, its next heartbeat fails.
@@ -6,33 +6,24 @@ belongs to a worker that died, and is claimed again; should that worker still li
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
 from django.db.models import Q, QuerySet
 from django.utils import timezone
 
+from training.jobs import STALE_AFTER, CancelRequested, LostClaim, change, later_than
 from training.models import ImportJob, ImportState
 
-STALE_AFTER = timedelta(seconds=60)
 UNFINISHED = (ImportState.DRAFT, ImportState.QUEUED, ImportState.RUNNING)
 REPEATABLE = (ImportState.FAILED, ImportState.CANCELLED)
 AFRESH: dict[str, Any] = {"bytes_read": 0, "accepted": 0, "rejected": 0, "pairs": 0}
 
 
-class LostClaim(Exception):
-    """Another worker has taken the job over; this one must not touch it any more."""
-
-
-class CancelRequested(Exception):
-    """Somebody asked for the import to stop."""
-
-
 def claim(import_id: UUID | None = None) -> ImportJob | None:
     """Takes the oldest job that waits or was abandoned (or the one named), or returns None."""
     while job := _waiting(import_id).order_by("created_at").first():
-        if _change(job, job.state, state=ImportState.RUNNING, heartbeat_at=_later_than(job.heartbeat_at), **AFRESH):
+        if change(job, job.state, state=ImportState.RUNNING, heartbeat_at=later_than(job.heartbeat_at), **AFRESH):
             return job
     return None
 
@@ -42,7 +33,7 @@ def claim_draft() -> ImportJob | None:
     unseen = ImportJob.objects.filter(state=ImportState.DRAFT, mapping={})
     stale = Q(heartbeat_at=None) | Q(heartbeat_at__lt=timezone.now() - STALE_AFTER)
     while job := unseen.filter(stale).order_by("created_at").first():
-        if _change(job, ImportState.DRAFT, heartbeat_at=_later_than(job.heartbeat_at)):
+        if change(job, ImportState.DRAFT, heartbeat_at=later_than(job.heartbeat_at)):
             return job
     return None
 
@@ -55,7 +46,7 @@ def _waiting(import_id: UUID | None) -> QuerySet[ImportJob]:
 
 def heartbeat(job: ImportJob, **progress: Any) -> None:
     """Renews the claim and stores progress; raises LostClaim (a cancelled draft is lost) or CancelRequested."""
-    if not _change(job, job.state, heartbeat_at=_later_than(job.heartbeat_at), **progress):
+    if not change(job, job.state, heartbeat_at=later_than(job.heartbeat_at), **progress):
         raise LostClaim
     if ImportJob.objects.filter(pk=job.pk, cancel_requested=True).exists():
         raise CancelRequested
@@ -63,13 +54,13 @@ def heartbeat(job: ImportJob, **progress: Any) -> None:
 
 def finish(job: ImportJob, state: ImportState, *, before: ImportState = ImportState.RUNNING, **result: Any) -> None:
     """Ends a held job, or (`before`) a draft that cannot be looked at; raises LostClaim."""
-    if not _change(job, before, state=state, finished_at=timezone.now(), **result):
+    if not change(job, before, state=state, finished_at=timezone.now(), **result):
         raise LostClaim
 
 
 def recognised(job: ImportJob, **seen: Any) -> None:
     """Stores what a held draft's first rows have shown; raises LostClaim."""
-    if not _change(job, ImportState.DRAFT, **seen):
+    if not change(job, ImportState.DRAFT, **seen):
         raise LostClaim
 
 
@@ -94,19 +85,3 @@ def repeat(job: ImportJob, *, look: bool) -> bool:
     again = {"error": "", "cancel_requested": False, "heartbeat_at": None, "finished_at": None, **AFRESH}
     again |= {"mapping": {}} if look else {}
     return bool(ended.update(state=ImportState.DRAFT, **again))
-
-
-def _change(job: ImportJob, state_before: str, **changes: Any) -> bool:
-    """Writes the changes unless the row has another state by now, or another heartbeat than `job`."""
-    unchanged = ImportJob.objects.filter(pk=job.pk, state=state_before, heartbeat_at=job.heartbeat_at)
-    if not unchanged.update(**changes):
-        return False
-    for name, value in changes.items():
-        setattr(job, name, value)
-    return True
-
-
-def _later_than(before: datetime | None) -> datetime:
-    """Now, but never the same moment twice: the heartbeat is what tells two claims apart."""
-    now = timezone.now()
-    return max(now, before + timedelta(microseconds=1)) if before else now

@@ -17,10 +17,11 @@ from pydantic import ValidationError
 
 from alignapp.accounts.access import researcher_required, user_of
 from alignapp.accounts.models import User
+from training import jobs
 from training.forms.cleaning import RecipeNameForm, StepForm
 from training.models import CleaningJob, CleaningKind, DatasetVersion, SavedRecipe
 from training.preferences import reporting
-from training.preferences.cleaning import making, queue
+from training.preferences.cleaning import making
 from training.preferences.cleaning.previews import Preview
 from training.preferences.cleaning.recipes import (
     ACTIONS,
@@ -294,16 +295,15 @@ def dataset_clean_examples(request: HttpRequest, slug: str, number: int) -> Http
 
 
 def _job_context(pk: UUID) -> dict[str, Any]:
-    jobs = CleaningJob.objects.filter(kind=CleaningKind.VERSION).select_related("parent__dataset", "version__dataset")
-    job = get_object_or_404(jobs, pk=pk)
-    percent = 100 * job.rows_done // job.parent.rows if job.parent.rows else 0
+    of_versions = CleaningJob.objects.filter(kind=CleaningKind.VERSION)
+    job = get_object_or_404(of_versions.select_related("parent__dataset", "version__dataset"), pk=pk)
     steps = []
     try:
         steps = [said(step) for step in read_stored(job.recipe)]
         back = _clean_url(job.parent, read_stored(job.recipe))
     except BadRecipe:
         back = _clean_url(job.parent)
-    return SECTION | {"job": job, "percent": percent, "steps": steps, "back": back}
+    return SECTION | {"job": job, "steps": steps, "back": back}
 
 
 @require_GET
@@ -324,7 +324,7 @@ def dataset_cleaning_live(request: HttpRequest, pk: UUID) -> HttpResponse:
 @researcher_required
 def dataset_cleaning_cancel(request: HttpRequest, pk: UUID) -> HttpResponse:
     job = get_object_or_404(CleaningJob, pk=pk)
-    if not queue.cancel(job):
+    if not jobs.cancel(job):
         messages.info(request, "The cleaning had ended before it could be cancelled.")
     return redirect(job)
 

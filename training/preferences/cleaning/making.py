@@ -5,34 +5,28 @@ The same recipe on the same parent makes the same bytes; asked for again, it giv
 
 from __future__ import annotations
 
-import errno
-import hashlib
-import json
-import logging
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from datetime import timedelta
 from pathlib import Path
-from time import monotonic
 from typing import Any
 from uuid import UUID, uuid4
 
-from django.db import IntegrityError, transaction
+from django.db import transaction
 from django.utils import timezone
 
 from alignapp.accounts.models import User
-from alignapp.celery import call_workers
-from training.models import CleaningJob, CleaningKind, CleaningState, Dataset, DatasetVersion, PairTag
-from training.models.cleaning import UNFINISHED
-from training.preferences.cleaning import diffs, previews, queue
+from training import jobs
+from training.models import CleaningJob, CleaningKind, Dataset, DatasetVersion, JobState, PairTag
+from training.models.jobs import UNFINISHED
+from training.preferences.cleaning import diffs, previews
 from training.preferences.cleaning.applying import child_rows, write_child
 from training.preferences.cleaning.planning import Plan, plan
 from training.preferences.cleaning.previews import Preview
 from training.preferences.cleaning.recipes import BadRecipe, Recipe, read_stored
 from training.preferences.cleaning.selection import Material
 from training.preferences.filters import Filter
-from training.preferences.import_queue import CancelRequested, LostClaim
 from training.preferences.report import Place
 from training.preferences.reporting import place_of
 from training.preferences.sealing import Sealed, SealedWriter
@@ -40,12 +34,10 @@ from training.preferences.splits import PromptSplit
 from training.preferences.verdicts import tag_after
 from training.preferences.versions import create_version
 
-log = logging.getLogger(__name__)
-
-SECONDS_BETWEEN_HEARTBEATS = 1.0
 # Up to so much a page waits until it is known what a recipe would do; it never waits for one to be applied.
 ROWS_AT_ONCE = 5_000
 BYTES_AT_ONCE = 16 * 1024 * 1024
+WORKERS = "training.tasks.work_on_cleanings"
 PREVIEWS_KEPT = timedelta(days=1)
 TRIED_AGAIN_AFTER = timedelta(minutes=1)
 NOTHING_LEFT = "The recipe leaves no row. Choose fewer rows, then apply it again."
@@ -94,14 +86,14 @@ def look_at(version: DatasetVersion, recipe: Recipe, user: User | None) -> Previ
     if version.rows <= ROWS_AT_ONCE and version.size_bytes <= BYTES_AT_ONCE:
         return previews.of_plan(version.path, preview(version, recipe))
     stored = meant(version, recipe).stored()
-    digest = _digest({"preview": stored, "tagged": _tagged(version, recipe)})
+    digest = jobs.digest({"preview": stored, "tagged": _tagged(version, recipe)})
     job = CleaningJob.objects.filter(parent=version, digest=digest).first()
     if job is None or not _stands(job):
         job = _queue(version, stored, digest, user, CleaningKind.PREVIEW)
         _forget_other_previews(job)
-    if job.state == CleaningState.FAILED:
+    if job.state == JobState.FAILED:
         raise BadRecipe(job.error)
-    if job.state == CleaningState.SUCCEEDED:
+    if job.state == JobState.SUCCEEDED:
         return previews.read(version.path, previews.place(version.path, digest), job.figures, recipe)
     return job
 
@@ -114,17 +106,17 @@ def _tagged(version: DatasetVersion, recipe: Recipe) -> dict[str, list[int]]:
 
 def _stands(job: CleaningJob) -> bool:
     """Whether a preview need not be asked for again. One that failed is, after a while: the reason may have gone."""
-    if job.state == CleaningState.SUCCEEDED:
+    if job.state == JobState.SUCCEEDED:
         return previews.place(job.parent.path, job.digest).is_file()
     recent = job.created_at > timezone.now() - TRIED_AGAIN_AFTER
-    return not job.ended or (job.state == CleaningState.FAILED and recent)
+    return not job.ended or (job.state == JobState.FAILED and recent)
 
 
 def _forget_other_previews(job: CleaningJob) -> None:
     """Nobody waits any more for what the same person asked about this version before."""
     others = CleaningJob.objects.filter(kind=CleaningKind.PREVIEW, parent=job.parent, created_by=job.created_by)
     for other in others.filter(state__in=UNFINISHED).exclude(pk=job.pk):
-        queue.cancel(other)
+        jobs.cancel(other)
 
 
 def meant(version: DatasetVersion, recipe: Recipe) -> Recipe:
@@ -151,63 +143,32 @@ def _child_by(version: DatasetVersion, recipe: Recipe) -> DatasetVersion | None:
 def submit(parent: DatasetVersion, recipe: Recipe, user: User | None) -> CleaningJob:
     """A job that a worker takes up, which applies the recipe; asked for twice at once, both get the same job."""
     stored = meant(parent, recipe).stored()
-    return _queue(parent, stored, _digest(stored), user, CleaningKind.VERSION)
-
-
-def _digest(asked: dict[str, Any]) -> str:
-    return hashlib.sha256(json.dumps(asked, sort_keys=True).encode()).hexdigest()
+    return _queue(parent, stored, jobs.digest(stored), user, CleaningKind.VERSION)
 
 
 def _queue(
     parent: DatasetVersion, recipe: dict[str, Any], digest: str, user: User | None, kind: CleaningKind
 ) -> CleaningJob:
-    try:
-        with transaction.atomic():
-            job = CleaningJob.objects.create(parent=parent, recipe=recipe, digest=digest, created_by=user, kind=kind)
-    except IntegrityError:
-        unfinished = CleaningJob.objects.filter(parent=parent, digest=digest)
-        return unfinished.order_by("-created_at")[0]
-    transaction.on_commit(lambda: call_workers("training.tasks.work_on_cleanings"))
-    return job
+    same = {"parent": parent, "digest": digest}
+    return jobs.ask(CleaningJob, WORKERS, same, recipe=recipe, created_by=user, kind=kind)
 
 
 def work() -> None:
     """Runs waiting jobs, one after the other."""
-    while job := queue.claim():
+    while job := jobs.claim(CleaningJob):
         _run(job)
 
 
 def run(job_id: UUID) -> None:
     """Runs one job if it waits or was abandoned; otherwise does nothing."""
-    if job := queue.claim(job_id):
+    if job := jobs.claim(CleaningJob, job_id):
         _run(job)
 
 
 def _run(job: CleaningJob) -> None:
-    """Brings a held job to an end, whatever happens; only a lost claim leaves it to its new holder."""
-    try:
-        _remove_partials(job)
-        (_find_out if job.kind == CleaningKind.PREVIEW else _make)(job)
-    except LostClaim:
-        log.warning("cleaning %s was taken over by another worker", job.pk)
-    except CancelRequested:
-        _end(job, CleaningState.CANCELLED)
-    except BadRecipe as error:
-        _end(job, CleaningState.FAILED, str(error))
-    except OSError as error:
-        log.exception("cleaning %s failed", job.pk)
-        _end(job, CleaningState.FAILED, _sentence(error))
-    except Exception as error:
-        log.exception("cleaning %s failed", job.pk)
-        reason = f"The cleaning stopped on an unexpected error ({type(error).__name__}). Nothing was made."
-        _end(job, CleaningState.FAILED, f"{reason} The worker's log has the details.")
-
-
-def _end(job: CleaningJob, state: CleaningState, error: str = "") -> None:
-    try:
-        queue.finish(job, state, error=error)
-    except LostClaim:
-        log.warning("cleaning %s was taken over by another worker", job.pk)
+    jobs.remove_partials(job.parent.path.parent, f"clean-{job.pk}")
+    do = _find_out if job.kind == CleaningKind.PREVIEW else _make
+    jobs.bring_to_an_end(job, lambda: do(job), "cleaning", (BadRecipe,))
 
 
 def _planned(job: CleaningJob) -> Plan:
@@ -216,7 +177,7 @@ def _planned(job: CleaningJob) -> Plan:
     if not parent.path.is_file():
         raise BadRecipe(f"The sealed file of {parent} is not on this machine. Restore it from a backup first.")
     material = material_of(parent, recipe.report)
-    return plan(parent.path, recipe, material, lambda stage: queue.heartbeat(job, stage=stage[:120]))
+    return plan(parent.path, recipe, material, lambda stage: jobs.heartbeat(job, stage=stage[:120]))
 
 
 def _find_out(job: CleaningJob) -> None:
@@ -227,7 +188,7 @@ def _find_out(job: CleaningJob) -> None:
     with partial(target, f"clean-{job.pk}") as path:
         figures = previews.write(path, found)
         os.replace(path, target)
-    queue.finish(job, CleaningState.SUCCEEDED, figures=figures)
+    jobs.finish(job, JobState.SUCCEEDED, figures=figures)
 
 
 def _remove_old_previews(folder: Path) -> None:
@@ -244,7 +205,7 @@ def _remove_old_previews(folder: Path) -> None:
 def _make(job: CleaningJob) -> None:
     parent = job.parent
     if child := _child_by(parent, read_stored(job.recipe)):
-        queue.finish(job, CleaningState.SUCCEEDED, version=child)
+        jobs.finish(job, JobState.SUCCEEDED, version=child)
         return
     made = _planned(job)
     if made.changes_nothing:
@@ -255,24 +216,16 @@ def _make(job: CleaningJob) -> None:
 
 
 def _write(job: CleaningJob, parent: DatasetVersion, made: Plan) -> None:
-    due = monotonic()
-
-    def done(rows: int) -> None:
-        nonlocal due
-        if monotonic() >= due:
-            queue.heartbeat(job, stage="writing rows", rows_done=rows)
-            due = monotonic() + SECONDS_BETWEEN_HEARTBEATS
-
     with SealedWriter(parent.path.parent, PromptSplit(0), name=f"clean-{job.pk}") as writer:
-        write_child(parent.path, made, writer, done)
+        write_child(parent.path, made, writer, jobs.progress(job, "writing rows"))
         sealed = writer.finish()
-        queue.heartbeat(job, stage="writing what changed", rows_done=parent.rows)
+        jobs.heartbeat(job, stage="writing what changed", rows_done=parent.rows)
         diff = diffs.place(sealed.path, parent.sha256)
         with partial(diff, f"clean-{job.pk}") as path:
             diffs.write_plan(path, made)
             with transaction.atomic():
                 child, new = child_of(parent, sealed, _origin(parent, made), job.recipe, job.created_by)
-                queue.finish(job, CleaningState.SUCCEEDED, version=child, rows_done=parent.rows)
+                jobs.finish(job, JobState.SUCCEEDED, version=child, rows_done=parent.rows)
                 if new:
                     _carry_tags(parent, child, made)
                     os.replace(path, diff)
@@ -324,15 +277,3 @@ def partial(target: Path, name: str) -> Iterator[Path]:
         yield path
     finally:
         path.unlink(missing_ok=True)
-
-
-def _remove_partials(job: CleaningJob) -> None:
-    """Clears what a killed attempt at the same job left."""
-    for path in job.parent.path.parent.glob(f".clean-{job.pk}-*"):
-        path.unlink(missing_ok=True)
-
-
-def _sentence(error: OSError) -> str:
-    if error.errno in {errno.ENOSPC, errno.EDQUOT}:
-        return "The disk is full. Nothing was made; make room and apply the recipe again."
-    return f"A file could not be read or written ({error.strerror or error}). Nothing was made."

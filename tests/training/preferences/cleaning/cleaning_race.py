@@ -120,12 +120,12 @@ def _age_claims() -> None:
 
 
 def _cancel_one() -> None:
+    from training import jobs
     from training.models import CleaningJob
-    from training.preferences.cleaning import queue
 
     job = CleaningJob.objects.filter(state__in=["queued", "running"]).order_by("?").first()
     if job and random.random() < 0.5:
-        queue.cancel(job)
+        jobs.cancel(job)
 
 
 def _report(parent: int, errors: list[str], statuses: Counter[int]) -> dict[str, Any]:

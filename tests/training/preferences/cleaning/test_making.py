@@ -12,9 +12,10 @@ from django.db import connection
 from django.utils import timezone
 
 from tests.training.preferences.pairs import pair
-from training.models import CleaningJob, CleaningState, DatasetVersion, PairTag
+from training import jobs
+from training.models import CleaningJob, DatasetVersion, JobState, PairTag
 from training.preferences import reporting, store
-from training.preferences.cleaning import applying, diffs, making, queue
+from training.preferences.cleaning import applying, diffs, making
 from training.preferences.cleaning.joining import join
 from training.preferences.cleaning.recipes import Drop, Flip, Recipe, Soften
 from training.preferences.filters import Filter
@@ -94,7 +95,7 @@ def test_a_recipe_that_changes_nothing_or_leaves_nothing_is_refused():
     recipes = {"changes nothing": Recipe(steps=(Flip(), Flip())), "leaves no row": Recipe(steps=(Drop(),))}
     for said, recipe in recipes.items():
         job = made(parent, recipe)
-        assert (job.state, job.version) == (CleaningState.FAILED, None)
+        assert (job.state, job.version) == (JobState.FAILED, None)
         assert said in job.error
     assert files() == [parent.path.name]
 
@@ -118,21 +119,21 @@ def test_rows_can_be_chosen_by_a_tag_or_by_words():
 
 def test_a_recipe_waits_for_a_worker(monkeypatch, django_capture_on_commit_callbacks):
     called: list[str] = []
-    monkeypatch.setattr(making, "call_workers", called.append)
+    monkeypatch.setattr(jobs, "call_workers", called.append)
     with django_capture_on_commit_callbacks(execute=True):
         job = making.submit(version(), SOFTEN, None)
-    assert (job.state, called) == (CleaningState.QUEUED, ["training.tasks.work_on_cleanings"])
+    assert (job.state, called) == (JobState.QUEUED, ["training.tasks.work_on_cleanings"])
     making.work()
     job.refresh_from_db()
-    assert (job.state, job.version.rows, job.rows_done) == (CleaningState.SUCCEEDED, 12, 12)
+    assert (job.state, job.version.rows, job.rows_done) == (JobState.SUCCEEDED, 12, 12)
 
 
 def test_a_waiting_cleaning_can_be_cancelled():
     job = making.submit(version(), SOFTEN, None)
-    assert queue.cancel(job)
+    assert jobs.cancel(job)
     making.work()
     job.refresh_from_db()
-    assert (job.state, job.version) == (CleaningState.CANCELLED, None)
+    assert (job.state, job.version) == (JobState.CANCELLED, None)
 
 
 def test_a_cleaning_cancelled_while_it_writes_leaves_no_file(monkeypatch):
@@ -145,7 +146,7 @@ def test_a_cleaning_cancelled_while_it_writes_leaves_no_file(monkeypatch):
 
     monkeypatch.setattr(making, "write_child", cancelled_midway)
     job = made(parent, SOFTEN)
-    assert (job.state, job.version) == (CleaningState.CANCELLED, None)
+    assert (job.state, job.version) == (JobState.CANCELLED, None)
     assert files() == [parent.path.name]
 
 
@@ -157,7 +158,7 @@ def test_a_full_disk_is_said_and_leaves_no_file(monkeypatch):
 
     monkeypatch.setattr(diffs, "write_plan", full)
     job = made(parent, SOFTEN)
-    assert job.state == CleaningState.FAILED
+    assert job.state == JobState.FAILED
     assert "disk is full" in job.error
     assert files() == [parent.path.name]
     assert parent.dataset.versions.count() == 1
@@ -221,10 +222,10 @@ def test_a_worker_killed_midway_leaves_nothing_and_the_next_one_makes_the_versio
         os._exit(1)
     assert os.waitstatus_to_exitcode(os.waitpid(process, 0)[1]) == 9
     job.refresh_from_db()
-    assert (job.state, parent.dataset.versions.count()) == (CleaningState.RUNNING, 1)
+    assert (job.state, parent.dataset.versions.count()) == (JobState.RUNNING, 1)
     assert [name for name in files() if not name.startswith(".")] == [parent.path.name]
     CleaningJob.objects.update(heartbeat_at=timezone.now() - timedelta(minutes=2))
     making.work()
     job.refresh_from_db()
-    assert (job.state, job.version.rows) == (CleaningState.SUCCEEDED, 12)
+    assert (job.state, job.version.rows) == (JobState.SUCCEEDED, 12)
     assert not [name for name in files() if name.endswith(".partial")]

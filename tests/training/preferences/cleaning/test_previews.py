@@ -12,9 +12,10 @@ from django.conf import settings
 
 from tests.factories import make_user
 from tests.training.preferences.pairs import pair
-from training.models import CleaningJob, CleaningKind, CleaningState, DatasetVersion
+from training import jobs
+from training.models import CleaningJob, CleaningKind, DatasetVersion, JobState
 from training.preferences import reporting, tags
-from training.preferences.cleaning import making, previews, queue
+from training.preferences.cleaning import making, previews
 from training.preferences.cleaning.previews import Preview
 from training.preferences.cleaning.recipes import BadRecipe, Drop, Flip, Merge, Recipe, Soften, Weight
 from training.preferences.filters import Bounds, Filter
@@ -99,8 +100,8 @@ def test_a_preview_makes_no_version_and_the_recipe_is_applied_apart(large: Datas
     making.submit(large, RECIPE, None)
     making.work()
     assert {(job.kind, job.state) for job in CleaningJob.objects.all()} == {
-        (CleaningKind.PREVIEW, CleaningState.SUCCEEDED),
-        (CleaningKind.VERSION, CleaningState.SUCCEEDED),
+        (CleaningKind.PREVIEW, JobState.SUCCEEDED),
+        (CleaningKind.VERSION, JobState.SUCCEEDED),
     }
     assert large.children.count() == 1
 
@@ -151,7 +152,7 @@ def test_nobody_waits_for_what_the_same_person_asked_before(large: DatasetVersio
     others = waiting(making.look_at(large, Recipe(steps=STEPS[:1]), otto))
     second = waiting(making.look_at(large, Recipe(steps=STEPS[:2]), rita))
     states = [CleaningJob.objects.get(pk=job.pk).state for job in (first, others, second)]
-    assert states == [CleaningState.CANCELLED, CleaningState.QUEUED, CleaningState.QUEUED]
+    assert states == [JobState.CANCELLED, JobState.QUEUED, JobState.QUEUED]
 
 
 def test_a_preview_whose_file_is_gone_is_found_out_again(large: DatasetVersion) -> None:
@@ -177,10 +178,10 @@ def test_previews_of_yesterday_go_with_the_next_one(large: DatasetVersion) -> No
 
 def test_a_preview_can_be_given_up_while_it_is_found_out(large: DatasetVersion) -> None:
     job = waiting(making.look_at(large, RECIPE, None))
-    assert queue.claim(job.pk) is not None
-    assert queue.cancel(job)
+    assert jobs.claim(CleaningJob, job.pk) is not None
+    assert jobs.cancel(job)
     CleaningJob.objects.update(heartbeat_at="2026-01-01T00:00Z")
     making.work()
     job.refresh_from_db()
-    assert job.state == CleaningState.CANCELLED
+    assert job.state == JobState.CANCELLED
     assert files(large) == []
