@@ -1,7 +1,7 @@
 """The web process, kept small: `python -OO -m alignapp.web --host 127.0.0.1 --port 8000`.
 
-It must stay below 200 MB while it shows pages over DuckDB and seals pairs with Arrow. Asyncio and h11 are quick enough
-for people who read; -OO drops the docstrings of a thousand modules (8 MB), and none of our checks is an assert.
+It must stay below 200 MB while it shows pages over DuckDB; what needs Arrow is a worker's. Asyncio and h11 are quick
+enough for people who read; -OO drops the docstrings of a thousand modules (8 MB), and none of our checks is an assert.
 """
 
 from __future__ import annotations
@@ -19,21 +19,24 @@ import uvicorn
 M_TRIM_THRESHOLD, M_ARENA_MAX = -1, -8
 
 
-class NoPandas(MetaPathFinder):
-    """Says that pandas is not installed. Arrow loads it whenever it makes an array of a list, only to ask whether the
-    list is one of pandas' types; that takes 80 MB and, the first time, a second."""
+# What takes too much memory: Arrow with its Parquet and compute 33 to 45 MB, pandas 80.
+LEFT_TO_WORKERS = {"pandas", "pyarrow"}
+
+
+class LeftToWorkers(MetaPathFinder):
+    """Says that these packages are not installed, so that a page that needs one fails where it is tested, and libraries
+    that use one if it is there (DuckDB does) do without."""
 
     def find_spec(self, name: str, path: Any, target: Any = None) -> None:
-        """Nothing, except for pandas."""
-        if name == "pandas":
-            raise ModuleNotFoundError("The web process does without pandas.", name=name)
+        """Nothing, except for these."""
+        if name in LEFT_TO_WORKERS:
+            raise ModuleNotFoundError(f"The web process does without {name}; leave it to a worker.", name=name)
 
 
 def stay_small() -> None:
     """Set what allocators and libraries read when they start; mallopt only where the C library has it."""
-    sys.meta_path.insert(0, NoPandas())
+    sys.meta_path.insert(0, LeftToWorkers())
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
-    os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "system")
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
     if mallopt is not None:
         mallopt(M_TRIM_THRESHOLD, 128 * 1024)

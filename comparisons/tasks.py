@@ -4,13 +4,19 @@ from __future__ import annotations
 
 from celery import shared_task
 
-from comparisons import assignment, drawing, generation, replying, stopping
+from comparisons import assignment, drawing, generation, replying, sealing, stopping
 
 
 @shared_task
 def work_on_studies() -> None:
     """Generate the answers of studies that wait for them."""
     generation.work()
+
+
+@shared_task
+def work_on_sealings() -> None:
+    """Seal judgements as dataset versions where somebody has asked for it."""
+    sealing.work()
 
 
 @shared_task

@@ -109,6 +109,15 @@ def postgresql_url() -> Iterator[str]:
         yield url
 
 
+@pytest.fixture(scope="session", autouse=True)
+def pages_without_arrow() -> Iterator[None]:
+    """Pages do without what the web process does without."""
+    from tests.without_arrow import pages_do_without_arrow
+
+    with pages_do_without_arrow():
+        yield
+
+
 @pytest.fixture
 def worker_was_quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """As if a worker had made the missing reports before anybody looks at one; pages themselves never make one."""

@@ -53,6 +53,13 @@ def in_chunks(lines: Iterator[str]) -> Iterator[bytes]:
         yield "".join(pending).encode()
 
 
+def chunks_of(path: Path) -> Iterator[bytes]:
+    """A file's bytes."""
+    with path.open("rb") as file:
+        while chunk := file.read(CHUNK_BYTES):
+            yield chunk
+
+
 class Outlet:
     """A file that can only be written, for libraries that write files: its bytes are taken away as they come."""
 

@@ -6,16 +6,27 @@ standing.py  where a campaign stands, for its page
 """
 
 from .making import create_campaign
-from .steps import CampaignRefused, Stage, launch, make_data, plans_of, resume, stage_of, start_study
+from .steps import (
+    CampaignRefused,
+    Stage,
+    begin_next,
+    launch,
+    plans_of,
+    resume,
+    stage_of,
+    start_study,
+    study_for_data,
+)
 
 __all__ = [
     "CampaignRefused",
     "Stage",
+    "begin_next",
     "create_campaign",
     "launch",
-    "make_data",
     "plans_of",
     "resume",
     "stage_of",
     "start_study",
+    "study_for_data",
 ]

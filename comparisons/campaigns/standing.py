@@ -9,7 +9,7 @@ from functools import cached_property
 from django.db.models import Prefetch, QuerySet
 from pydantic import ValidationError
 
-from comparisons.models import Campaign, Round
+from comparisons.models import Campaign, Round, SealingJob
 from comparisons.studies import Summary, summaries
 from training.launching.budgets import Budget
 from training.launching.together import Plan, equality
@@ -26,6 +26,7 @@ SENTENCES = {
     Stage.STUDY: "All runs have succeeded. Start the study that compares them.",
     Stage.RATING: "The study runs. Close it when enough judgements are there.",
     Stage.DATA: "The study is closed. Make the data of the next round from its judgements.",
+    Stage.SEALING: "A worker makes the data of the next round.",
     Stage.DONE: "The next round has its data.",
 }
 
@@ -69,8 +70,13 @@ class Standing:
 
     @property
     def moves(self) -> bool:
-        """Whether something changes by itself: runs train, or raters judge."""
-        return self.stage in {Stage.TRAINING, Stage.RATING}
+        """Whether something changes by itself: runs train, raters judge, or a worker makes data."""
+        return self.stage in {Stage.TRAINING, Stage.RATING, Stage.SEALING}
+
+    @property
+    def sealing(self) -> SealingJob | None:
+        """The job that makes the data of the next round, or the last that ended without any."""
+        return next(iter(self.current.sealings.all()), None)
 
     @cached_property
     def plans(self) -> list[Plan]:
@@ -125,7 +131,7 @@ def rounds() -> QuerySet[Round]:
     """Rounds with everything that their page names."""
     runs = Prefetch("runs", Run.objects.select_related("policy").order_by("created_at", "pk"))
     related = ("data__dataset", "produced__dataset", "study", "campaign__base")
-    return Round.objects.select_related(*related).prefetch_related(runs)
+    return Round.objects.select_related(*related).prefetch_related(runs, "sealings")
 
 
 def standings(campaigns: Sequence[Campaign]) -> list[Standing]:

@@ -1,4 +1,4 @@
-"""The steps of a round: launch, resume, start the study, make the data of the next round. Each is taken once.
+"""The steps of a round: launch, resume, start the study, begin the next round on its data. Each is taken once.
 
 What has been done is read from the rows (training.models.Run, Study, Round); a campaign keeps no state of its own.
 """
@@ -15,7 +15,7 @@ from django.db import transaction
 from alignapp.accounts.models import User
 from comparisons.creation import create_study
 from comparisons.design import Design
-from comparisons.export import Export, Rule, join_version, make_version
+from comparisons.export import Rule
 from comparisons.models import RaterPool, Round, Study, StudyState
 from training.config import Method
 from training.launching import together
@@ -23,7 +23,6 @@ from training.launching.budgets import Budget
 from training.launching.together import Plan
 from training.models import DatasetVersion, Policy, Run, RunState
 from training.models.runs import FINISHED
-from training.preferences.versions import dataset_named
 from training.runs import queue
 from training.runs.together import launch as queue_together
 
@@ -43,6 +42,7 @@ class Stage(StrEnum):
     STUDY = "study"
     RATING = "rating"
     DATA = "data"
+    SEALING = "sealing"
     DONE = "done"
 
 
@@ -51,7 +51,9 @@ def stage_of(round: Round) -> Stage:
     if round.produced_id:
         return Stage.DONE
     if round.study:
-        return Stage.DATA if round.study.state == StudyState.CLOSED else Stage.RATING
+        if round.study.state != StudyState.CLOSED:
+            return Stage.RATING
+        return Stage.DATA if all(job.ended for job in round.sealings.all()) else Stage.SEALING
     states = {run.state for run in round.runs.all()}
     if not states:
         return Stage.LAUNCH
@@ -130,25 +132,22 @@ def contenders_of(round: Round) -> Iterator[Policy]:
         yield best
 
 
-def make_data(round: Round, rule: Rule, *, join: bool, user: User | None) -> DatasetVersion:
-    """The data of the next round, and that round, made if they are not there; raises CampaignRefused or NothingToSeal.
+def study_for_data(round: Round) -> Study:
+    """The closed study whose judgements become the data of the next round; raises CampaignRefused."""
+    if round.produced:
+        raise CampaignRefused("The data of the next round is there already.")
+    if round.study is None or round.study.state != StudyState.CLOSED:
+        raise CampaignRefused("The study of this round is not closed, so its judgements are no data yet.")
+    return round.study
 
-    With `join` the round's own data and the new pairs, else the new pairs alone.
-    """
-    with transaction.atomic():
-        round = locked(round)
-        if round.produced:
-            return round.produced
-        if stage_of(round) != Stage.DATA or round.study is None:
-            raise CampaignRefused("The study of this round is not closed, so its judgements are no data yet.")
-        export, campaign = Export(round.study, rule), round.campaign
-        if join:
-            version = join_version(export, round.data, user)
-        else:
-            version = make_version(export, dataset_named(campaign.name, user), user)
-        round.produced = version
-        round.save(update_fields=["produced"])
-        campaign.rule = asdict(rule)
-        campaign.save(update_fields=["rule"])
-        campaign.rounds.create(number=round.number + 1, data=version)
-    return version
+
+def begin_next(round: Round, version: DatasetVersion, rule: Rule) -> None:
+    """The next round on this data; to be called in the transaction that publishes it. Raises CampaignRefused."""
+    round = locked(round)
+    study_for_data(round)
+    round.produced = version
+    round.save(update_fields=["produced"])
+    campaign = round.campaign
+    campaign.rule = asdict(rule)
+    campaign.save(update_fields=["rule"])
+    campaign.rounds.create(number=round.number + 1, data=version)

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from comparisons.models import Endpoint, Study
+from comparisons.models import Endpoint, SealingJob, Study
 from comparisons.results import gather
 from training.config import Method
 from training.models import DatasetVersion, Policy, Run
@@ -80,7 +80,7 @@ def run(address: str, report: Report, tell: Tell, seed: int = 0) -> None:
     browser = Browser(address, "researcher", PASSWORD)
     try:
         with report.stage("results and export", tell):
-            version = export_pairs(browser, demo.study, report)
+            version = export_pairs(browser, demo.study, report, tell)
         with report.stage("second round", tell):
             second_round(browser, demo, version, report)
     finally:
@@ -120,8 +120,8 @@ def serving_facts(base: Policy) -> dict[str, Any]:
     return {"engine": endpoint.engine, "version": endpoint.version, "adapters": names}
 
 
-def export_pairs(browser: Browser, study: Study, report: Report) -> DatasetVersion:
-    """Close the study, read its results, download its pairs and seal them, all through the pages."""
+def export_pairs(browser: Browser, study: Study, report: Report, tell: Tell) -> DatasetVersion:
+    """Close the study, read its results, download its pairs and have them sealed, all through the pages."""
     browser.open(f"/studies/{study.slug}/")
     browser.press("button#close")
     browser.open(f"/studies/{study.slug}/results/")
@@ -130,8 +130,8 @@ def export_pairs(browser: Browser, study: Study, report: Report) -> DatasetVersi
     exported = browser.response.content
     browser.open(f"/studies/{study.slug}/make-dataset/")
     browser.send({"dataset": "Islands, rated"}, form="main form#rule")
-    slug, number = browser.path.strip("/").split("/")[1:3]
-    version = DatasetVersion.objects.get(dataset__slug=slug, number=int(number.removeprefix("v")))
+    job = SealingJob.objects.get(pk=browser.path.strip("/").split("/")[-1])
+    version = waiting.version_sealed(job, tell)
     lines = len(exported.splitlines())
     if lines != version.rows:
         raise StageFailed(f"The export has {lines} pairs, the sealed version {version.rows}.")

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 from typing import Protocol
 
-from comparisons.models import ServedPolicy, ServedState, Study, StudyState
+from comparisons.models import SealingJob, ServedPolicy, ServedState, Study, StudyState
 from training.config import Method
 from training.launching.data_verdict import data_verdict
 from training.models import DatasetVersion, ImportJob, Policy, Run, RunState
@@ -63,6 +63,14 @@ def version_of(job: ImportJob) -> DatasetVersion:
     """The version that an import made; raises StageFailed with its reason when it made none."""
     if job.version is None:
         raise StageFailed(f"The import of {job.filename} made no version: {job.error}")
+    return job.version
+
+
+def version_sealed(job: SealingJob, tell: Tell) -> DatasetVersion:
+    """Wait until a worker has sealed a study's pairs and return their version; raises StageFailed with its reason."""
+    _follow(job, lambda: job.ended, lambda: f"Pairs: {job.stage or 'waiting for a worker'}", tell)
+    if job.version is None:
+        raise StageFailed(f"The pairs of {job.study.name} gave no version: {job.error or job.get_state_display()}")
     return job.version
 
 

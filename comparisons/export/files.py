@@ -11,17 +11,48 @@ from typing import Any
 
 from django.conf import settings
 
-from training.downloads import Outlet
+from training.downloads import chunks_of
 from training.preferences import trl
 from training.preferences.hub_folder import zipped
 from training.preferences.records import Pair
-from training.preferences.sealing import seal_pairs
-from training.preferences.splits import DEFAULT_SHARE, PromptSplit
+from training.preferences.row_files import CONVERSATION, write_rows
+from training.preferences.sealing import as_json
+from training.preferences.splits import PromptSplit
 
 from .card import card_of
 from .pairs import Export
 
-ROWS_PER_GROUP = 500
+ANSWERS = ("prompt", "chosen", "rejected")
+# Columns beside these: name -> type of DuckDB.
+NUMBERS = dict.fromkeys(("weight", "label", "margin"), "DOUBLE")
+FACTS = {
+    "tags": "VARCHAR[]",
+    "study": "VARCHAR",
+    "item": "BIGINT",
+    "raters": "VARCHAR[]",
+    "votes": "STRUCT(chosen BIGINT, rejected BIGINT, tie BIGINT, both_bad BIGINT)",
+    "agreement": "DOUBLE",
+    "certainty": "DOUBLE",
+    "posterior": "DOUBLE",
+    "adjudicated": "BOOLEAN",
+    "won_item": "BIGINT",
+    "guidelines": "BIGINT[]",
+    "chosen_policy": "VARCHAR",
+    "rejected_policy": "VARCHAR",
+    "sampling": "STRUCT(temperature DOUBLE, top_p DOUBLE, max_tokens BIGINT)",
+    "seed": "BIGINT",
+    "engine": "VARCHAR",
+}
+AS_SEALED = {
+    "split": "VARCHAR",
+    **NUMBERS,
+    "annotator": "VARCHAR",
+    "source": "VARCHAR",
+    "position": "TINYINT",
+    "at": "VARCHAR",
+    "tags": "VARCHAR[]",
+    "extra": "VARCHAR",
+}
 
 
 class Form(StrEnum):
@@ -34,7 +65,7 @@ class Form(StrEnum):
         """The pair's columns, the same in every row: what methods read, then where it comes from."""
         numbers = {"weight": pair.weight, "label": pair.label, "margin": pair.margin, "tags": list(pair.tags)}
         answers = (trl.plain if self is Form.PLAIN else trl.conversational)(pair)
-        return {name: answers[name] for name in ("prompt", "chosen", "rejected")} | numbers | dict(pair.extra)
+        return {name: answers[name] for name in ANSWERS} | numbers | dict(pair.extra)
 
 
 def as_json_lines(export: Export, form: Form) -> Iterator[bytes]:
@@ -44,61 +75,46 @@ def as_json_lines(export: Export, form: Form) -> Iterator[bytes]:
 
 
 def as_parquet(export: Export, form: Form) -> Iterator[bytes]:
-    """The same rows as a Parquet file, written and sent a row group at a time."""
-    import pyarrow as pa
-    import pyarrow.parquet as pq
+    """The same rows as a Parquet file."""
+    with TemporaryDirectory(dir=settings.FILE_UPLOAD_TEMP_DIR) as place:
+        path = Path(place) / "pairs.parquet"
+        write_rows((form.row(pair) for pair in export.pairs()), _columns(form), path)
+        yield from chunks_of(path)
 
-    outlet = Outlet()
-    with pq.ParquetWriter(pa.PythonFile(outlet, mode="w"), _schema(form), compression="zstd") as writer:
-        for rows in _chunks(form.row(pair) for pair in export.pairs()):
-            writer.write_table(pa.Table.from_pylist(rows, schema=_schema(form)))
-            yield outlet.take()
-    yield outlet.take()
+
+def _columns(form: Form) -> dict[str, str]:
+    text = "VARCHAR" if form is Form.PLAIN else CONVERSATION
+    return {"prompt": text, "chosen": text, "rejected": text, **NUMBERS, **FACTS}
 
 
 def as_folder(export: Export) -> Iterator[bytes]:
     """The rows and sides that a sealed version would have, as a Hugging Face folder with the data card in a zip."""
     with TemporaryDirectory(dir=settings.FILE_UPLOAD_TEMP_DIR) as place:
-        sealed = seal_pairs(export.pairs(), Path(place), PromptSplit(DEFAULT_SHARE))
-        yield from zipped(sealed.path, f"{export.study.slug}-pairs", export.study.name, card_of(export).markdown)
+        path, split = Path(place) / "pairs.parquet", PromptSplit()
+        _write_as_sealed(export, split, path)
+        if corrected := split.corrected():
+            _write_as_sealed(export, corrected, path)
+        yield from zipped(path, f"{export.study.slug}-pairs", export.study.name, card_of(export).markdown)
 
 
-def _schema(form: Form) -> Any:
-    import pyarrow as pa
-
-    turns = pa.list_(pa.struct([("role", pa.string()), ("content", pa.string())]))
-    text = pa.string() if form is Form.PLAIN else turns
-    votes = pa.struct([(name, pa.int64()) for name in ("chosen", "rejected", "tie", "both_bad")])
-    sampling = pa.struct([("temperature", pa.float64()), ("top_p", pa.float64()), ("max_tokens", pa.int64())])
-    numbers = [(name, pa.float64()) for name in ("weight", "label", "margin")]
-    strings = pa.list_(pa.string())
-    facts = [
-        ("tags", strings),
-        ("study", pa.string()),
-        ("item", pa.int64()),
-        ("raters", strings),
-        ("votes", votes),
-        ("agreement", pa.float64()),
-        ("certainty", pa.float64()),
-        ("posterior", pa.float64()),
-        ("adjudicated", pa.bool_()),
-        ("won_item", pa.int64()),
-        ("guidelines", pa.list_(pa.int64())),
-        ("chosen_policy", pa.string()),
-        ("rejected_policy", pa.string()),
-        ("sampling", sampling),
-        ("seed", pa.int64()),
-        ("engine", pa.string()),
-    ]
-    return pa.schema([("prompt", text), ("chosen", text), ("rejected", text), *numbers, *facts])
+def _write_as_sealed(export: Export, split: PromptSplit, path: Path) -> None:
+    """The columns of a sealed version that its readers see."""
+    rows = (_as_sealed(pair, split.assign(pair.prompt)) for pair in export.pairs())
+    write_rows(rows, dict.fromkeys(ANSWERS, CONVERSATION) | AS_SEALED, path)
 
 
-def _chunks(rows: Iterator[dict[str, Any]]) -> Iterator[list[dict[str, Any]]]:
-    chunk = []
-    for row in rows:
-        chunk.append(row)
-        if len(chunk) == ROWS_PER_GROUP:
-            yield chunk
-            chunk = []
-    if chunk:
-        yield chunk
+def _as_sealed(pair: Pair, split: str) -> dict[str, Any]:
+    turns = trl.conversational(pair)
+    return {
+        **{name: turns[name] for name in ANSWERS},
+        "split": split,
+        "weight": pair.weight,
+        "label": pair.label,
+        "margin": pair.margin,
+        "annotator": pair.annotator or None,
+        "source": pair.source or None,
+        "position": pair.position or None,
+        "at": pair.at or None,
+        "tags": pair.tags,
+        "extra": as_json(dict(pair.extra)),
+    }

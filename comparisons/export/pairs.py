@@ -44,6 +44,12 @@ class Summary:
         """What the rule dropped, in words; 'nothing' when every item gave a pair."""
         return "; ".join(f"{reason.label.lower()}: {count:,}" for reason, count in self.dropped.items()) or "nothing"
 
+    @property
+    def no_pairs(self) -> str:
+        """What a rule that makes nothing leaves out, and what to do."""
+        told = f"This rule makes no pair of the {self.items:,} items ({self.left_out})."
+        return f"{told} Loosen it, or collect more judgements."
+
 
 class Export:
     """A rule on a study: decided once, streamed as often as it is asked for."""
@@ -103,13 +109,17 @@ class Export:
         )
 
     def _items(self, only: Collection[int] | None = None) -> Iterator[Item]:
-        """Items with their answers and believed judgements, in the study's order."""
+        """Items with their answers and believed judgements, in the study's order.
+
+        No cursor stays open between them: SQLite refuses a write beside one as soon as somebody else has written.
+        """
         standing = Prefetch("ratings", Rating.objects.standing().select_related("guideline"), to_attr="standing")
         done = Assignment.objects.judged_comparisons().exclude(rater__in=self.agreed.excluded).order_by("pk")
         judged = Prefetch("assignments", done.prefetch_related(standing), to_attr="judged")
         items = self.study.items.comparisons().select_related("prompt", "first", "second").prefetch_related(judged)
-        items = items if only is None else items.filter(pk__in=only)
-        return items.order_by("position").iterator(chunk_size=ITEMS_PER_READ)
+        numbers = list(items.order_by("position").values_list("pk", flat=True)) if only is None else list(only)
+        for start in range(0, len(numbers), ITEMS_PER_READ):
+            yield from items.filter(pk__in=numbers[start : start + ITEMS_PER_READ]).order_by("position")
 
     def _pair(self, item: Item, decision: Decision) -> Pair | Dropped:
         choice = Choice(item, decision.first_is_chosen, said_of(item))

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Any
 
 
 class Consensus(StrEnum):
@@ -129,6 +130,13 @@ class Rule:
     certainty: Certainty = Certainty.IGNORE
     margins: bool = False
     both_bad: BothBad = BothBad.DROP
+
+    @classmethod
+    def stored(cls, values: Mapping[str, Any]) -> Rule:
+        """The rule that `dataclasses.asdict` made `values` of."""
+        kinds: dict[str, type[StrEnum]] = {"consensus": Consensus, "ties": Ties, "disagreement": Disagreement}
+        kinds |= {"certainty": Certainty, "both_bad": BothBad}
+        return cls(**{name: kinds[name](value) if name in kinds else value for name, value in values.items()})
 
     def __str__(self) -> str:
         parts = (self._minimum_words, TIE_WORDS[self.ties], self._consensus_words, CERTAINTY_WORDS[self.certainty])

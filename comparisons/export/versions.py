@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
+from django.db import transaction
 from django.urls import reverse
 
 from alignapp.accounts.models import User
@@ -12,25 +14,58 @@ from training.models import Dataset, DatasetVersion
 from training.preferences import reporting
 from training.preferences.cleaning.joining import join
 from training.preferences.report_settings import own_sets, settings_of
-from training.preferences.versions import seal
+from training.preferences.sealing import Sealed, SealedWriter
+from training.preferences.splits import PromptSplit
+from training.preferences.versions import Watch, create_version, folder
 
 from .card import card_of
 from .pairs import Export
 
 
-def make_version(export: Export, dataset: Dataset, user: User | None) -> DatasetVersion:
-    """Seal the pairs as a new version of the dataset; raises NothingToSeal when the rule makes no pair."""
-    return seal(dataset, export.pairs(), _origin(export), user=user)
+def make_version(export: Export, dataset: Dataset, user: User | None, watch: Watch | None = None) -> DatasetVersion:
+    """Seal the pairs as a new version of the dataset; raises NothingToSeal when the rule makes no pair.
+
+    A version that has these rows by the same rule already is the one.
+    """
+    watch, origin = watch or Watch(), _origin(export)
+    with SealedWriter(folder("datasets"), PromptSplit(), watch.name) as writer:
+        for pair in export.pairs():
+            writer.add(pair)
+            watch.done(writer.rows)
+        sealed = writer.finish()
+        with transaction.atomic():
+            version = _twin(dataset, sealed, origin) or create_version(dataset, sealed, origin, user)
+            watch.published(version)
+            writer.publish(sealed)
+    return version
 
 
-def join_version(export: Export, parent: DatasetVersion, user: User | None) -> DatasetVersion:
-    """A child of `parent` with its rows and the pairs of the study."""
-    version = join(parent, export.pairs(), _origin(export), user=user)
+def _twin(dataset: Dataset, sealed: Sealed, origin: dict[str, Any]) -> DatasetVersion | None:
+    """To be called in a transaction: two people who make the same at once get one version."""
+    Dataset.objects.select_for_update().get(pk=dataset.pk)
+    same = {f"origin__{name}": origin[name] for name in ("kind", "slug", "rule")}
+    return dataset.versions.filter(sha256=sealed.sha256, parent=None, **same).first()
+
+
+def join_version(
+    export: Export, parent: DatasetVersion, user: User | None, watch: Watch | None = None
+) -> DatasetVersion:
+    """A child of `parent` with its rows and the pairs of the study; joined before, it is the one there is."""
+    watch = watch or Watch("join")
+
+    def published(version: DatasetVersion) -> None:
+        _look_as_at_the_parent(version)
+        watch.published(version)
+
+    return join(parent, export.pairs(), _origin(export), user=user, watch=replace(watch, published=published))
+
+
+def _look_as_at_the_parent(version: DatasetVersion) -> None:
+    """Its report is told what its parent's was, without the prompts that are data on purpose."""
     settings = settings_of(version)
     kept = tuple(key for key in settings.evaluation if key not in own_sets(version))
-    if kept != settings.evaluation:  # as the parent's report was told
+    if kept != settings.evaluation:
         reporting.look_at(version, settings.model_copy(update={"evaluation": kept}))
-    return version
 
 
 def _prompt_sets(study: Study) -> list[str]:

@@ -8,6 +8,7 @@ from .collections import CollectedPrompt, CollectionState, PromptCollection
 from .conversations import Conversation, Turn, TurnState
 from .pools import RaterPool
 from .ratings import HELD, Assignment, AssignmentState, Choice, GuidelineReading, Rating
+from .sealing import SealingJob
 from .serving import Endpoint, EndpointState, ServedPolicy, ServedState
 from .studies import (
     Answer,
@@ -49,6 +50,7 @@ __all__ = [
     "RaterPool",
     "Rating",
     "Round",
+    "SealingJob",
     "ServedPolicy",
     "ServedState",
     "Stratum",

@@ -13,6 +13,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 
 from alignapp.accounts.access import researcher_required, user_of
 from comparisons import campaigns as running
+from comparisons import sealing
 from comparisons.campaigns import CampaignRefused, Stage
 from comparisons.campaigns.standing import Standing, standings
 from comparisons.creation import StudyRefused
@@ -21,8 +22,6 @@ from comparisons.forms.campaigns import CampaignForm, NextDataForm, ReasonForm
 from comparisons.forms.fields import filled_suites
 from comparisons.models import Campaign, Round
 from training.runs.queue import Refused
-
-from .export import no_pairs
 
 CAMPAIGNS_PER_PAGE = 25
 
@@ -123,20 +122,25 @@ def campaign_study(request: HttpRequest, slug: str, number: int) -> HttpResponse
 @researcher_required
 @require_http_methods(["GET", "HEAD", "POST"])
 def campaign_data(request: HttpRequest, slug: str, number: int) -> HttpResponseBase:
-    """Show what a rule makes of a round's judgements; on sending, seal it as the data of the next round."""
+    """Show what a rule makes of a round's judgements; on sending, a worker makes it the data of the next round."""
     found = _round_or_404(slug, number)
-    if running.stage_of(found) not in {Stage.DATA, Stage.DONE}:
-        raise Http404("The study of this round is not closed.")
-    if found.produced:
+    stage = running.stage_of(found)
+    if stage == Stage.DONE:
         return redirect(found.campaign)
+    if stage == Stage.SEALING:
+        return redirect(found.sealings.latest("created_at"))
+    if stage != Stage.DATA:
+        raise Http404("The study of this round is not closed.")
     form = NextDataForm(found, request.POST if request.method == "POST" else None)
     export = Export(form.study, form.rule) if form.is_valid() else None
     if export and not export.summary.rows:
-        form.add_error(None, no_pairs(export.summary))
+        form.add_error(None, export.summary.no_pairs)
     if request.method == "POST" and form.is_valid() and request.POST.get("action") != "count":
-        version = running.make_data(found, form.rule, join=form.joins, user=user_of(request))
-        messages.success(request, f"Round {number + 1} trains on {version}.")
-        return redirect(found.campaign)
+        try:
+            return redirect(sealing.submit_round(found, form.rule, user_of(request), join=form.joins))
+        except CampaignRefused as refusal:  # somebody else was quicker
+            messages.error(request, str(refusal))
+            return redirect(found.campaign)
     context = {"round": found, "campaign": found.campaign, "form": form, "found": export}
     return _page(request, "data", context, status=422 if request.method == "POST" and form.errors else 200)
 

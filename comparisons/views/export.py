@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Iterator
 
 from asgiref.sync import sync_to_async
-from django.contrib import messages
 from django.core.handlers.asgi import ASGIRequest
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, StreamingHttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
@@ -15,11 +14,10 @@ from django.views.decorators.http import require_http_methods, require_safe
 from alignapp.accounts.access import researcher_required, user_of
 from alignapp.accounts.models import User
 from alignapp.threads import KeptThread
-from comparisons.export import Export, Form, Summary, as_folder, as_json_lines, as_parquet, join_version, make_version
+from comparisons import sealing
+from comparisons.export import Export, Form, Summary, as_folder, as_json_lines, as_parquet
 from comparisons.forms.export import FOLDER, ExportForm, MakeDatasetForm
-from comparisons.models import Study, StudyState
-from training.models import DatasetVersion
-from training.preferences.versions import dataset_named
+from comparisons.models import SealingJob, Study, StudyState
 
 from .results import still_open
 
@@ -55,7 +53,7 @@ def export(request: HttpRequest, slug: str) -> HttpResponseBase:
 def _refuse_what_cannot_be_written(form: ExportForm, summary: Summary) -> None:
     sent = form.cleaned_data
     if not summary.rows:
-        form.add_error(None, no_pairs(summary))
+        form.add_error(None, summary.no_pairs)
     elif summary.several_turns and sent["form"] == Form.PLAIN and sent["type"] != FOLDER:
         form.add_error("form", "Some prompts have several turns, which the plain form cannot hold.")
 
@@ -69,7 +67,7 @@ def _written(found: Export, kind: str, form: Form) -> Iterator[bytes]:
 @researcher_required
 @require_http_methods(["GET", "HEAD", "POST"])
 def make_dataset(request: HttpRequest, slug: str) -> HttpResponse:
-    """Show what a rule makes of the judgements; on sending, seal it as a dataset version."""
+    """Show what a rule makes of the judgements; on sending, have a worker seal it as a dataset version."""
     study = get_object_or_404(Study, slug=slug)
     if study.state != StudyState.CLOSED:
         return still_open(request, study)
@@ -77,28 +75,18 @@ def make_dataset(request: HttpRequest, slug: str) -> HttpResponse:
     form = MakeDatasetForm(study, request.POST if request.method == "POST" else defaults)
     found = Export(study, form.rule) if form.is_valid() else None
     if found and not found.summary.rows:
-        form.add_error(None, no_pairs(found.summary))
+        form.add_error(None, found.summary.no_pairs)
     if found and request.method == "POST" and form.is_valid() and request.POST.get("action") != "count":
-        version = _sealed(found, form, user_of(request))
-        messages.success(request, f"{found.summary.rows:,} pairs of study “{study.name}” are sealed in {version}.")
-        return redirect(version)
+        return redirect(_submitted(found, form, user_of(request)))
     context = {"study": study, "form": form, "found": found}
     status = 422 if request.method == "POST" and form.errors else 200
     return render(request, "comparisons/results/make_dataset.html", context, status=status)
 
 
-def _sealed(found: Export, form: MakeDatasetForm, user: User) -> DatasetVersion:
+def _submitted(found: Export, form: MakeDatasetForm, user: User) -> SealingJob:
     """The study's pairs as the form says: added to the version that lacks them, or as a dataset of their own."""
-    parent = found.study.fills
-    if form.cleaned_data.get("join") and parent:
-        return join_version(found, parent, user)
-    return make_version(found, dataset_named(form.cleaned_data["dataset"], user), user)
-
-
-def no_pairs(summary: Summary) -> str:
-    """What a rule that makes nothing leaves out, and what to do."""
-    told = f"This rule makes no pair of the {summary.items:,} items ({summary.left_out})."
-    return f"{told} Loosen it, or collect more judgements."
+    parent = found.study.fills if form.cleaned_data.get("join") else None
+    return sealing.submit(found, user, dataset=form.cleaned_data["dataset"], parent=parent)
 
 
 def _streamed(request: HttpRequest, chunks: Iterator[bytes], content_type: str) -> StreamingHttpResponse:

@@ -1,18 +1,98 @@
 """What the web process does to stay small."""
 
+from __future__ import annotations
+
+import json
+import os
 import subprocess
 import sys
+import zipfile
+from pathlib import Path
 
-ARRAY_OF_A_LIST = """
-import sys
+import pyarrow.parquet as pq
+import pytest
+from django.conf import settings
+from django.urls import reverse
+
+from comparisons.models import Study
+from tests.comparisons.export.material import study_with
+from tests.factories import make_user
+from tests.training.preferences.killing import address_of_test_database
+from tests.training.preferences.pairs import pair
+from training.models import DatasetVersion
+from training.preferences.versions import dataset_named, seal
+
+DOWNLOAD = """
+import asyncio, json, sys
+from pathlib import Path
 from alignapp.web import stay_small
 stay_small()
-import pyarrow
-assert pyarrow.array(["a", None]).to_pylist() == ["a", None]
-assert "pandas" not in sys.modules
+import django
+django.setup()
+from django.conf import settings
+home = settings.HOME = settings.FILE_UPLOAD_TEMP_DIR = Path(sys.argv[1])
+from alignapp.accounts.models import User
+from django.test import AsyncClient
+
+async def download(addresses):
+    client = AsyncClient(SERVER_NAME="localhost")
+    await client.aforce_login(await User.objects.aget(username="rita"))
+    for number, address in enumerate(addresses):
+        response = await client.get(address)
+        assert response.streaming, (address, response.status_code)
+        (home / f"download-{number}").write_bytes(b"".join([chunk async for chunk in response]))
+
+asyncio.run(download(json.loads(sys.argv[2])))
+assert not {"pandas", "pyarrow"} & set(sys.modules), "loaded all the same"
+"""
+REFUSED = """
+from alignapp.web import stay_small
+stay_small()
+for name in ("pandas", "pyarrow", "pyarrow.parquet"):
+    try:
+        __import__(name)
+    except ModuleNotFoundError as error:
+        assert "leave it to a worker" in str(error), error
+    else:
+        raise SystemExit(f"{name} was imported")
 """
 
 
-def test_arrow_does_not_bring_pandas_into_the_web_process():
-    done = subprocess.run([sys.executable, "-c", ARRAY_OF_A_LIST], capture_output=True, text=True, check=False)
+def run(program: str, *arguments: str, **environment: str) -> None:
+    command = [sys.executable, "-c", program, *arguments]
+    done = subprocess.run(command, env=os.environ | environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
+
+
+def test_arrow_and_pandas_do_not_come_into_the_web_process():
+    run(REFUSED)
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setattr(settings, "HOME", tmp_path)
+    return tmp_path
+
+
+@pytest.mark.django_db(transaction=True)
+def test_every_download_of_pairs_is_made_without_arrow(home: Path):
+    make_user("rita")
+    study = study_with([["first", "first", "second"]] * 20)
+    version = seal(dataset_named("Islands"), [pair(f"Q{n}?", "Yes.", "No.") for n in range(20)], {})
+    found = [*downloads_of(study, version)]
+    run(DOWNLOAD, str(home), json.dumps(found), DATABASE_URL=address_of_test_database(), PYTHONPATH=str(os.getcwd()))
+    files = [home / f"download-{number}" for number in range(len(found))]
+    rows = [pq.read_metadata(file).num_rows for file in files if file.read_bytes()[:4] == b"PAR1"]
+    folders = [len(zipfile.ZipFile(file).namelist()) for file in files if zipfile.is_zipfile(file)]
+    lines = [len(file.read_bytes().splitlines()) for file in files if file.read_bytes()[:1] == b"{"]
+    assert (rows, folders, lines) == ([20] * 5, [3, 3], [20] * 4)
+
+
+def downloads_of(study: Study, version: DatasetVersion) -> list[str]:
+    """Every kind of file, of a study and of a version."""
+    of_study = reverse("study-export", args=[study.slug])
+    of_version = reverse("dataset-version-download", args=[version.dataset.slug, version.number])
+    forms = [f"type={kind}&form={form}" for kind in ("jsonl", "parquet") for form in ("plain", "conversational")]
+    kinds = ["jsonl", "jsonl-plain", "parquet", "parquet-plain", "folder", "sealed"]
+    studies = [f"{of_study}?{query}" for query in (*forms, "type=folder&form=plain")]
+    return studies + [f"{of_version}?form={kind}" for kind in kinds]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from django.urls import reverse
 
-from comparisons import export, gaps
+from comparisons import export, gaps, sealing
 from comparisons.models import PromptCollection, Study, StudyState
 from tests.comparisons.rating_factories import judge_all, make_rater, make_study, prefer
 from tests.factories import make_user
@@ -132,6 +132,7 @@ def test_the_form_offers_to_join_where_the_study_fills_a_gap(client):
     address = reverse("study-make-dataset", args=[study.slug])
     assert f"Join {version}" in client.get(address).content.decode()
     client.post(address, {"minimum": 1, "ties": "ignore", "disagreement": "majority", "join": "on", "dataset": ""})
+    sealing.work()
     assert version.children.get().rows == 15
 
 

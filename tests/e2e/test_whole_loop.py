@@ -160,6 +160,8 @@ def make_dataset(page: Page) -> None:
     page.goto("/studies/sums-first-study/make-dataset/")
     page.fill("input[name=dataset]", "Rated sums")
     page.get_by_role("button", name="Make the dataset").click()
+    page.wait_for_url(re.compile(r"/sealings/[0-9a-f-]{36}/"))
+    page.get_by_role("link", name="Open Rated sums v1").click(timeout=60_000)
     page.wait_for_url(re.compile(r"/datasets/rated-sums/v1/"))
     expect(page.get_by_text("Sums, first study").first).to_be_visible()
 

@@ -14,7 +14,7 @@ from tempfile import TemporaryDirectory
 
 from django.conf import settings
 
-from training.downloads import CHUNK_BYTES, Outlet
+from training.downloads import Outlet, chunks_of
 from training.preferences import store
 from training.preferences.splits import HELD_OUT, TRAIN
 
@@ -22,7 +22,10 @@ MAY_BE_READ = 0o644 << 16  # as unzip reads it
 
 
 def zipped(sealed: Path, name: str, title: str, card: str, *, demonstrations: bool = False) -> Iterator[bytes]:
-    """The bytes of the zip, whose only folder is `name`; `card` is Markdown without a head."""
+    """The bytes of the zip, whose only folder is `name`; `card` is Markdown without a head.
+
+    `sealed` has at least the columns of a sealed file that its readers see.
+    """
     with TemporaryDirectory(dir=settings.FILE_UPLOAD_TEMP_DIR) as place:
         files = _copies(sealed, Path(place), demonstrations)
         outlet = Outlet()
@@ -31,7 +34,7 @@ def zipped(sealed: Path, name: str, title: str, card: str, *, demonstrations: bo
             yield outlet.take()
             for split, path in files.items():
                 with archive.open(_entry(f"{name}/data/{split}.parquet"), "w", force_zip64=True) as member:
-                    for chunk in _chunks(path):
+                    for chunk in chunks_of(path):
                         member.write(chunk)
                         yield outlet.take()
         yield outlet.take()
@@ -47,12 +50,12 @@ def head(title: str, splits: list[str]) -> str:
 
 def _copies(sealed: Path, place: Path, demonstrations: bool) -> dict[str, Path]:
     """A Parquet file for each split that has rows."""
-    import pyarrow.parquet as pq
-
     files = {split: place / f"{split}.parquet" for split in (TRAIN, HELD_OUT)}
-    for split, path in files.items():
-        store.copy_for_trl(sealed, path, plain=False, demonstrations=demonstrations, split=split)
-    return {split: path for split, path in files.items() if pq.read_metadata(path).num_rows}
+    copied = {
+        split: store.copy_for_trl(sealed, path, plain=False, demonstrations=demonstrations, split=split)
+        for split, path in files.items()
+    }
+    return {split: path for split, path in files.items() if copied[split]}
 
 
 def _entry(name: str) -> zipfile.ZipInfo:
@@ -60,9 +63,3 @@ def _entry(name: str) -> zipfile.ZipInfo:
     entry = zipfile.ZipInfo(name)
     entry.external_attr = MAY_BE_READ
     return entry
-
-
-def _chunks(path: Path) -> Iterator[bytes]:
-    with path.open("rb") as file:
-        while chunk := file.read(CHUNK_BYTES):
-            yield chunk

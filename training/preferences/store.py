@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 MEMORY_LIMIT = "512MB"
 SPILL = ".spill"
 PAIRS_PER_FETCH = 1_000
+# How downloads are written; DuckDB holds a row group of each thread in memory.
+WRITTEN: dict[str, Any] = {"compression": "zstd", "row_group_size": 8_192}
 
 # Columns that older versions lack, and what stands there then.
 LATER_COLUMNS = {
@@ -243,8 +245,8 @@ def multi_turn_rows(path: Path) -> int:
     return record[0] if record else 0
 
 
-def copy_for_trl(path: Path, target: Path, *, plain: bool, demonstrations: bool, split: str = "") -> None:
-    """Writes a version (or one split) as Parquet in TRL's standard or conversational form, streamed by DuckDB."""
+def copy_for_trl(path: Path, target: Path, *, plain: bool, demonstrations: bool, split: str = "") -> int:
+    """Writes a version (or one split) as Parquet in TRL's standard or conversational form; returns how many rows."""
     value = "{0}[1].content AS {1}" if plain else "{0} AS {1}"
     answers = {"chosen": "completion"} if demonstrations else {"chosen": "chosen", "rejected": "rejected"}
     named = {"prompt": "prompt", **answers}
@@ -253,4 +255,6 @@ def copy_for_trl(path: Path, target: Path, *, plain: bool, demonstrations: bool,
     others = f"COLUMNS(lambda name: list_contains({names}, name))"  # those that there are
     query = f"SELECT {columns}, {others} FROM read_parquet(?) WHERE split = ? OR ? = ''"
     with connection(path) as database:
-        database.sql(query, params=[str(path), split, split]).write_parquet(str(target), compression="zstd")
+        database.sql(query, params=[str(path), split, split]).write_parquet(str(target), **WRITTEN)
+        record = database.execute("SELECT count(*) FROM read_parquet(?)", [str(target)]).fetchone()
+    return record[0] if record else 0

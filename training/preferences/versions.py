@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from django.conf import settings
-from django.db import transaction
+from django.db import IntegrityError, transaction
 from django.db.models import Max
 from django.utils.text import slugify
 
@@ -23,12 +25,30 @@ from training.preferences.splits import DEFAULT_SHARE, PromptSplit
 RESERVED_SLUGS = {"new", "imports"}
 
 
+def _nothing(_: Any) -> None:
+    """Nobody is told."""
+
+
+@dataclass(frozen=True, slots=True)
+class Watch:
+    """How somebody follows a version being made."""
+
+    name: str = "pairs"
+    """How names of the files in the making begin, to tell what a killed process left behind."""
+    done: Callable[[int], None] = _nothing
+    """Told how many rows are written, as often as it may be."""
+    published: Callable[[DatasetVersion], None] = _nothing
+    """Called in the transaction in which the version appears; what it raises undoes that."""
+
+
 def dataset_named(name: str, user: User | None = None) -> Dataset:
     """The dataset of this name, made if there is none."""
     name = plain_name(name) or "Dataset"
-    with transaction.atomic():
-        existing = Dataset.objects.filter(name__iexact=name).first()
-        return existing or Dataset.objects.create(name=name, slug=_free_slug(name), created_by=user)
+    while True:
+        if existing := Dataset.objects.filter(name__iexact=name).first():
+            return existing
+        with suppress(IntegrityError), transaction.atomic():  # somebody else may take the slug meanwhile
+            return Dataset.objects.create(name=name, slug=_free_slug(name), created_by=user)
 
 
 def _free_slug(name: str) -> str:

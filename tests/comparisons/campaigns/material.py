@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from typing import Any
 
+from comparisons import sealing
 from comparisons.campaigns import create_campaign
-from comparisons.models import Campaign, ItemKind, Round, Stratum, Study, StudyState, Suite
+from comparisons.export import Rule
+from comparisons.models import Campaign, ItemKind, Round, SealingJob, Stratum, Study, StudyState, Suite
 from tests.comparisons.export.material import say
 from tests.comparisons.rating_factories import make_answer, make_prompt, make_rater
 from tests.factories import make_policy, make_version
 from training.config import Method
 from training.launching.budgets import Budget
-from training.models import Policy, Run, RunState
+from training.models import DatasetVersion, Policy, Run, RunState
 
 METHODS = {Method.DPO: {"beta": 0.3}, Method.CPO: {"beta": 0.3}}
 
@@ -46,6 +48,13 @@ def finish(run: Run) -> Policy:
 
 def train(round: Round) -> list[Policy]:
     return [finish(run) for run in round.runs.order_by("created_at", "pk")]
+
+
+def make_data(round: Round, rule: Rule | None = None, *, join: bool = False) -> DatasetVersion | None:
+    """The data of the next round when a worker has made it."""
+    job = sealing.submit_round(Round.objects.get(pk=round.pk), rule or Rule(), None, join=join)
+    sealing.work()
+    return SealingJob.objects.get(pk=job.pk).version
 
 
 def rate(study: Study, winner: Policy, raters: int = 2, loses_on: str = "") -> None:

@@ -8,8 +8,7 @@ from django.conf import settings
 from comparisons import campaigns as running
 from comparisons.campaigns.gains import gains_of, measured
 from comparisons.campaigns.picture import HEIGHT, picture
-from comparisons.export import Rule
-from tests.comparisons.campaigns.material import make_campaign, make_suite, train
+from tests.comparisons.campaigns.material import make_campaign, make_data, make_suite, train
 from tests.comparisons.campaigns.test_steps import again, launched, rated
 
 pytestmark = pytest.mark.django_db
@@ -46,7 +45,7 @@ def test_rounds_are_told_until_one_is_open():
     campaign = make_campaign()
     first = campaign.rounds.get()
     rated(first, winner=0)
-    running.make_data(again(first), Rule(), join=False, user=None)
+    make_data(first)
     second = campaign.rounds.get(number=2)
     launched(second)
     train(second)
@@ -58,7 +57,7 @@ def test_the_second_round_is_measured_against_the_best_before_too():
     campaign = make_campaign()
     first = campaign.rounds.get()
     rated(first, winner=0)
-    running.make_data(again(first), Rule(), join=False, user=None)
+    make_data(first)
     second = campaign.rounds.get(number=2)
     rated(second, winner=1)
     one, two = gains_of([again(first), again(second)])

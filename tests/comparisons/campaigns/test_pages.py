@@ -12,6 +12,7 @@ from django.test import Client
 from django.urls import reverse
 
 from alignapp.accounts.models import Role
+from comparisons import sealing
 from comparisons.models import Campaign, Round, Study
 from tests.comparisons.campaigns.material import finish, make_campaign, make_suite, rate, train
 from tests.factories import make_policy, make_user, make_version
@@ -78,12 +79,15 @@ def test_every_stage_has_one_thing_to_do_next(client, researcher, campaign):
     found.append(primary(client, campaign))
     step(client, campaign, "data", dataset="x", to="alone", action="make")
     found.append(primary(client, campaign))
+    sealing.work()
+    found.append(primary(client, campaign))
     assert found == [
         "Launch 2 runs",
         "Queue them again",
         "Start the study",
         "Open the study",
         "Make the data of round 2",
+        "See how far it is",
         "Launch 2 runs",
     ]
     assert "Round 2" in page_of(client, campaign).h1.text
@@ -170,7 +174,11 @@ def test_data_is_counted_before_it_is_made_and_there_is_none_before_the_study_is
     assert "This rule makes no pair of the 36 items" in response.text
     assert client.post(address, {"to": "alone", "action": "count"}).status_code == 200
     assert Round.objects.count() == 1
-    assert client.post(address, {"to": "alone", "action": "make"}).url == campaign.get_absolute_url()
+    job = client.post(address, {"to": "alone", "action": "make"}).url
+    assert client.post(address, {"to": "join", "action": "make"}).url == client.get(address).url == job
+    assert Round.objects.count() == 1
+    sealing.work()
+    assert f'href="{campaign.get_absolute_url()}">Go on with round 2' in client.get(job).text
     assert client.get(address).url == campaign.get_absolute_url()
     assert Round.objects.count() == 2
 

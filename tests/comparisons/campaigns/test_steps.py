@@ -6,15 +6,15 @@ import pytest
 from django.conf import settings
 
 from comparisons import campaigns as running
+from comparisons import sealing
 from comparisons.campaigns import CampaignRefused, Stage
 from comparisons.campaigns.gains import best_of
 from comparisons.creation import StudyRefused
 from comparisons.export import Certainty, Rule
-from comparisons.models import Campaign, Round, Study
-from tests.comparisons.campaigns.material import finish, make_campaign, make_suite, rate, train
+from comparisons.models import Campaign, Round, SealingJob, Study
+from tests.comparisons.campaigns.material import finish, make_campaign, make_data, make_suite, rate, train
 from tests.factories import make_user
 from training.models import DatasetVersion, Run, RunState
-from training.preferences.sealing import NothingToSeal
 from training.preferences.store import read_pairs
 from training.runs import queue
 
@@ -59,7 +59,7 @@ def test_a_round_goes_through_its_stages(round):
     stages.append(running.stage_of(again(round)))
     rate(study, study.contenders.get(policy__method="dpo").policy)
     stages.append(running.stage_of(again(round)))
-    running.make_data(again(round), Rule(), join=False, user=None)
+    make_data(round)
     stages.append(running.stage_of(again(round)))
     assert stages == [Stage.LAUNCH, Stage.TRAINING, Stage.STUDY, Stage.RATING, Stage.DATA, Stage.DONE]
 
@@ -122,7 +122,7 @@ def test_the_next_round_compares_with_the_best_of_the_one_before(round):
     study = rated(round, winner=1)
     best = study.contenders.get(policy__method="cpo").policy
     assert best_of(again(round)) == best
-    running.make_data(again(round), Rule(), join=False, user=None)
+    make_data(round)
     second = round.campaign.rounds.get(number=2)
     launched(second)
     made = train(second)
@@ -133,7 +133,7 @@ def test_the_next_round_compares_with_the_best_of_the_one_before(round):
 def test_the_data_of_the_next_round_holds_no_held_prompt(round):
     """Six collected prompts with three pairs of policies each: 18 pairs. The six measured prompts give none."""
     rated(round)
-    version = running.make_data(again(round), Rule(certainty=Certainty.LABEL), join=False, user=None)
+    version = make_data(round, Rule(certainty=Certainty.LABEL))
     prompts = {pair.prompt[0].content for pair in read_pairs(version.path)}
     assert version.rows == 18
     assert all(prompt.startswith("Collected") for prompt in prompts)
@@ -144,26 +144,30 @@ def test_the_data_of_the_next_round_holds_no_held_prompt(round):
 
 def test_data_is_made_once(round):
     rated(round)
-    versions = [running.make_data(again(round), Rule(), join=False, user=None) for _ in range(2)]
-    assert versions[0] == versions[1]
+    asked = [sealing.submit_round(again(round), Rule(minimum=minimum), None, join=False) for minimum in (1, 2)]
+    assert asked[0] == asked[1]
+    assert running.stage_of(again(round)) == Stage.SEALING
+    sealing.work()
+    with pytest.raises(CampaignRefused, match="there already"):
+        sealing.submit_round(again(round), Rule(), None, join=False)
     assert round.campaign.rounds.count() == 2
     assert DatasetVersion.objects.count() == 2
 
 
 def test_joined_data_is_a_child_of_the_rounds_data(round):
     rated(round)
-    first = running.make_data(again(round), Rule(), join=False, user=None)
+    first = make_data(round)
     second = round.campaign.rounds.get(number=2)
     rated(second)
-    child = running.make_data(again(second), Rule(), join=True, user=None)
+    child = make_data(second, join=True)
     assert child.parent == first
     assert child.rows > first.rows
 
 
 def test_a_rule_that_leaves_nothing_makes_no_round(round):
     rated(round)
-    with pytest.raises(NothingToSeal):
-        running.make_data(again(round), Rule(minimum=99), join=False, user=None)
+    assert make_data(round, Rule(minimum=99)) is None
+    assert "makes no pair" in SealingJob.objects.get().error
     assert running.stage_of(again(round)) == Stage.DATA
     assert round.campaign.rounds.count() == 1
 
@@ -173,7 +177,7 @@ def test_an_open_study_gives_no_data(round):
     train(round)
     running.start_study(again(round), None)
     with pytest.raises(CampaignRefused, match="not closed"):
-        running.make_data(again(round), Rule(), join=False, user=None)
+        make_data(round)
 
 
 def test_a_campaign_on_held_suites_alone_is_refused():

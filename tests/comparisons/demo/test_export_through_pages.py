@@ -8,6 +8,7 @@ import pytest
 from django.conf import settings
 
 from alignapp.accounts.models import User
+from comparisons import sealing
 from comparisons.demo.browser import Browser
 from comparisons.demo.check import Report, export_pairs
 from tests.comparisons.rating_factories import judge_all, make_rater, make_study, prefer
@@ -24,8 +25,11 @@ def test_the_demos_export_and_its_version_hold_the_same_pairs(live_server, tmp_p
     study = make_study(items=6)
     judge_all(study, make_rater(), prefer(study.contenders.order_by("pk")[0].policy))
     report = Report(tmp_path / "report.json")
+    told: list[str] = []
     browser = Browser(live_server.url, "researcher", "islands")
-    version = export_pairs(browser, study, report)
+    monkeypatch.setattr("comparisons.demo.waiting.time.sleep", lambda _: sealing.work())  # a worker, meanwhile
+    version = export_pairs(browser, study, report, told.append)
+    assert told == ["Pairs: waiting for a worker"]
     browser.close()
     assert report.values["export"]["pairs"] == version.rows == 6
     assert version.created_by == User.objects.get(username="researcher")

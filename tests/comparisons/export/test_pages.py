@@ -16,7 +16,8 @@ from django.test import AsyncClient
 from django.urls import reverse
 
 from comparisons import assignment as assigning
-from comparisons.models import Prompt, StudyState
+from comparisons import sealing
+from comparisons.models import Prompt, SealingJob, StudyState
 from tests.comparisons.export.material import study_with
 from tests.comparisons.rating_factories import judge_all, make_rater, make_study, prefer, take
 from tests.factories import make_policy, make_user
@@ -51,6 +52,19 @@ def page_of(response):
 
 def words_of(response, selector):
     return " ".join(page_of(response).select_one(selector).text.split())
+
+
+def made(client, response):
+    """The version that a worker makes of what was sent, and to which the page of the job leads."""
+    waiting = client.get(response.url)
+    assert "waiting for a worker" in waiting.text
+    assert not page_of(waiting).select("[data-live-done]")
+    sealing.work()
+    job = SealingJob.objects.get(pk=response.url.strip("/").rpartition("/")[2])
+    assert job.version, job.error
+    [link] = page_of(client.get(response.url)).select("#sealing-state .actions a.primary")
+    assert link["href"] == job.version.get_absolute_url()
+    return job.version
 
 
 @pytest.mark.parametrize("name", PAGES)
@@ -121,8 +135,8 @@ def test_making_a_dataset_counts_first_and_seals_on_sending(client, researcher, 
     assert client.post(url, rule | {"action": "count"}).status_code == 200
     assert not DatasetVersion.objects.exists()
     response = client.post(url, rule | {"action": "make"})
-    version = DatasetVersion.objects.get()
-    assert response.url == version.get_absolute_url()
+    assert not DatasetVersion.objects.exists()
+    version = made(client, response)
     assert (version.dataset.name, version.rows, version.created_by) == ("Ferries, judged", 6, researcher)
     assert version.origin["url"] == reverse("study-results", args=["ferries"])
 
@@ -130,8 +144,8 @@ def test_making_a_dataset_counts_first_and_seals_on_sending(client, researcher, 
 def test_the_name_of_an_existing_dataset_adds_a_version(client, researcher, study):
     url = reverse("study-make-dataset", args=["ferries"])
     rule = {"minimum": 1, "ties": "ignore", "disagreement": "majority", "dataset": "Ferries"}
-    for _ in range(2):
-        client.post(url, rule)
+    for share in ("ignore", "half"):
+        made(client, client.post(url, rule | {"ties": share}))
     assert Dataset.objects.count() == 1
     assert sorted(DatasetVersion.objects.values_list("number", flat=True)) == [1, 2]
 
@@ -145,10 +159,8 @@ def test_a_bad_rule_seals_nothing(client, researcher, study):
 
 
 def test_what_is_not_sent_is_as_it_is_by_default(client, researcher, study):
-    client.post(reverse("study-make-dataset", args=["ferries"]), {"dataset": "Ferries"})
-    assert (
-        DatasetVersion.objects.get().origin["rule"].startswith("At least 1 judgement; a tie is no vote; the majority")
-    )
+    version = made(client, client.post(reverse("study-make-dataset", args=["ferries"]), {"dataset": "Ferries"}))
+    assert version.origin["rule"].startswith("At least 1 judgement; a tie is no vote; the majority")
 
 
 def test_counting_on_the_export_page_downloads_nothing(client, researcher, study):
@@ -185,7 +197,5 @@ def test_a_rule_that_makes_no_sense_is_refused(client, researcher, study, sent):
 def test_weighed_raters_and_soft_labels_reach_the_version(client, researcher):
     study = study_with([["first", "first"]] * 8, slug="ferries")
     sent = {"dataset": "Ferries", "consensus": "dawid_skene", "threshold": "0.6", "certainty": "label"}
-    response = client.post(reverse("study-make-dataset", args=[study.slug]), sent)
-    version = DatasetVersion.objects.get()
-    assert response.url == version.get_absolute_url()
+    version = made(client, client.post(reverse("study-make-dataset", args=[study.slug]), sent))
     assert "with a probability of 0.60 or more; the label is the certainty" in version.origin["rule"]

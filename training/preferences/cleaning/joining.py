@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable
 from typing import Any
-from uuid import uuid4
 
 import numpy as np
 from django.db import transaction
@@ -20,35 +19,45 @@ from training.preferences.cleaning.state import prompt_places
 from training.preferences.records import Pair, check
 from training.preferences.sealing import NothingToSeal, SealedWriter
 from training.preferences.splits import HELD_OUT, KeptSplit
+from training.preferences.versions import Watch
 
 
 def join(
-    parent: DatasetVersion, pairs: Iterable[Pair], origin: dict[str, Any], *, user: User | None = None
+    parent: DatasetVersion,
+    pairs: Iterable[Pair],
+    origin: dict[str, Any],
+    *,
+    user: User | None = None,
+    watch: Watch | None = None,
 ) -> DatasetVersion:
     """A child with the parent's rows, as they are, and the new ones after them; joined before, it is the one there is.
 
     A new pair whose prompt the parent has goes to the same side; of the other prompts the parent's share is held out.
     Raises RowProblem for a pair no method could use, NothingToSeal when there is none.
     """
-    name = f"join-{uuid4().hex}"
-    with SealedWriter(parent.path.parent, _split(parent), name=name) as writer:
+    watch = watch or Watch("join")
+    with SealedWriter(parent.path.parent, _split(parent), watch.name) as writer:
         for table in groups_of(parent.path):
             writer.add_table(table)
+            watch.done(writer.rows)
         first = writer.rows
         for pair in pairs:
             check(pair)
             writer.add(pair)
+            watch.done(writer.rows)
         if writer.rows == first:
             raise NothingToSeal("There is no usable pair, so nothing joins the version.")
         sealed = writer.finish()
         diff = diffs.place(sealed.path, parent.sha256)
-        with partial(diff, name) as path, transaction.atomic():
+        with partial(diff, watch.name) as path:
             diffs.write_added(path, first, sealed.rows - first)
-            said = origin | {"rows_added": sealed.rows - first}
-            child, new = child_of(parent, sealed, said, {}, user)
-            if new:
-                os.replace(path, diff)
-                writer.publish(sealed)
+            with transaction.atomic():
+                said = origin | {"rows_added": sealed.rows - first}
+                child, new = child_of(parent, sealed, said, {}, user)
+                watch.published(child)
+                if new:
+                    os.replace(path, diff)
+                    writer.publish(sealed)
     return child
 
 

@@ -1,0 +1,43 @@
+"""Pages in tests do without Arrow and pandas, as in the web process (alignapp.web)."""
+
+from __future__ import annotations
+
+import builtins
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from django.test.client import ClientHandler
+
+from alignapp.web import LEFT_TO_WORKERS
+
+_page = threading.local()
+
+
+@contextmanager
+def pages_do_without_arrow() -> Iterator[None]:
+    """Until the end, an import of what is left to workers fails while a page of the test client is made.
+
+    By thread, since workers of the same test may run beside.
+    """
+    imports, answers = builtins.__import__, ClientHandler.get_response
+
+    def importing(name: str, *rest: Any, **more: Any) -> Any:
+        package = name.partition(".")[0]
+        if package in LEFT_TO_WORKERS and getattr(_page, "is_made", False):
+            raise ModuleNotFoundError(f"A page needs {name}, which is left to workers.", name=package)
+        return imports(name, *rest, **more)
+
+    def answering(handler: ClientHandler, request: Any) -> Any:
+        _page.is_made = True
+        try:
+            return answers(handler, request)
+        finally:
+            _page.is_made = False
+
+    builtins.__import__, ClientHandler.get_response = importing, answering  # type: ignore[assignment,method-assign]
+    try:
+        yield
+    finally:
+        builtins.__import__, ClientHandler.get_response = imports, answers  # type: ignore[method-assign]
