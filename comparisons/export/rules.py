@@ -136,7 +136,8 @@ class Rule:
         """The rule that `dataclasses.asdict` made `values` of."""
         kinds: dict[str, type[StrEnum]] = {"consensus": Consensus, "ties": Ties, "disagreement": Disagreement}
         kinds |= {"certainty": Certainty, "both_bad": BothBad}
-        return cls(**{name: kinds[name](value) if name in kinds else value for name, value in values.items()})
+        read: dict[str, Any] = {name: kinds[name](value) if name in kinds else value for name, value in values.items()}
+        return cls(**read)
 
     def __str__(self) -> str:
         parts = (self._minimum_words, TIE_WORDS[self.ties], self._consensus_words, CERTAINTY_WORDS[self.certainty])

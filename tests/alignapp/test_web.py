@@ -31,11 +31,12 @@ import django
 django.setup()
 from django.conf import settings
 home = settings.HOME = settings.FILE_UPLOAD_TEMP_DIR = Path(sys.argv[1])
+settings.ALLOWED_HOSTS = ["*"]
 from alignapp.accounts.models import User
 from django.test import AsyncClient
 
 async def download(addresses):
-    client = AsyncClient(SERVER_NAME="localhost")
+    client = AsyncClient()
     await client.aforce_login(await User.objects.aget(username="rita"))
     for number, address in enumerate(addresses):
         response = await client.get(address)

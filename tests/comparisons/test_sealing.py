@@ -19,6 +19,7 @@ from comparisons.export import Export, Rule, Ties, pairs
 from comparisons.models import SealingJob, Study, StudyState
 from tests.comparisons.campaigns.material import make_campaign, rate, train
 from tests.comparisons.export.material import study_with
+from tests.comparisons.rating_factories import make_rater
 from tests.factories import make_user
 from tests.training.preferences.killing import kill_when
 from training import jobs
@@ -102,7 +103,7 @@ def left_without_judgements(job: SealingJob) -> None:
 
 
 @pytest.mark.parametrize(
-    ("meanwhile", "said"),
+    "meanwhile,said",
     [(reopened, "not closed any more"), (left_without_judgements, "makes no pair of the 12 items")],
 )
 def test_what_became_impossible_is_told_in_a_sentence(study, meanwhile: Callable[[SealingJob], None], said):
@@ -127,7 +128,7 @@ def test_a_full_disk_leaves_neither_row_nor_file(study, home, monkeypatch, joins
     def full(*_):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(SealedWriter, "publish", full)
+    monkeypatch.setattr(SealedWriter, "finish", full)
     job = done(asked(study, **({"parent": parent} if joins else {"dataset": "Rated"})))
     assert (job.state, job.version) == (JobState.FAILED, None)
     assert "disk is full" in job.error
@@ -161,8 +162,6 @@ def test_a_waiting_job_can_be_cancelled_on_its_page_and_leads_back(client, study
 
 @pytest.mark.parametrize("name", ["sealing", "sealing-live"])
 def test_annotators_see_no_job(client, study, name):
-    from tests.comparisons.rating_factories import make_rater
-
     client.force_login(make_rater())
     assert client.get(reverse(name, args=[asked(study).pk])).status_code == 403
 
@@ -172,7 +171,8 @@ def test_others_write_while_rows_are_sealed(study, monkeypatch):
     """A second connection writes before every row and every heartbeat; SQLite would refuse either beside a lock."""
     monkeypatch.setattr(jobs, "SECONDS_BETWEEN_HEARTBEATS", 0.0)
     monkeypatch.setattr(pairs, "ITEMS_PER_READ", 5)
-    add, written = SealedWriter.add, []
+    add = SealedWriter.add
+    written: list[int] = []
 
     def somebody_writes() -> None:
         Dataset.objects.create(slug=f"other-{len(written)}", name="Other")
@@ -217,6 +217,11 @@ def test_a_worker_killed_before_it_publishes_leaves_no_version_and_the_next_one_
     assert files(home) == [version.path.name]
 
 
+def work_in_a_thread() -> None:
+    sealing.work()
+    connection.close()
+
+
 @pytest.mark.django_db(transaction=True)
 def test_two_workers_make_one_version_when_one_is_taken_for_dead(study, home):
     """The first one's claim grows old while it waits to publish; the second one makes the version meanwhile."""
@@ -228,7 +233,7 @@ def test_two_workers_make_one_version_when_one_is_taken_for_dead(study, home):
         if not first.is_set():
             first.set()
             a_minute_later()
-            other = threading.Thread(target=lambda: (sealing.work(), connection.close()))
+            other = threading.Thread(target=work_in_a_thread)
             other.start()
             other.join(30)
         return sealed

@@ -24,10 +24,10 @@ from django.utils import timezone
 
 from alignapp.accounts.models import User
 from alignapp.celery import call_workers
+from training.jobs import LostClaim
 from training.models import Dataset, ImportJob, ImportSource, ImportState
 from training.preferences import import_queue
 from training.preferences.formats import Mapping, recognise
-from training.preferences.import_queue import LostClaim
 from training.preferences.reading import HubAddress, opened, path_of, sample
 from training.preferences.records import Problem, Refusal
 from training.preferences.sources import UnreadableFile

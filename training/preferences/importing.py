@@ -23,11 +23,11 @@ from django.utils import timezone
 
 from alignapp.accounts.models import User
 from alignapp.celery import call_workers
+from training.jobs import CancelRequested, LostClaim
 from training.models import Dataset, DatasetVersion, ImportJob, ImportSource, ImportState
 from training.preferences import drafts, import_queue, reporting
 from training.preferences.formats import Mapping, converter, recognise
 from training.preferences.formats.recognition import refused as refusal_of
-from training.preferences.import_queue import CancelRequested, LostClaim
 from training.preferences.reading import HubAddress, opened, sample
 from training.preferences.records import Problem, Refusal, RowProblem
 from training.preferences.refused import RefusedRows

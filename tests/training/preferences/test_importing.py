@@ -20,6 +20,7 @@ from hypothesis import strategies as st
 
 from tests.training.preferences.killing import kill_when
 from tests.training.preferences.pairs import pair, source_line
+from training.jobs import LostClaim
 from training.models import Dataset, DatasetVersion, ImportJob, ImportState
 from training.preferences import drafts, import_queue, importing, store
 from training.preferences.formats import Mapping
@@ -283,7 +284,7 @@ def test_a_worker_that_lost_its_claim_changes_nothing(home):
     job = abandoned(many(3))
     slow_worker = ImportJob.objects.get(pk=job.pk)
     assert import_queue.claim(job.pk) is not None
-    with pytest.raises(import_queue.LostClaim):
+    with pytest.raises(LostClaim):
         importing._import(slow_worker, None)
     job.refresh_from_db()
     assert job.state == ImportState.RUNNING
