@@ -121,12 +121,14 @@ def pages_without_arrow() -> Iterator[None]:
 @pytest.fixture
 def worker_was_quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """As if a worker had made the missing reports before anybody looks at one; pages themselves never make one."""
+    from tests.without_arrow import as_a_worker
     from training.preferences import reporting
 
     look = reporting.report_of
 
     def report_of(version: DatasetVersion) -> Report | None:
-        reporting.make_missing()
+        with as_a_worker():
+            reporting.make_missing()
         version.refresh_from_db()
         return look(version)
 

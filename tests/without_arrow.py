@@ -12,7 +12,17 @@ from django.test.client import ClientHandler
 
 from alignapp.web import LEFT_TO_WORKERS
 
-_page = threading.local()
+_thread = threading.local()
+
+
+@contextmanager
+def as_a_worker() -> Iterator[None]:
+    """Within a page of a test, what stands for a worker that was quick."""
+    page, _thread.makes_page = getattr(_thread, "makes_page", False), False
+    try:
+        yield
+    finally:
+        _thread.makes_page = page
 
 
 @contextmanager
@@ -25,16 +35,16 @@ def pages_do_without_arrow() -> Iterator[None]:
 
     def importing(name: str, *rest: Any, **more: Any) -> Any:
         package = name.partition(".")[0]
-        if package in LEFT_TO_WORKERS and getattr(_page, "is_made", False):
+        if package in LEFT_TO_WORKERS and getattr(_thread, "makes_page", False):
             raise ModuleNotFoundError(f"A page needs {name}, which is left to workers.", name=package)
         return imports(name, *rest, **more)
 
     def answering(handler: ClientHandler, request: Any) -> Any:
-        _page.is_made = True
+        _thread.makes_page = True
         try:
             return answers(handler, request)
         finally:
-            _page.is_made = False
+            _thread.makes_page = False
 
     builtins.__import__, ClientHandler.get_response = importing, answering  # type: ignore[assignment,method-assign]
     try:

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import gzip
+import io
 import json
 from pathlib import Path
 from uuid import uuid4
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from bs4 import BeautifulSoup
 from django.conf import settings
@@ -105,7 +108,7 @@ def test_a_packed_file_is_read_as_it_is(client, rita):
 
 @pytest.mark.parametrize(
     "content, said",
-    [(b"", "The file is empty: it holds 0 bytes."), (b"\x1f\x8b\x08\x00", "gzip"), (b"PAR1\x00\x00", "Parquet")],
+    [(b"", "The file is empty: it holds 0 bytes."), (b"\x1f\x8b\x08\x00", "gzip"), (b"%PDF", "a PDF document")],
 )
 def test_a_file_that_cannot_be_read_is_refused_at_once_and_leaves_nothing(client, rita, home, content, said):
     response = upload(client, content)
@@ -114,6 +117,27 @@ def test_a_file_that_cannot_be_read_is_refused_at_once_and_leaves_nothing(client
     assert not ImportJob.objects.exists()
     assert not Dataset.objects.exists()
     assert not any(path.is_file() for path in home.rglob("*"))
+
+
+def test_a_worker_looks_at_a_parquet_file_before_it_is_confirmed(client, rita):
+    file = io.BytesIO()
+    rows = [{"prompt": f"Q{n}?", "chosen": "Yes.", "rejected": "No."} for n in range(20)]
+    pq.write_table(pa.Table.from_pylist(rows), file)
+    response = upload(client, gzip.compress(file.getvalue()))
+    assert "data-live-url" in client.get(response.url).text
+    importing.work()
+    job = ImportJob.objects.get()
+    confirm(client, job, name="Islands")
+    importing.work()
+    job.refresh_from_db()
+    assert (job.state, job.accepted) == (ImportState.SUCCEEDED, 20)
+
+
+def test_a_broken_parquet_file_fails_with_its_reason(client, rita):
+    response = upload(client, b"PAR1\x00\x00")
+    importing.work()
+    assert "The Parquet file is damaged or cut off" in text_of(client.get(response.url))
+    assert ImportJob.objects.get().state == ImportState.FAILED
 
 
 def test_a_file_above_the_limit_is_refused_with_both_sizes(client, rita, monkeypatch):
@@ -147,7 +171,7 @@ def test_a_file_in_the_imports_folder_is_read_and_stays(client, rita, home):
     file.write_bytes(many(4))
     client.post(reverse("dataset-new"), {"place": "mine.jsonl"})
     job = ImportJob.objects.get()
-    confirm(client, job)
+    confirm(client, job, name="Islands")
     importing.work()
     job.refresh_from_db()
     assert (job.state, job.dataset.name, job.accepted) == (ImportState.SUCCEEDED, "mine", 4)
@@ -326,7 +350,7 @@ def test_a_waiting_import_can_be_cancelled_and_started_again(client, rita):
     assert "No version was made" in text_of(client.get(job.get_absolute_url()))
     client.post(reverse("dataset-import-again", args=[job.pk]))
     assert as_shown(client.get(job.get_absolute_url()))["name"] == "Islands"
-    confirm(client, job)
+    confirm(client, job, name="Islands")
     importing.work()
     job.refresh_from_db()
     assert job.state == ImportState.SUCCEEDED
@@ -359,7 +383,7 @@ def test_the_text_of_a_row_cannot_become_markup(client, rita):
     content = b"<script>alert(1)</script>\n" + source_line("<img src=x>", **{"<b>col": "<i>"})
     job = draft(client, content)
     pages = [client.get(job.get_absolute_url()).content]
-    confirm(client, job)
+    confirm(client, job, name="Islands")
     importing.work()
     job.refresh_from_db()
     assert job.version is not None

@@ -31,6 +31,7 @@ from training.preferences.formats import Mapping, recognise
 from training.preferences.reading import HubAddress, opened, path_of, sample
 from training.preferences.records import Problem, Refusal
 from training.preferences.sources import UnreadableFile
+from training.preferences.sources.opening import is_parquet
 from training.preferences.versions import dataset_named, folder
 
 log = logging.getLogger(__name__)
@@ -56,7 +57,9 @@ class Sample:
 
 
 def from_upload(upload: UploadedFile[Any], user: User | None, *, key: UUID | None = None, into: str = "") -> ImportJob:
-    """A draft of an uploaded file, whose first rows are looked at now; raises UnreadableFile and keeps nothing.
+    """A draft of an uploaded file, whose first rows are looked at now if they are text.
+
+    Raises UnreadableFile and keeps nothing.
 
     `key` becomes the draft's id: the same form sent twice makes one draft. `into` is the name of its dataset.
     """
@@ -67,7 +70,7 @@ def from_upload(upload: UploadedFile[Any], user: User | None, *, key: UUID | Non
         return ImportJob.objects.get(pk=job.pk)
     try:
         _keep(upload, path)
-        look(job)
+        _look_now_or_later(job, path)
     except BaseException:
         discard(job)
         raise
@@ -85,11 +88,20 @@ def from_place(address: HubAddress, user: User | None, *, key: UUID | None = Non
     if not _insert(job):
         return ImportJob.objects.get(pk=job.pk)
     try:
-        look(job)
+        _look_now_or_later(job, path)
     except BaseException:
         discard(job)
         raise
     return job
+
+
+def _look_now_or_later(job: ImportJob, path: Path) -> None:
+    """Looks at the file's first rows; those of Parquet, which is read by Arrow, are left to a worker."""
+    if is_parquet(path, name=job.filename):
+        import_queue.leave(job)
+        transaction.on_commit(lambda: call_workers(WORK))
+    else:
+        look(job)
 
 
 def from_hub(address: HubAddress, user: User | None, *, key: UUID | None = None, into: str = "") -> ImportJob:

@@ -58,6 +58,11 @@ def finish(job: ImportJob, state: ImportState, *, before: ImportState = ImportSt
         raise LostClaim
 
 
+def leave(job: ImportJob) -> None:
+    """Gives a held draft back, for a worker to look at."""
+    change(job, ImportState.DRAFT, heartbeat_at=None)
+
+
 def recognised(job: ImportJob, **seen: Any) -> None:
     """Stores what a held draft's first rows have shown; raises LostClaim."""
     if not change(job, ImportState.DRAFT, **seen):

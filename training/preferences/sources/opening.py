@@ -36,6 +36,13 @@ def open_source(path: Path, *, name: str = "", limits: Limits = DEFAULT) -> Iter
             yield reader(opened)
 
 
+def is_parquet(path: Path, *, name: str = "") -> bool:
+    """Whether a file, unpacked, says that it is Parquet, which is read by Arrow; raises as `open_source`."""
+    opened = open_file(path, name, DEFAULT)
+    with opened.file:
+        return opened.head.startswith(PARQUET)
+
+
 def reader(opened: OpenedFile) -> Source:
     """The reader for a text."""
     text = opened.head.removeprefix(UTF8_MARK).lstrip()
