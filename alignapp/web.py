@@ -10,37 +10,53 @@ import argparse
 import ctypes
 import os
 import sys
+import threading
+import time
+from collections.abc import Callable
+from importlib import import_module
 from importlib.abc import MetaPathFinder
 from typing import Any
 
-import uvicorn
-
 # From glibc's malloc.h. Freed memory goes back to the system at once, and threads share one arena.
 M_TRIM_THRESHOLD, M_ARENA_MAX = -1, -8
-
-
+# What is free below the top of the heap goes back only when asked: 10 MB of what compiling modules and DuckDB left.
+SECONDS_BETWEEN_TRIMS = 5.0
 # What takes too much memory: Arrow with its Parquet and compute 33 to 45 MB, pandas 80.
 LEFT_TO_WORKERS = {"pandas", "pyarrow"}
+# What libraries load because it is installed, and nobody asks for here: guesses of encodings (numpy's f2py), measures
+# of itself (redis-py), green threads (Celery), files that change (uvicorn). 6 MB.
+UNUSED = {"charset_normalizer", "greenlet", "opentelemetry", "watchfiles"}
 
 
-class LeftToWorkers(MetaPathFinder):
-    """Says that these packages are not installed, so that a page that needs one fails where it is tested, and libraries
-    that use one if it is there (DuckDB does) do without."""
+class PackagesRefused(MetaPathFinder):
+    """Says that some packages are not installed: a page that needs one fails where it is tested, and a library that
+    only uses one if it is there does without."""
 
     def find_spec(self, name: str, path: Any, target: Any = None) -> None:
         """Nothing, except for these."""
         if name in LEFT_TO_WORKERS:
             raise ModuleNotFoundError(f"The web process does without {name}; leave it to a worker.", name=name)
+        if name in UNUSED:
+            raise ModuleNotFoundError(f"The web process does without {name}.", name=name)
 
 
 def stay_small() -> None:
-    """Set what allocators and libraries read when they start; mallopt only where the C library has it."""
-    sys.meta_path.insert(0, LeftToWorkers())
+    """Set what allocators and libraries read when they start; malloc's where the C library has them."""
+    sys.meta_path.insert(0, PackagesRefused())
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
-    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
-    if mallopt is not None:
+    library = ctypes.CDLL(None)
+    if mallopt := getattr(library, "mallopt", None):
         mallopt(M_TRIM_THRESHOLD, 128 * 1024)
         mallopt(M_ARENA_MAX, 1)
+    if malloc_trim := getattr(library, "malloc_trim", None):
+        threading.Thread(target=_give_back, args=[malloc_trim], daemon=True).start()
+
+
+def _give_back(malloc_trim: Callable[[int], int]) -> None:
+    """Return what is free to the system, now and then; it takes 2 to 5 ms."""
+    while True:
+        time.sleep(SECONDS_BETWEEN_TRIMS)
+        malloc_trim(0)
 
 
 def main() -> None:
@@ -50,6 +66,9 @@ def main() -> None:
     parser.add_argument("--port", type=int, default=8000)
     given = parser.parse_args()
     stay_small()
+    import uvicorn  # after that: it looks for what is refused
+
+    import_module("kombu.transport.redis")  # ahead: the first form that calls workers would wait a second for it
     uvicorn.run(
         "alignapp.asgi:application",
         host=given.host,

@@ -6,7 +6,7 @@ evaluation.py      prompts that never become data    consensus.py    a decision 
 hard_negatives.py  pairs from both-bad items         provenance.py   what a pair says of its origin
 pairs.py           Export: pairs, streamed, and the counts
 card.py            the data card                     files.py        JSON Lines, Parquet, Hugging Face folder
-versions.py        sealed versions
+versions.py        sealed versions, which comparisons/sealing.py has workers make
 """
 
 from .files import Form, as_folder, as_json_lines, as_parquet

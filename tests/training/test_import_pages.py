@@ -171,7 +171,7 @@ def test_a_file_in_the_imports_folder_is_read_and_stays(client, rita, home):
     file.write_bytes(many(4))
     client.post(reverse("dataset-new"), {"place": "mine.jsonl"})
     job = ImportJob.objects.get()
-    confirm(client, job, name="Islands")
+    confirm(client, job)
     importing.work()
     job.refresh_from_db()
     assert (job.state, job.dataset.name, job.accepted) == (ImportState.SUCCEEDED, "mine", 4)
@@ -350,7 +350,7 @@ def test_a_waiting_import_can_be_cancelled_and_started_again(client, rita):
     assert "No version was made" in text_of(client.get(job.get_absolute_url()))
     client.post(reverse("dataset-import-again", args=[job.pk]))
     assert as_shown(client.get(job.get_absolute_url()))["name"] == "Islands"
-    confirm(client, job, name="Islands")
+    confirm(client, job)
     importing.work()
     job.refresh_from_db()
     assert job.state == ImportState.SUCCEEDED
@@ -383,7 +383,7 @@ def test_the_text_of_a_row_cannot_become_markup(client, rita):
     content = b"<script>alert(1)</script>\n" + source_line("<img src=x>", **{"<b>col": "<i>"})
     job = draft(client, content)
     pages = [client.get(job.get_absolute_url()).content]
-    confirm(client, job, name="Islands")
+    confirm(client, job)
     importing.work()
     job.refresh_from_db()
     assert job.version is not None

@@ -12,6 +12,7 @@
 | splits.py    | train or held out, by hash of the prompt                              | nothing        |
 | sealing.py   | writes sealed Parquet, content-addressed                              | pyarrow        |
 | store.py     | reads sealed Parquet: counts, pages, lengths                          | DuckDB         |
+| row_files.py | writes rows as Parquet without pyarrow, for downloads                  | DuckDB         |
 | checks/      | one function per rule over a sealed version, one collector            | DuckDB         |
 | two_raters.py | from how often two agree to how often one errs                        | nothing        |
 | report.py    | what the rules found, as one object for page, command and JSON        | the above      |
@@ -19,6 +20,6 @@
 | import_queue.py | the states of an ImportJob: claim, heartbeat, cancel, end         | Django         |
 | importing.py | file or pairs -> DatasetVersion                                      | Django         |
 
-Nothing here imports torch or speaks HTTP. pyarrow and DuckDB are imported inside functions, so that a
-web process pays for them only when somebody looks at data.
+Nothing here imports torch or speaks HTTP. pyarrow and DuckDB are imported inside functions: the web process pays for
+DuckDB only when somebody looks at data, and refuses pyarrow (alignapp/web.py), whose work is left to workers.
 """
