@@ -24,8 +24,8 @@ def write_rows(rows: Iterable[Mapping[str, Any]], columns: Mapping[str, str], ta
         types = ", ".join(f"'{name}': '{kind}'" for name, kind in columns.items())
         form = f"format = 'newline_delimited', columns = {{{types}}}, maximum_object_size = ?"
         with store.connection(target) as database:
-            found = database.sql(f"SELECT * FROM read_json(?, {form})", params=[str(lines), longest + LEAST_OBJECT])
-            found.write_parquet(str(target), **store.WRITTEN)
+            values = [str(lines), longest + LEAST_OBJECT]
+            store.write_found(database, f"SELECT * FROM read_json(?, {form})", values, target)
     finally:
         lines.unlink(missing_ok=True)
 

@@ -9,13 +9,18 @@ import subprocess
 import sys
 import zipfile
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
 from comparisons.export import BothBad, Export, Form, Rule, as_folder, as_json_lines, as_parquet
+from comparisons.models import Answer
 from tests.comparisons.export.material import study_with, three_policies
+from training.preferences import store
 from training.preferences.formats import read_line
 from training.preferences.records import Pair
+from training.preferences.sealing import seal_pairs
+from training.preferences.splits import PromptSplit
 
 pytestmark = pytest.mark.django_db
 
@@ -30,14 +35,51 @@ def test_json_lines_come_back_through_the_importer(form):
 
 
 @pytest.mark.parametrize("form", list(Form))
-def test_parquet_holds_the_same_rows_as_json_lines(form, monkeypatch):
-    monkeypatch.setattr("comparisons.export.files.ROWS_PER_GROUP", 3)
-    export = Export(study_with([["first", "second", "first"]] * 8), Rule())
-    chunks = list(as_parquet(export, form))
-    table = pq.read_table(io.BytesIO(b"".join(chunks)))
+def test_parquet_holds_the_same_rows_as_json_lines_in_their_order(form, monkeypatch):
+    """100,000 characters to a row group of 50 kB: the order holds across row groups."""
+    monkeypatch.setattr(store, "WRITTEN_GROUP", {"row_group_size": 2_048, "row_group_size_bytes": "50KB"})
+    study = study_with([["first", "second", "first"]] * 8)
+    for answer in Answer.objects.all():
+        answer.text += f" \x00 “hostile”,\\ \n {'long ' * 20_000}"
+        answer.save()
+    export = Export(study, Rule())
+    table = pq.ParquetFile(io.BytesIO(b"".join(as_parquet(export, form))))
     lines = b"".join(as_json_lines(export, form)).splitlines()
-    assert table.to_pylist() == [json.loads(line) for line in lines]
-    assert len(chunks) == 4  # three row groups and the footer: sent as they are made
+    assert table.num_row_groups > 1
+    assert table.read().to_pylist() == [json.loads(line) for line in lines]
+
+
+TURNS = pa.list_(pa.struct([("role", pa.string()), ("content", pa.string())]))
+FACTS = {
+    **dict.fromkeys(("weight", "label", "margin", "agreement", "certainty", "posterior"), pa.float64()),
+    **dict.fromkeys(("item", "won_item", "seed"), pa.int64()),
+    **dict.fromkeys(("study", "chosen_policy", "rejected_policy", "engine"), pa.string()),
+    **dict.fromkeys(("tags", "raters"), pa.list_(pa.string())),
+    "guidelines": pa.list_(pa.int64()),
+    "adjudicated": pa.bool_(),
+    "votes": pa.struct([(name, pa.int64()) for name in ("chosen", "rejected", "tie", "both_bad")]),
+    "sampling": pa.struct([("temperature", pa.float64()), ("top_p", pa.float64()), ("max_tokens", pa.int64())]),
+}
+
+
+@pytest.mark.parametrize("form, text", [(Form.PLAIN, pa.string()), (Form.CONVERSATIONAL, TURNS)])
+def test_parquet_has_the_same_types_whatever_is_unknown(form, text):
+    """A column that is null in every row, such as the margin here, has its type all the same."""
+    table = pq.read_table(io.BytesIO(b"".join(as_parquet(Export(study_with([["first"]]), Rule()), form))))
+    assert table["margin"].null_count == 1
+    answers = dict.fromkeys(("prompt", "chosen", "rejected"), text)
+    assert dict(zip(table.schema.names, table.schema.types, strict=True)) == answers | FACTS
+
+
+def test_the_folder_has_the_types_and_sides_of_a_sealed_version(tmp_path):
+    export = Export(study_with([["first", "first", "second"]] * 40), Rule())
+    sealed = seal_pairs(export.pairs(), tmp_path, PromptSplit())
+    copy = tmp_path / "copy.parquet"
+    with zipfile.ZipFile(io.BytesIO(b"".join(as_folder(export)))) as archive:
+        for split in ("train", "held_out"):
+            store.copy_for_trl(sealed.path, copy, plain=False, demonstrations=False, split=split)
+            [name] = [name for name in archive.namelist() if name.endswith(f"{split}.parquet")]
+            assert pq.read_table(io.BytesIO(archive.read(name))).equals(pq.read_table(copy))
 
 
 def test_every_row_has_the_same_columns_hard_negatives_too():
