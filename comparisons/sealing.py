@@ -71,7 +71,8 @@ class _Sealing:
 
     def __init__(self, job: SealingJob) -> None:
         self.job = job
-        self.export = Export(job.study, Rule.stored(job.rule))
+        self.beat = jobs.now_and_then(job)
+        self.export = Export(job.study, Rule.stored(job.rule), self.beat)
 
     def make(self) -> None:
         job = self.job
@@ -79,7 +80,7 @@ class _Sealing:
         jobs.heartbeat(job, stage="deciding on every item")
         if not self.export.summary.rows:
             raise NothingToSeal(self.export.summary.no_pairs)
-        watch = Watch(_name(job), jobs.progress(job, "writing rows"), self._published)
+        watch = Watch(_name(job), lambda rows: self.beat(stage="writing rows", rows_done=rows), self._published)
         if job.parent:
             join_version(self.export, job.parent, job.created_by, watch)
         else:

@@ -78,17 +78,17 @@ def heartbeat(job: Job, **progress: Any) -> None:
         raise CancelRequested
 
 
-def progress(job: Job, stage: str) -> Callable[[int], None]:
-    """Something to be told how many rows are done, as often as one likes: once a second it renews the claim."""
+def now_and_then(job: Job) -> Callable[..., None]:
+    """`heartbeat` of the job, to be called as often as one likes: it does something once a second."""
     due = monotonic()
 
-    def done(rows: int) -> None:
+    def beat(**progress: Any) -> None:
         nonlocal due
         if monotonic() >= due:
-            heartbeat(job, stage=stage, rows_done=rows)
+            heartbeat(job, **progress)
             due = monotonic() + SECONDS_BETWEEN_HEARTBEATS
 
-    return done
+    return beat
 
 
 def finish(job: Job, state: JobState, **result: Any) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -54,8 +54,9 @@ class Summary:
 class Export:
     """A rule on a study: decided once, streamed as often as it is asked for."""
 
-    def __init__(self, study: Study, rule: Rule) -> None:
-        self.study, self.rule = study, rule
+    def __init__(self, study: Study, rule: Rule, between: Callable[[], None] = lambda: None) -> None:
+        """`between` is called between two portions of items that are read: no cursor is open then."""
+        self.study, self.rule, self.between = study, rule, between
 
     @cached_property
     def agreed(self) -> Agreed:
@@ -119,6 +120,7 @@ class Export:
         items = self.study.items.comparisons().select_related("prompt", "first", "second").prefetch_related(judged)
         numbers = list(items.order_by("position").values_list("pk", flat=True)) if only is None else list(only)
         for start in range(0, len(numbers), ITEMS_PER_READ):
+            self.between()
             yield from items.filter(pk__in=numbers[start : start + ITEMS_PER_READ]).order_by("position")
 
     def _pair(self, item: Item, decision: Decision) -> Pair | Dropped:

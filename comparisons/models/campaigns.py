@@ -41,7 +41,7 @@ class Campaign(models.Model):
 
 
 class Round(models.Model):
-    """data ──launch──> runs ──all succeeded──> study ──closed──> produced, the data of the next round."""
+    """data ──launch──> runs ──all succeeded──> study ──closed, sealed──> produced, the data of the next round."""
 
     campaign = models.ForeignKey(Campaign, on_delete=models.CASCADE, related_name="rounds")
     number = models.PositiveIntegerField(help_text="From 1.")

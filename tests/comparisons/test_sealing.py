@@ -151,6 +151,24 @@ def test_cancelling_while_rows_are_written_leaves_nothing(study, home, monkeypat
     assert not DatasetVersion.objects.exists()
 
 
+def test_a_worker_that_counts_items_for_long_is_known_to_live_and_can_be_cancelled(study, monkeypatch):
+    """Four portions of three items, read twice: to count what the rule makes, then to write it."""
+    monkeypatch.setattr(jobs, "SECONDS_BETWEEN_HEARTBEATS", 0.0)
+    monkeypatch.setattr(pairs, "ITEMS_PER_READ", 3)
+    beats: list[int] = []
+    heartbeat = jobs.heartbeat
+
+    def cancelled_at_the_third(job, **progress):
+        beats.append(1)
+        if len(beats) == 3:
+            jobs.cancel(SealingJob.objects.get(pk=job.pk))
+        heartbeat(job, **progress)
+
+    monkeypatch.setattr(jobs, "heartbeat", cancelled_at_the_third)
+    job = done(asked(study))
+    assert (job.state, job.stage, len(beats)) == (JobState.CANCELLED, "deciding on every item", 3)
+
+
 def test_a_waiting_job_can_be_cancelled_on_its_page_and_leads_back(client, study):
     client.force_login(make_user())
     job = asked(study)

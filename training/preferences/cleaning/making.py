@@ -216,8 +216,9 @@ def _make(job: CleaningJob) -> None:
 
 
 def _write(job: CleaningJob, parent: DatasetVersion, made: Plan) -> None:
+    beat = jobs.now_and_then(job)
     with SealedWriter(parent.path.parent, PromptSplit(0), name=f"clean-{job.pk}") as writer:
-        write_child(parent.path, made, writer, jobs.progress(job, "writing rows"))
+        write_child(parent.path, made, writer, lambda rows: beat(stage="writing rows", rows_done=rows))
         sealed = writer.finish()
         jobs.heartbeat(job, stage="writing what changed", rows_done=parent.rows)
         diff = diffs.place(sealed.path, parent.sha256)
