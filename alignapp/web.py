@@ -24,8 +24,8 @@ SECONDS_BETWEEN_TRIMS = 5.0
 # What takes too much memory: Arrow with its Parquet and compute 33 to 45 MB, pandas 80.
 LEFT_TO_WORKERS = {"pandas", "pyarrow"}
 # What libraries load because it is installed, and nobody asks for here: guesses of encodings (numpy's f2py), measures
-# of itself (redis-py), green threads (Celery), files that change (uvicorn). 6 MB.
-UNUSED = {"charset_normalizer", "greenlet", "opentelemetry", "watchfiles"}
+# of itself (redis-py), files that change (uvicorn). 5 MB.
+UNUSED = {"charset_normalizer", "opentelemetry", "watchfiles"}
 
 
 class PackagesRefused(MetaPathFinder):
