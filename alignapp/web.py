@@ -20,7 +20,9 @@ from typing import Any
 # From glibc's malloc.h. Freed memory goes back to the system at once, and threads share one arena.
 M_TRIM_THRESHOLD, M_ARENA_MAX = -1, -8
 # What is free below the top of the heap goes back only when asked: 10 MB of what compiling modules and DuckDB left.
-SECONDS_BETWEEN_TRIMS = 5.0
+SECONDS_BETWEEN_TRIMS = 1.0
+# Whoever waits for nothing but people frees nothing.
+LEAST_WORK = 0.1
 # What takes too much memory: Arrow with its Parquet and compute 33 to 45 MB, pandas 80.
 LEFT_TO_WORKERS = {"pandas", "pyarrow"}
 # What libraries load because it is installed, and nobody asks for here: guesses of encodings (numpy's f2py), measures
@@ -53,10 +55,13 @@ def stay_small() -> None:
 
 
 def _give_back(malloc_trim: Callable[[int], int]) -> None:
-    """Return what is free to the system, now and then; it takes 2 to 5 ms."""
+    """Return what is free to the system whenever the process has worked for a while; it takes 2 to 5 ms."""
+    worked = 0.0
     while True:
         time.sleep(SECONDS_BETWEEN_TRIMS)
-        malloc_trim(0)
+        if time.process_time() - worked > LEAST_WORK:
+            malloc_trim(0)
+            worked = time.process_time()
 
 
 def main() -> None:
