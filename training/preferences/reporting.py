@@ -18,7 +18,7 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
 
-from django.db import DatabaseError, connection
+from django.db import DatabaseError, connection, transaction
 from django.utils import timezone
 
 from alignapp.celery import call_workers
@@ -148,7 +148,7 @@ def look_at(version: DatasetVersion, chosen: ReportSettings) -> None:
     version.report_settings = with_contents(chosen).model_dump(mode="json")
     version.report_error = ""
     version.save(update_fields=["report_settings", "report_error"])
-    call_workers("training.tasks.work_on_imports")
+    transaction.on_commit(lambda: call_workers("training.tasks.work_on_imports"))
 
 
 def look_at_all_suites(version: DatasetVersion) -> None:
