@@ -16,11 +16,12 @@ FILES = [
     "tests/training/test_trainer_events.py",
     "tests/training/preferences/test_importing.py",
     "tests/comparisons/test_assignment.py",
+    "tests/comparisons/test_sealing.py",
 ]
 
 
 @pytest.mark.timeout(240)
-def test_queue_import_and_assignment_tests_pass_on_postgresql(postgresql_url: str):
+def test_queue_import_assignment_and_sealing_tests_pass_on_postgresql(postgresql_url: str):
     pytest_command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *FILES]
     without_xdist = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")}
     done = subprocess.run(

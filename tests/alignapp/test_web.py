@@ -12,13 +12,16 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 from django.conf import settings
-from django.urls import reverse
+from django.http import HttpRequest, HttpResponse
+from django.test import Client
+from django.urls import path, reverse
 
 from comparisons.models import Study
 from tests.comparisons.export.material import study_with
 from tests.factories import make_user
 from tests.training.preferences.killing import address_of_test_database
 from tests.training.preferences.pairs import pair
+from tests.without_arrow import as_a_worker
 from training.models import DatasetVersion
 from training.preferences.versions import dataset_named, seal
 
@@ -67,6 +70,29 @@ def run(program: str, *arguments: str, **environment: str) -> None:
 
 def test_arrow_and_pandas_do_not_come_into_the_web_process():
     run(REFUSED)
+
+
+def page_that_needs_arrow(request: HttpRequest) -> HttpResponse:
+    import pyarrow.compute
+
+    return HttpResponse(pyarrow.compute.__name__)
+
+
+def page_on_which_a_worker_was_quick(request: HttpRequest) -> HttpResponse:
+    with as_a_worker():
+        return page_that_needs_arrow(request)
+
+
+urlpatterns = [path("page/", page_that_needs_arrow), path("quick/", page_on_which_a_worker_was_quick)]
+
+
+@pytest.mark.urls(__name__)
+@pytest.mark.django_db
+def test_a_page_that_needs_arrow_fails_in_tests(client: Client):
+    client.force_login(make_user())
+    with pytest.raises(ModuleNotFoundError, match="left to workers"):
+        client.get("/page/")
+    assert client.get("/quick/").content == b"pyarrow.compute"
 
 
 @pytest.fixture
