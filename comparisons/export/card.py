@@ -213,7 +213,7 @@ def _warnings(facts: _Facts) -> Iterator[str]:
         yield f"Raters agree little: α is {alpha.value:.2f}. Below {RELIABLE} not even tentative conclusions are safe."
     if facts.left and facts.left.differs_from_half:
         yield f"The left answer was preferred in {percent(facts.left.value)} of cases, but sides were drawn by chance."
-    if rule.consensus == Consensus.DAWID_SKENE:
+    if rule.consensus.weighs:
         yield "Posteriors suppose that raters err independently; on prompts that mislead everybody they are too sure."
     if summary.hard_negatives:
         yield "Hard negatives were never judged against their chosen answer: each joins two judgements of one prompt."

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -14,6 +15,9 @@ from comparisons.statistics.votes import Floats, Ints
 from .evaluation import held_prompts
 from .judgements import CODES, VERDICTS, Judgements, adjudications_of, judgements_of
 from .rules import Consensus, Decision, Dropped, Rule, Tally
+
+if TYPE_CHECKING:
+    from comparisons.statistics.aggregation.labels import Labels
 
 FEW_JUDGEMENTS = 50
 """Up to so many judgements of the median rater, raters have one accuracy each instead of confusions of their own."""
@@ -53,11 +57,10 @@ def agree(study: Study, rule: Rule) -> Agreed:
     said, excluded = judgements_of(study), left_out(study)
     believed = said.without(excluded)
     adjudicated = adjudications_of(study)
-    weighed = rule.consensus == Consensus.DAWID_SKENE
     found = Agreed(
         decisions := {},
         believed.tallies(),
-        posteriors(believed, adjudicated) if weighed else {},
+        posteriors(believed, adjudicated, rule.consensus) if rule.consensus.weighs else {},
         adjudicated,
         len(believed.item),
         frozenset(believed.rater.tolist()),
@@ -78,21 +81,40 @@ def _decision(rule: Rule, found: Agreed, item: int, judged: bool) -> Decision | 
     return rule.decide(found.tallies[item], found.posteriors.get(item))
 
 
-def posteriors(said: Judgements, adjudicated: Mapping[int, Verdict]) -> dict[int, list[float]]:
-    """Item -> chances that the truth is first, second, tie, both bad (Dawid & Skene 1979).
+def posteriors(
+    said: Judgements, adjudicated: Mapping[int, Verdict], consensus: Consensus = Consensus.DAWID_SKENE
+) -> dict[int, list[float]]:
+    """Item -> chances that the truth is first, second, tie, both bad.
 
     Which answer is an item's first was drawn by chance, so nothing is learned about firsts: exchanging the answers of
-    any item exchanges its chances and changes no other's. Adjudicated items are known truth.
+    any item exchanges its chances and changes no other's. To Dawid and Skene adjudicated items are known truth.
     """
     if not len(said.item):
         return {}
-    from comparisons.statistics.aggregation.dawid_skene import dawid_skene  # imports scipy
-    from comparisons.statistics.aggregation.labels import Labels
+    from comparisons.statistics.aggregation.labels import Labels  # imports scipy
 
     labels = Labels.of(said.item, said.rater, said.verdict, len(VERDICTS))
     known = np.array([CODES[adjudicated[item]] if item in adjudicated else -1 for item in labels.item_ids.tolist()])
-    found: Floats = dawid_skene(labels, one_coin=few(said.rater), symmetric=True, known=known).posterior
+    found = posterior(labels, consensus, known)
     return dict(zip(labels.item_ids.tolist(), found.tolist(), strict=True))
+
+
+def posterior(labels: Labels, consensus: Consensus, known: Ints | None = None) -> Floats:
+    """(I, C): the chances of every class of every item, 0 and 1 being answers in an order drawn by chance."""
+    from comparisons.statistics.aggregation.dawid_skene import dawid_skene
+    from comparisons.statistics.aggregation.glad import glad
+    from comparisons.statistics.aggregation.labels import vote_shares
+    from comparisons.statistics.aggregation.mace import mace
+
+    match consensus:
+        case Consensus.DAWID_SKENE:
+            return dawid_skene(labels, one_coin=few(labels.rater), symmetric=True, known=known).posterior
+        case Consensus.MACE:
+            return mace(labels, symmetric=True).posterior
+        case Consensus.GLAD:
+            return glad(labels).posterior
+        case Consensus.MAJORITY:
+            return vote_shares(labels)
 
 
 def few(raters: Ints) -> bool:

@@ -13,6 +13,13 @@ class Consensus(StrEnum):
 
     MAJORITY = "majority"
     DAWID_SKENE = "dawid_skene"
+    MACE = "mace"
+    GLAD = "glad"
+
+    @property
+    def weighs(self) -> bool:
+        """Whether some raters count more than others, so that every item has a posterior."""
+        return self != Consensus.MAJORITY
 
 
 class Ties(StrEnum):
@@ -114,9 +121,10 @@ class Rule:
     3. `majority`: at least half of the judgements both-bad: no pair, whoever won the rest. Each preference is a vote; a
        tie is none (`ignore`), half a vote for each answer (`half`), or a vote against any pair (`count`). The answer
        with more votes is chosen, unless raters disagree and the rule drops that.
-       `dawid_skene`: raters are weighed by how often each agrees with the consensus (statistics/aggregation). The
-       likeliest of four truths (one answer, the other, tie, both bad) decides, and an answer only with a posterior of
-       at least `threshold`.
+       The others weigh raters (statistics/aggregation): `dawid_skene` by how often each agrees with the consensus,
+       `mace` by how often each does not guess, `glad` by that and by how hard each item is. The likeliest of four
+       truths (one answer, the other, tie, both bad) decides, and an answer only with a posterior of at least
+       `threshold`.
     4. The certainty is the chosen answer's share of the votes or of the posterior, with ties as in 3 (counted ties as
        halves). It becomes the pair's label, its weight, or nothing.
     5. `margins`: the pair's margin is the mean strength of the preferences, those for the rejected answer negative.
@@ -151,10 +159,10 @@ class Rule:
 
     @property
     def _consensus_words(self) -> str:
-        if self.consensus == Consensus.DAWID_SKENE:
+        if self.consensus.weighs:
             return (
-                "raters are weighed by how often they agree with the consensus (Dawid–Skene), and an answer is chosen "
-                f"where it is better with a probability of {self.threshold:.2f} or more"
+                f"raters are weighed by {WEIGHED_WORDS[self.consensus]}, and an answer is chosen where it is better "
+                f"with a probability of {self.threshold:.2f} or more"
             )
         dropped = self.disagreement == Disagreement.DROP
         return "items on which raters disagree are left out" if dropped else "the majority decides"
@@ -168,7 +176,7 @@ class Rule:
             return Dropped.UNJUDGED
         if tally.total < self.minimum:
             return Dropped.TOO_FEW
-        if self.consensus == Consensus.MAJORITY:
+        if not self.consensus.weighs:
             return self._by_majority(tally)
         if posterior is None:
             raise ValueError("raters are weighed, so the item needs a posterior")
@@ -204,6 +212,11 @@ class Rule:
         return (better + half) / (better + worse + 2 * half)
 
 
+WEIGHED_WORDS = {
+    Consensus.DAWID_SKENE: "how often they agree with the consensus (Dawid–Skene)",
+    Consensus.MACE: "how often they know instead of guessing (MACE)",
+    Consensus.GLAD: "their ability and how hard each item is (GLAD)",
+}
 TIE_WORDS = {
     Ties.IGNORE: "a tie is no vote",
     Ties.HALF: "a tie is half a vote for each answer",

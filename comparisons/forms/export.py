@@ -13,6 +13,8 @@ from comparisons.models import Study
 CONSENSUS = [
     (Consensus.MAJORITY.value, "The majority: every rater counts the same"),
     (Consensus.DAWID_SKENE.value, "Weighed raters: who often agrees with the consensus counts more (Dawid–Skene)"),
+    (Consensus.MACE.value, "Weighed raters: who seldom guesses counts more (MACE)"),
+    (Consensus.GLAD.value, "Weighed raters and items: who is able counts more, most on easy items (GLAD)"),
 ]
 TIES = [
     (Ties.IGNORE.value, "A tie is no vote: the other judgements decide"),

@@ -22,6 +22,7 @@ from comparisons.statistics.style import FEATURES, Style, style_differences, sty
 from comparisons.statistics.votes import Floats, Ints, Votes
 
 from .judgements import EVERYTHING, STRATA, Judgements, Look, Said, judgements_of, names_of
+from .settling import Settled, settled
 
 MOST_DISAGREEMENTS = 6
 
@@ -64,6 +65,7 @@ class Robustness:
     single: list[str]
     disagreements: list[str]
     votes: int
+    settled: Settled | None = None
 
 
 def robustness(study: Study, look: Look = EVERYTHING) -> Robustness:
@@ -84,6 +86,7 @@ def robustness(study: Study, look: Look = EVERYTHING) -> Robustness:
         ],
         disagreements=_between_strata(votes, cast, names, look),
         votes=len(votes),
+        settled=settled(judgements, contenders),
     )
 
 

@@ -56,3 +56,37 @@ def test_the_page_is_shut_while_the_study_runs_and_tells_afterwards(study: Study
     assert "At equal style" in client.get(address).content.decode()
     Study.objects.update(state=StudyState.OPEN)
     assert "Results are shown when the study is closed" in client.get(address).content.decode()
+
+
+def test_every_way_of_settling_says_the_same_where_raters_agree(study: Study):
+    """Both raters of each item agree: Long wins 30 of its 40 items, whoever is believed."""
+    found = robustness(study).settled
+    assert found is not None
+    assert {contender.policy.name: shares for contender, shares in found.rows} == {
+        "Short": [0.25] * 4,
+        "Long": [0.75] * 4,
+    }
+    assert (found.items, found.otherwise, found.undecided) == (40, [0] * 4, [0] * 4)
+
+
+def test_an_item_with_as_many_votes_for_either_is_undecided_by_majority_alone():
+    """Of 21 items each judged twice, two raters agree on 20; on the last, one of them stands against a newcomer who
+    contradicted the other on five. Majority leaves the last undecided; ties count as halves, bad items as none."""
+    one, other = make_policy(name="One"), make_policy(name="Other")
+    study = make_study(items=21, policies=[one, other], ratings_per_item=3)
+    last = study.items.order_by("-position").values_list("pk", flat=True)[0]
+    judge_all(study, make_rater(), prefer(one))
+    judge_all(study, make_rater(), lambda given: "skip" if given.item_id == last else prefer(one)(given))
+    judge_all(study, make_rater(), prefer(other))
+    Study.objects.filter(pk=study.pk).update(state=StudyState.CLOSED)
+    found = robustness(study).settled
+    assert found is not None
+    assert found.undecided[0] == 1
+    assert found.undecided[1:] == [0, 0, 0]
+    assert {contender.policy.name: shares[1] for contender, shares in found.rows} == {"One": 1, "Other": 0}
+
+
+def test_one_judgement_an_item_leaves_nothing_to_settle():
+    study = make_study(items=3)
+    judge_all(study, make_rater(), lambda _: "a")
+    assert robustness(study).settled is None

@@ -9,6 +9,7 @@ import time
 from pathlib import Path
 
 import pytest
+from packaging.requirements import Requirement
 
 from tooling import needs, setup
 
@@ -38,7 +39,7 @@ def test_another_lock_makes_the_environment_incomplete(tmp_path: Path):
 def test_the_lock_pins_every_direct_dependency():
     names = {line.partition("==")[0].lower() for line in (ROOT / "requirements.lock").read_text().splitlines()}
     direct = [line.split("#")[0].strip() for line in (ROOT / "requirements.in").read_text().splitlines()]
-    wanted = {name.split("[")[0].split("=")[0].split(">")[0].strip().lower() for name in direct if name}
+    wanted = {Requirement(line).name.lower() for line in direct if line}
 
     assert wanted <= names
 
