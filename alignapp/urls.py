@@ -15,8 +15,8 @@ urlpatterns = [
     path("welcome/<uidb64>/<token>/", WelcomeView.as_view(), name="welcome"),
     path("health/", healthy, name="health"),
     path("admin/", admin.site.urls),
-    path("", include("training.urls")),
     path("", include("comparisons.urls")),
+    path("", include("training.urls")),
 ]
 
 if settings.DEBUG:

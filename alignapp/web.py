@@ -1,7 +1,8 @@
-"""The web process, kept small: `python -OO -m alignapp.web --host 127.0.0.1 --port 8000`.
+"""The web processes, kept small: `python -OO -m alignapp.web --host 127.0.0.1 --port 8000`.
 
-It must stay below 200 MB while it shows pages over DuckDB; what needs Arrow is a worker's. Asyncio and h11 are quick
-enough for people who read; -OO drops the docstrings of a thousand modules (8 MB), and none of our checks is an assert.
+Each must stay below 200 MB while it shows pages over DuckDB; what needs Arrow is a worker's. There are WEB_PROCESSES of
+them, under one of uvicorn's that starts them anew when they die. -OO drops the docstrings of a thousand modules (8 MB),
+and none of our checks is an assert.
 """
 
 from __future__ import annotations
@@ -15,7 +16,12 @@ import time
 from collections.abc import Callable
 from importlib import import_module
 from importlib.abc import MetaPathFinder
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+from alignapp import environment
+
+if TYPE_CHECKING:
+    from alignapp.asgi import Handler
 
 # From glibc's malloc.h. Freed memory goes back to the system at once, and threads share one arena.
 M_TRIM_THRESHOLD, M_ARENA_MAX = -1, -8
@@ -64,8 +70,16 @@ def _give_back(malloc_trim: Callable[[int], int]) -> None:
             worked = time.process_time()
 
 
+def application() -> Handler:
+    """What a process serves."""
+    import_module("kombu.transport.redis")  # ahead: the first form that calls workers would wait a second for it
+    from alignapp.asgi import application
+
+    return application
+
+
 def main() -> None:
-    """Serve the ASGI application until told to stop."""
+    """Serve the application until told to stop."""
     parser = argparse.ArgumentParser(prog="python -OO -m alignapp.web")
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", type=int, default=8000)
@@ -73,13 +87,15 @@ def main() -> None:
     stay_small()
     import uvicorn  # after that: it looks for what is refused
 
-    import_module("kombu.transport.redis")  # ahead: the first form that calls workers would wait a second for it
     uvicorn.run(
-        "alignapp.asgi:application",
+        "alignapp.web:application",
+        factory=True,
         host=given.host,
         port=given.port,
-        loop="asyncio",
-        http="h11",
+        workers=environment.integer("WEB_PROCESSES", 2, minimum=1),
+        timeout_worker_healthcheck=60,  # a busy machine is no dead process
+        loop="uvloop",
+        http="httptools",
         ws="none",
         lifespan="off",
         access_log=False,
@@ -87,5 +103,7 @@ def main() -> None:
     )
 
 
+if __name__ == "__mp_main__":  # one of several
+    stay_small()
 if __name__ == "__main__":
     main()

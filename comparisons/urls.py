@@ -22,6 +22,9 @@ from .views import (
 )
 
 urlpatterns = [
+    # Asked for most by far, so looked at first.
+    *rating_home.urls,
+    *rating.urls,
     *home.urls,
     *suites.urls,
     *attempts.urls,
@@ -35,8 +38,6 @@ urlpatterns = [
     *results.urls,
     *export.urls,
     *sealing.urls,
-    *rating_home.urls,
-    *rating.urls,
     *collections.urls,
     *gaps.urls,
     *campaigns.urls,

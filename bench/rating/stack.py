@@ -9,7 +9,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,6 +18,7 @@ import httpx
 from bench.report import ROOT
 from tooling import needs
 from tooling.demo import processes_environment
+from tooling.descendants import descendants
 from tooling.postgresql import private_postgresql
 
 DATABASES = ("SQLite", "PostgreSQL")
@@ -25,7 +26,7 @@ DATABASES = ("SQLite", "PostgreSQL")
 
 @dataclass
 class Web:
-    """A running web process; `peak_bytes` is the most memory it was seen to hold."""
+    """The running web processes; `peak_bytes` is the most memory that one of them was seen to hold."""
 
     address: str
     environment: dict[str, str]
@@ -79,9 +80,10 @@ def _wait(running: Web, log: Path, seconds: float = 60) -> None:
 
 
 def _watch(running: Web) -> None:
-    """Keep the largest resident size until the process has ended."""
-    status = Path(f"/proc/{running.process.pid}/statm")
+    """Keep the largest resident size of a process until all have ended."""
     while running.process.poll() is None:
-        pages = int(status.read_text().split()[1])
-        running.peak_bytes = max(running.peak_bytes, pages * os.sysconf("SC_PAGE_SIZE"))
+        for process in (running.process.pid, *descendants(running.process.pid)):
+            with suppress(FileNotFoundError, ProcessLookupError):
+                pages = int(Path(f"/proc/{process}/statm").read_text().split()[1])
+                running.peak_bytes = max(running.peak_bytes, pages * os.sysconf("SC_PAGE_SIZE"))
         time.sleep(0.5)

@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
+import time
 import zipfile
+from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
+import httpx
 import pyarrow.parquet as pq
 import pytest
 from django.conf import settings
@@ -22,6 +27,8 @@ from tests.factories import make_user
 from tests.training.preferences.killing import address_of_test_database
 from tests.training.preferences.pairs import pair
 from tests.without_arrow import as_a_worker
+from tooling import needs
+from tooling.descendants import descendants
 from training.models import DatasetVersion
 from training.preferences.versions import dataset_named, seal
 
@@ -123,3 +130,39 @@ def downloads_of(study: Study, version: DatasetVersion) -> list[str]:
     kinds = ["jsonl", "jsonl-plain", "parquet", "parquet-plain", "folder", "sealed"]
     studies = [f"{of_study}?{query}" for query in (*forms, "type=folder&form=plain")]
     return studies + [f"{of_version}?form={kind}" for kind in kinds]
+
+
+def until(condition: Callable[[], bool], seconds: float = 60) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+
+
+def answers(address: str) -> bool:
+    with suppress(httpx.TransportError):
+        return httpx.get(address).is_success
+    return False
+
+
+def test_a_web_process_that_dies_is_replaced_and_none_outlives_the_one_above_them(tmp_path: Path):
+    port = needs.free_port()
+    environment = os.environ | {"WEB_PROCESSES": "2", "ALIGNAPP_HOME": str(tmp_path)}
+    command = [sys.executable, "-m", "alignapp.web", "--port", str(port)]
+    above = subprocess.Popen(command, env=environment, stderr=subprocess.DEVNULL)
+
+    def at_work() -> set[int]:
+        return {pid for pid, line in descendants(above.pid).items() if "spawn_main" in line}
+
+    try:
+        until(lambda: answers(f"http://127.0.0.1:{port}/health/"))
+        before = at_work()
+        os.kill(min(before), signal.SIGKILL)
+        until(lambda: len(at_work() - before) == 1 and len(at_work()) == len(before))
+        until(lambda: answers(f"http://127.0.0.1:{port}/health/"))
+    finally:
+        both = at_work()
+        above.terminate()
+        above.wait(30)
+    assert len(before) == 2
+    assert not any(Path(f"/proc/{pid}").exists() for pid in both)

@@ -63,11 +63,13 @@ class Stack:
         return done.stdout
 
     def web_megabytes(self) -> float:
-        """Resident memory of the web process, from /proc; the Procfile's shell has replaced itself by uvicorn."""
-        status = Path(f"/proc/{self.processes['web'].pid}/status").read_text()
-        found = re.search(r"VmRSS:\s+(\d+) kB", status)
-        assert found, status
-        return int(found[1]) / 1000
+        """Resident memory of the largest web process, from /proc."""
+        root = self.processes["web"].pid
+        found = []
+        for process in (root, *descendants(root)):
+            status = Path(f"/proc/{process}/status").read_text()
+            found += re.findall(r"VmRSS:\s+(\d+) kB", status)
+        return max(int(kilobytes) for kilobytes in found) / 1000
 
     def start(self, name: str) -> None:
         """Start one process of the Procfile in a group of its own, its output in a log file."""

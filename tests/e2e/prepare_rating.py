@@ -64,6 +64,7 @@ PEOPLE: dict[str, tuple[list[tuple[str, str]], dict[str, Any], int]] = {
     "grader": (SHORT[:2], {"strength": True, "ties": False, "reasons": False}, 0),
     "trainee": (SHORT[:1], {"training_share_right": 1.0}, 1),
     "looks": ([(LONG, MARKDOWN), *SHORT[:3]], {"strength": True}, 1),
+    "reader": (SHORT[:3], {}, 0),
     "tired": (SHORT[:3], {"sitting_minutes": 1, "break_optional": True}, 0),
 }
 

@@ -377,12 +377,12 @@ def test_training_tells_what_was_expected_and_then_goes_on(context: BrowserConte
 
 def test_what_was_read_goes_with_the_judgement(context: BrowserContext, site: Stack):
     """Two short answers on a wide page are seen to their end at once, and the page is never left."""
-    page = begin(context, "tired")
+    page = begin(context, "reader")
     until_fetched(page)
     page.wait_for_timeout(100)
     page.keyboard.press("1")
     expect(said(page)).to_have_text("Saved. 1 of 3 judged.")
-    assert json.loads(judgements(site, "tired", "reading")[0]) == {"scrolled": True, "hidden_seconds": 0.0}
+    assert json.loads(judgements(site, "reader", "reading")[0]) == {"scrolled": True, "hidden_seconds": 0.0}
 
 
 def test_axe_finds_nothing_on_any_page_of_a_rater(context: BrowserContext):
@@ -417,10 +417,12 @@ def test_axe_finds_nothing_on_any_page_of_a_rater(context: BrowserContext):
 
 
 def test_after_a_sitting_comes_a_break(context: BrowserContext, site: Stack):
-    page = log_in(context, "tired")
+    page = begin(context, "tired")
+    page.keyboard.press("1")
+    expect(said(page)).to_contain_text("Saved.")
     sql(site, JUDGED_SLOWLY, "tired")
     page.goto("/rate/")
-    expect(page.get_by_role("button", name="Start rating")).to_be_focused()
+    expect(page.get_by_role("button", name="Go on rating")).to_be_focused()
     page.keyboard.press("Enter")
     expect(page.get_by_role("heading", level=1)).to_have_text("Time for a break")
     expect(page.get_by_role("button", name="Go on", exact=True)).to_be_disabled()
