@@ -18,13 +18,12 @@ from django.db import close_old_connections, reset_queries
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 
-from alignapp.threads import KeptThread
+from alignapp.threads import MOST_IDLE, KeptThread
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "alignapp.settings")
 
-# Threads that answer at the same time. Python runs one of them at a time; the others wait for the database, and each
-# costs a megabyte with its connection.
-AT_ONCE = 8
+# Threads that answer at the same time. Python runs one of them at a time; the others wait for the database.
+AT_ONCE = MOST_IDLE
 
 
 class Handler(ASGIHandler):
@@ -33,6 +32,7 @@ class Handler(ASGIHandler):
     def __init__(self) -> None:
         super().__init__()
         self.places = asyncio.Semaphore(AT_ONCE)
+        self.at_work: set[asyncio.Task[HttpResponseBase]] = set()
 
     def load_middleware(self, is_async: bool = False) -> None:
         """Load all of them as what they are, synchronous; `is_async` is what Django asks for here."""
@@ -45,9 +45,27 @@ class Handler(ASGIHandler):
         await self.handle(scope, receive, send)
 
     async def get_response_async(self, request: HttpRequest) -> HttpResponseBase:
-        """What the middleware and the view say, in one change of threads."""
-        async with self.places, KeptThread():
-            return await sync_to_async(self._answer)(request)
+        """What the middleware and the view say, in one change of threads.
+
+        Who leaves before it is their turn gets no page made; what they sent is worked on whether they wait or not. A
+        place is free again when its thread is, not when its asker has left.
+        """
+        reads = request.method in {"GET", "HEAD"}
+        if reads:
+            await self.places.acquire()
+        work = asyncio.create_task(self._in_a_thread(request, has_place=reads))
+        self.at_work.add(work)
+        work.add_done_callback(self.at_work.discard)
+        return await asyncio.shield(work)
+
+    async def _in_a_thread(self, request: HttpRequest, *, has_place: bool) -> HttpResponseBase:
+        if not has_place:
+            await self.places.acquire()
+        try:
+            async with KeptThread():
+                return await sync_to_async(self._answer)(request)
+        finally:
+            self.places.release()
 
     def _answer(self, request: HttpRequest) -> HttpResponseBase:
         reset_queries()

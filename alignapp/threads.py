@@ -7,6 +7,9 @@ from types import TracebackType
 from typing import ClassVar, Self
 
 from asgiref.sync import SyncToAsync, ThreadSensitiveContext
+from django.db import connections
+
+MOST_IDLE = 8  # a thread costs a megabyte with its connection, and PostgreSQL a process
 
 
 class KeptThread(ThreadSensitiveContext):
@@ -16,13 +19,23 @@ class KeptThread(ThreadSensitiveContext):
 
     async def __aenter__(self) -> Self:
         await super().__aenter__()
-        SyncToAsync.context_to_thread_executor[self] = self.idle.pop() if self.idle else ThreadPoolExecutor(1)
+        self.executor = self.idle.pop() if self.idle else ThreadPoolExecutor(1)
+        SyncToAsync.context_to_thread_executor[self] = self.executor
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        executor = SyncToAsync.context_to_thread_executor.pop(self)
+        SyncToAsync.context_to_thread_executor.pop(self, None)
         # By the thread itself: whoever closed the connection early may have left it at work.
-        executor.submit(self.idle.append, executor)
+        self.executor.submit(_keep, self.executor)
         await super().__aexit__(kind, error, trace)
+
+
+def _keep(executor: Executor) -> None:
+    """Run in the thread: it waits for more, or ends with its connections where enough others wait."""
+    if len(KeptThread.idle) < MOST_IDLE:
+        KeptThread.idle.append(executor)
+    else:
+        connections.close_all()
+        executor.shutdown(wait=False)

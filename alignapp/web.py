@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import argparse
 import ctypes
+import multiprocessing
 import os
+import signal
 import sys
 import threading
 import time
@@ -70,8 +72,20 @@ def _give_back(malloc_trim: Callable[[int], int]) -> None:
             worked = time.process_time()
 
 
+def end_with_parent() -> None:
+    """Stop when the process above has died, however: nobody would replace this one, and it would hold the port."""
+
+    def wait() -> None:
+        if above := multiprocessing.parent_process():
+            above.join()
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    threading.Thread(target=wait, daemon=True).start()
+
+
 def application() -> Handler:
     """What a process serves."""
+    end_with_parent()
     import_module("kombu.transport.redis")  # ahead: the first form that calls workers would wait a second for it
     from alignapp.asgi import application
 

@@ -9,7 +9,9 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
+from uuid import uuid4
 
+import psycopg
 import pytest
 import redis
 
@@ -116,6 +118,15 @@ def pages_without_arrow() -> Iterator[None]:
 
     with pages_do_without_arrow():
         yield
+
+
+@pytest.fixture
+def new_postgresql_url(postgresql_url: str) -> str:
+    """A DATABASE_URL of an empty database in that PostgreSQL."""
+    name = f"test_{uuid4().hex}"
+    with psycopg.connect(postgresql_url, autocommit=True) as database:
+        database.execute(f"CREATE DATABASE {name}")
+    return f"{postgresql_url.rpartition('/')[0]}/{name}"
 
 
 @pytest.fixture

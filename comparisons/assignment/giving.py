@@ -23,6 +23,7 @@ from comparisons.models import (
     Item,
     ItemKind,
     RaterPool,
+    Rating,
     Study,
     StudyKind,
     StudyState,
@@ -225,9 +226,14 @@ def _first(items: QuerySet[Item], rater: User) -> _Drawn | None:
 
 def _repeatable(study: Study, rater: User) -> Assignment | None:
     """The longest judged comparison of this person that was not shown again yet and is far enough back."""
-    mine = Assignment.objects.filter(item__study=study, rater=rater).order_by("-id")
-    since = list(mine.values_list("id", flat=True)[REPEAT_DISTANCE - 1 : REPEAT_DISTANCE])
-    if not since or study.kind == StudyKind.ADVERSARIAL:
+    if study.kind == StudyKind.ADVERSARIAL:
         return None
-    judged = mine.judged_comparisons().filter(id__lt=since[0], repeated_by=None, item__quarantine="")
-    return judged.select_related(*TEXTS).order_by("id").first()
+    # By judgements, not by assignments: one whose lease lapsed is judged long after it was given first.
+    mine = {"assignment__item__study": study, "assignment__rater": rater}
+    said = Rating.objects.standing().filter(**mine).order_by("-id").values_list("id", flat=True)
+    since = list(said[REPEAT_DISTANCE - 1 : REPEAT_DISTANCE])
+    if not since:
+        return None
+    judged = Rating.objects.counted().filter(id__lt=since[0], assignment__repeated_by=None, **mine).order_by("id")
+    earlier = judged.filter(assignment__item__quarantine="").values_list("assignment", flat=True).first()
+    return Assignment.objects.select_related(*TEXTS).get(pk=earlier) if earlier else None

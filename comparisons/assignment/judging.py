@@ -132,17 +132,15 @@ def submit(
         study = locked(assignment.item.study_id)
         known = _known(assignment)
         now = timezone.now()
-        refusal = _refusal(assignment, known, choice, revision) or _haste(study, assignment, choice, now)
+        said = {"choice": choice, "strength": strength, "reasons": list(reasons), "note": note}
+        refusal = _refusal(assignment, known, said, revision) or _haste(study, assignment, choice, now)
         if refusal:
             return refusal
         state, outcome = _destination(study, assignment, choice)
         Rating.objects.create(
             assignment=assignment,
             revision=revision,
-            choice=choice,
-            strength=strength,
-            reasons=list(reasons),
-            note=note,
+            **said,
             guideline_id=known.guideline or getattr(study.current_guideline, "pk", None),
             seconds=_seconds(assignment, now),
             reading=dict(reading or {}),
@@ -180,13 +178,14 @@ def _known(assignment: Assignment) -> _Known:
     return _Known(row.latest, row.revision or 0, row.choice or "", row.guideline)  # type: ignore[attr-defined]
 
 
-def _refusal(assignment: Assignment, known: _Known, choice: str, revision: int) -> Outcome | None:
+def _refusal(assignment: Assignment, known: _Known, said: Mapping[str, Any], revision: int) -> Outcome | None:
     """Why nothing is stored: the same was sent before, or the page is older than what happened since."""
     # A judgement that stands is taken back first: no page offers to replace it, and undoing has its time.
     stands = known.latest is not None and known.choice != Choice.WITHDRAWN
     if stands and known.revision == revision:
-        late = assignment.state == AssignmentState.LATE
-        return Outcome.ALREADY_JUDGED if known.choice != choice else Outcome.LATE if late else Outcome.REPEATED
+        if not Rating.objects.filter(pk=known.latest, **said).exists():
+            return Outcome.ALREADY_JUDGED
+        return Outcome.LATE if assignment.state == AssignmentState.LATE else Outcome.REPEATED
     return Outcome.OUTDATED if stands or revision != known.revision + 1 else None
 
 

@@ -84,10 +84,10 @@ def expire_leases(now: datetime | None = None) -> int:
 def _expire(study_id: int, over: QuerySet[Assignment]) -> int:
     with transaction.atomic():
         locked(study_id)
-        theirs = over.filter(item__study=study_id)
-        items = set(theirs.values_list("item", flat=True))
-        expired = theirs.update(state=AssignmentState.EXPIRED)
-        count_places(items)
+        theirs = dict(over.filter(item__study=study_id).values_list("pk", "item"))
+        # No join in the statement: PostgreSQL then looks again at a lease that was renewed while it waited for the row.
+        expired = over.filter(pk__in=theirs).update(state=AssignmentState.EXPIRED)
+        count_places(set(theirs.values()))
         return expired
 
 

@@ -7,6 +7,7 @@ ahead, and is told here what became of the judgement (`_reply`).
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from django.contrib import messages
@@ -28,6 +29,7 @@ from . import rating_pages as pages
 
 UNREADABLE = "Nothing was saved yet. The judgement could not be read; choose one of the buttons."
 STILL_TO_JUDGE = (AssignmentState.OPEN, AssignmentState.EXPIRED)
+TOKEN = re.compile(r"[-\w]{1,32}", re.ASCII)
 NOT_OPEN = "That task is not open at the moment. Everything you judged before is saved."
 
 
@@ -138,8 +140,9 @@ def _own_assignment(request: HttpRequest, token: str) -> Assignment:
 def _judged_and_shown(request: HttpRequest, token: str) -> tuple[Assignment, Assignment | None]:
     """The assignment that is judged and the one whose page the script shows by now, both this person's."""
     showing = request.POST.get("showing", "")
+    showing = showing if TOKEN.fullmatch(showing) else ""
     own = Assignment.objects.select_related("item__study")
-    found = {each.token: each for each in own.filter(token__in=[token, showing[:32]], rater=user_of(request))}
+    found = {each.token: each for each in own.filter(token__in=[token, showing], rater=user_of(request))}
     if token not in found:
         raise Http404
     return found[token], None if showing == token else found.get(showing)

@@ -11,9 +11,10 @@ from typing import Any
 import httpx
 import pytest
 from asgiref.sync import sync_to_async
+from django.http import HttpRequest, HttpResponse
 
-from alignapp.asgi import application
-from alignapp.threads import KeptThread
+from alignapp.asgi import AT_ONCE, Handler, application
+from alignapp.threads import MOST_IDLE, KeptThread
 
 
 def run(coroutine: Coroutine[Any, Any, Any]) -> Any:
@@ -89,6 +90,77 @@ def test_a_thread_that_is_still_at_work_for_a_request_that_was_given_up_serves_n
             await asyncio.gather(task, return_exceptions=True)
 
     assert run(requests())
+
+
+def test_no_more_threads_are_kept_than_answer_at_once():
+    together = threading.Barrier(2 * MOST_IDLE, timeout=20)
+
+    async def request():
+        async with KeptThread():
+            await sync_to_async(together.wait)()
+
+    async def requests():
+        before = threading.active_count()
+        await asyncio.gather(*(request() for _ in range(2 * MOST_IDLE)))
+        while threading.active_count() > before + MOST_IDLE:
+            await asyncio.sleep(0.01)
+        return len(KeptThread.idle)
+
+    assert run(requests()) == MOST_IDLE
+
+
+class Slow(Handler):
+    """Answers when told to, and counts how many it is at work on and which it has answered."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.go_on = threading.Event()
+        self.at_once = 0
+        self.answered: list[str] = []
+
+    def _answer(self, request: HttpRequest) -> HttpResponse:
+        self.at_once += 1
+        self.go_on.wait(20)
+        self.answered.append(str(request.method))
+        return HttpResponse("")
+
+
+async def abandoned(handler: Slow, methods: list[str]) -> None:
+    """Requests whose askers leave after a moment."""
+    tasks = []
+    for method in methods:
+        request = HttpRequest()
+        request.method = method
+        tasks.append(asyncio.create_task(handler.get_response_async(request)))
+    await asyncio.sleep(0.2)
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def test_requests_that_were_given_up_keep_their_places_until_their_threads_are_free():
+    async def requests() -> int:
+        handler = Slow()
+        for _ in range(3):
+            await abandoned(handler, ["GET"] * AT_ONCE)
+        at_once = handler.at_once
+        handler.go_on.set()
+        await asyncio.gather(*handler.at_work)
+        return at_once
+
+    assert run(requests()) == AT_ONCE
+
+
+def test_what_was_sent_is_worked_on_although_its_sender_left_before_it_was_its_turn():
+    async def requests() -> list[str]:
+        handler = Slow()
+        await abandoned(handler, ["GET"] * AT_ONCE + ["POST", "GET"])
+        handler.go_on.set()
+        await asyncio.gather(*handler.at_work)
+        return handler.answered
+
+    answered = run(requests())
+    assert (answered.count("GET"), answered.count("POST")) == (AT_ONCE, 1)
 
 
 @pytest.mark.django_db(transaction=True)

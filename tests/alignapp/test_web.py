@@ -145,7 +145,8 @@ def answers(address: str) -> bool:
     return False
 
 
-def test_a_web_process_that_dies_is_replaced_and_none_outlives_the_one_above_them(tmp_path: Path):
+@pytest.mark.parametrize("end", [signal.SIGTERM, signal.SIGKILL])
+def test_a_web_process_that_dies_is_replaced_and_none_outlives_the_one_above_them(tmp_path: Path, end: signal.Signals):
     port = needs.free_port()
     environment = os.environ | {"WEB_PROCESSES": "2", "ALIGNAPP_HOME": str(tmp_path)}
     command = [sys.executable, "-m", "alignapp.web", "--port", str(port)]
@@ -162,7 +163,7 @@ def test_a_web_process_that_dies_is_replaced_and_none_outlives_the_one_above_the
         until(lambda: answers(f"http://127.0.0.1:{port}/health/"))
     finally:
         both = at_work()
-        above.terminate()
+        above.send_signal(end)
         above.wait(30)
     assert len(before) == 2
-    assert not any(Path(f"/proc/{pid}").exists() for pid in both)
+    until(lambda: not any(Path(f"/proc/{pid}").exists() for pid in both), seconds=30)

@@ -8,6 +8,7 @@ import pytest
 from django.utils import timezone
 
 from comparisons import assignment as assigning
+from comparisons.assignment.giving import _repeatable
 from comparisons.checks import share_right
 from comparisons.models import (
     Answer,
@@ -103,6 +104,22 @@ def test_repeats_swap_the_sides_take_no_place_and_count_in_no_result():
         assert between >= 9
     assert Rating.objects.counted().count() == 60
     assert set(study.items.values_list("held", flat=True)) == {1}
+
+
+def test_an_item_whose_lease_lapsed_does_not_come_again_right_after_it_was_judged():
+    """The first item is given at the beginning and judged last: its assignment is the oldest, its judgement the newest.
+    Of 14 judgements the first four are far enough back to come again."""
+    study, rater = make_study(items=14, ratings_per_item=2), make_rater()
+    first = take(rater)
+    Assignment.objects.filter(pk=first.pk).update(lease_until=timezone.now() - timedelta(hours=1))
+    assigning.expire_leases()
+    study.items.filter(pk=first.item_id).update(position=1000)
+    judge_all(study, rater, lambda _: "a")
+    said = list(Rating.objects.filter(assignment__rater=rater).order_by("id").values_list("assignment", flat=True))
+    assert said[-1] == first.pk
+    again = _repeatable(study, rater)
+    assert again is not None
+    assert again.pk == said[0]
 
 
 def test_progress_does_not_move_its_total_when_a_check_comes():

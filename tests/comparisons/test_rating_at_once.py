@@ -25,7 +25,7 @@ def race(database_url: str, home: str) -> dict:
 def finished(request, tmp_path) -> dict:
     if request.param == "sqlite":
         return race(f"sqlite:///{tmp_path / 'race.sqlite3'}", str(tmp_path))
-    return race(request.getfixturevalue("postgresql_url"), str(tmp_path))
+    return race(request.getfixturevalue("new_postgresql_url"), str(tmp_path))
 
 
 def test_every_item_gets_exactly_its_judgements(finished):

@@ -269,3 +269,22 @@ def test_the_item_that_is_given_is_the_first_of_the_free_items(alice):
         seen.append((given.item.position, given.lapsed is not None))
         study.items.filter(pk=given.item.pk).update(held=2)
     assert sorted(seen) == [(position, position == 4) for position in (0, 3, 4, 5, 6)]
+
+
+def test_the_same_judgement_with_another_strength_is_not_told_to_be_saved(client, alice):
+    """Its answer was lost, and the rater presses another key: the earlier judgement stands, and that is said."""
+    study = make_study(items=2, design={"strength": True})
+    url = begin(client, alice)
+    assert judge(client, url, "a2").json()["good"]
+    assert judge(client, url, "a2").json()["sentence"] == "Saved."
+    told = judge(client, url, "a1").json()
+    assert not told["good"]
+    assert "the earlier judgement stands" in told["sentence"]
+    assert list(Rating.objects.filter(assignment__item__study=study).values_list("strength", flat=True)) == [2]
+
+
+@pytest.mark.parametrize("showing", ["\0", "x" * 100, "a b", "é"])
+def test_a_token_that_is_none_is_no_item_that_is_shown(client, alice, showing):
+    make_study(items=2)
+    url = begin(client, alice)
+    assert judge(client, url, showing=showing).json()["sentence"] == "Saved."
