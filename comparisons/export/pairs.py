@@ -132,11 +132,10 @@ class Export:
         return self._made(choice, chosen, rejected, decision.certainty, facts, margin=margin, position=choice.position)
 
     def _hard_negative(self, item: Item, chosen: Answer, found: HardNegative) -> Pair | Dropped:
-        is_first = item.first_id == found.rejected
-        choice = Choice(item, not is_first, said_of(item))
+        choice = Choice(item, None, said_of(item))
         adjudicated = item.pk in self.agreed.adjudicated
         facts = {"posterior": None, "adjudicated": adjudicated, "won_item": found.won}
-        rejected = item.first if is_first else item.second
+        rejected = item.first if item.first_id == found.rejected else item.second
         return self._made(choice, chosen, rejected, found.certainty, facts, tags=(TAG,))
 
     def _made(

@@ -28,10 +28,13 @@ class Said:
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """Which answer of an item becomes `chosen`, and what was said about the item."""
+    """Which answer of an item becomes `chosen`, and what was said about the item.
+
+    `first_is_chosen` is None where the chosen answer is not of the item: no judgement compared it with the rejected one.
+    """
 
     item: Item
-    first_is_chosen: bool
+    first_is_chosen: bool | None
     said: Sequence[Said]
 
     @property
@@ -40,6 +43,8 @@ class Choice:
 
         None where nobody said how much.
         """
+        if self.first_is_chosen is None:
+            return None
         chosen = Verdict.FIRST if self.first_is_chosen else Verdict.SECOND
         preferring = [said for said in self.said if said.verdict in {Verdict.FIRST, Verdict.SECOND} and said.strength]
         signed = [said.strength if said.verdict == chosen else -said.strength for said in preferring]
@@ -47,7 +52,9 @@ class Choice:
 
     @property
     def position(self) -> int:
-        """Where the chosen answer stood: 1 left, 2 right, 0 where raters saw it on different sides."""
+        """Where the chosen answer stood: 1 left, 2 right, 0 where raters saw it on different sides or not at all."""
+        if self.first_is_chosen is None:
+            return 0
         sides = {1 if said.first_is_a == self.first_is_chosen else 2 for said in self.said}
         return sides.pop() if len(sides) == 1 else 0
 
@@ -99,7 +106,10 @@ def votes(choice: Choice) -> dict[str, int]:
     """Judgements by what they say of the pair."""
     counts = Counter(said.verdict for said in choice.said)
     first, second, tie, both_bad = (counts[verdict] for verdict in VERDICTS)
-    won, lost = (first, second) if choice.first_is_chosen else (second, first)
+    if choice.first_is_chosen is None:
+        won, lost = 0, 0
+    else:
+        won, lost = (first, second) if choice.first_is_chosen else (second, first)
     return {"chosen": won, "rejected": lost, "tie": tie, "both_bad": both_bad}
 
 

@@ -41,6 +41,19 @@ def test_the_bad_answers_are_rejected_against_the_winner_of_another_item():
     assert pair.extra["votes"] == {"chosen": 0, "rejected": 0, "tie": 0, "both_bad": 1}
 
 
+@pytest.mark.parametrize("preferred", ["first", "second"])
+def test_votes_between_both_bad_answers_are_no_votes_on_the_pair_they_are_rejected_in(preferred):
+    """Bad by 2 of 3, the third preferring one of the two: nobody compared either answer with the chosen one."""
+    study = three_policies({(0, 1): "bad", (0, 2): "second"})
+    bad = study.items.get(position=0)
+    for word in ("bad", preferred):
+        say(bad, make_rater(), word)
+    [pair] = Export(study, WANTED).hard_negatives()
+    assert pair.extra["votes"] == {"chosen": 0, "rejected": 0, "tie": 0, "both_bad": 2}
+    assert pair.extra["agreement"] is None
+    assert (pair.position, pair.margin) == (0, None)
+
+
 def test_hard_negatives_come_on_top_of_the_items_pairs():
     study = three_policies({(0, 1): "bad", (0, 2): "second"})
     summary = Export(study, WANTED).summary
