@@ -94,6 +94,16 @@ def test_pairs_join_a_version_as_its_child(study):
     assert (version.parent, version.rows, version.dataset) == (parent, 15, parent.dataset)
 
 
+def test_pairs_join_by_another_rule_as_another_version_even_of_the_same_rows(study):
+    parent = done(asked(study_with([["second"]] * 3))).version
+    by_rule = {ties: done(asked(study, Rule(ties=ties), parent=parent)).version for ties in (Ties.IGNORE, Ties.HALF)}
+    assert {ties: version.origin["rule"] for ties, version in by_rule.items()} == {
+        ties: str(Rule(ties=ties)) for ties in by_rule
+    }
+    assert by_rule[Ties.IGNORE].sha256 == by_rule[Ties.HALF].sha256
+    assert done(asked(study, Rule(ties=Ties.HALF), parent=parent)).version == by_rule[Ties.HALF]
+
+
 def reopened(job: SealingJob) -> None:
     Study.objects.filter(pk=job.study_id).update(state=StudyState.OPEN)
 

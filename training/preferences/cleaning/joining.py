@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable
 from typing import Any
 
@@ -14,7 +13,7 @@ from training.models import DatasetVersion
 from training.preferences import store
 from training.preferences.cleaning import diffs
 from training.preferences.cleaning.applying import groups_of
-from training.preferences.cleaning.making import child_of, partial
+from training.preferences.cleaning.making import child_of, partial, publish
 from training.preferences.cleaning.state import prompt_places
 from training.preferences.records import Pair, check
 from training.preferences.sealing import NothingToSeal, SealedWriter
@@ -55,9 +54,7 @@ def join(
                 said = origin | {"rows_added": sealed.rows - first}
                 child, new = child_of(parent, sealed, said, {}, user)
                 watch.published(child)
-                if new:
-                    os.replace(path, diff)
-                    writer.publish(sealed)
+                publish(writer, sealed, path, diff, new=new)
     return child
 
 

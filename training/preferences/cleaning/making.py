@@ -134,7 +134,11 @@ def _child_by(version: DatasetVersion, recipe: Recipe) -> DatasetVersion | None:
         return None  # people put tags on rows at any time; equal rows still give one version (child_of)
     wanted = recipe.stored()
     children = version.children.select_related("dataset").order_by("number")
-    return next((child for child in children if child.recipe == wanted and child.path.is_file()), None)
+    return next((child for child in children if child.recipe == wanted and _is_whole(child, version)), None)
+
+
+def _is_whole(child: DatasetVersion, parent: DatasetVersion) -> bool:
+    return child.path.is_file() and diffs.place(child.path, parent.sha256).is_file()
 
 
 # --- Jobs ---------------------------------------------------------------------------------------------------------
@@ -229,8 +233,7 @@ def _write(job: CleaningJob, parent: DatasetVersion, made: Plan) -> None:
                 jobs.finish(job, JobState.SUCCEEDED, version=child, rows_done=parent.rows)
                 if new:
                     _carry_tags(parent, child, made)
-                    os.replace(path, diff)
-                    writer.publish(sealed)
+                publish(writer, sealed, path, diff, new=new)
 
 
 def _origin(parent: DatasetVersion, made: Plan) -> dict[str, Any]:
@@ -257,17 +260,26 @@ def child_of(
 ) -> tuple[DatasetVersion, bool]:
     """The next version of the parent's dataset, or the child that already holds these rows, and whether it is new.
 
+    Rows that were made by a rule (`origin["rule"]`) are another version than the same rows by another rule.
     To be called in a transaction: two people who make the same at once get one version.
     """
     dataset = Dataset.objects.select_for_update().get(pk=parent.dataset_id)
-    twin = parent.children.filter(sha256=sealed.sha256, dataset=dataset).first()
-    if twin:
+    same = {"origin__rule": origin["rule"]} if "rule" in origin else {}
+    if twin := parent.children.filter(sha256=sealed.sha256, dataset=dataset, **same).first():
         return twin, False
     child = create_version(dataset, sealed, origin, user, parent)
     child.recipe = recipe
     child.report_settings = parent.report_settings
     child.save(update_fields=["recipe", "report_settings"])
     return child, True
+
+
+def publish(writer: SealedWriter, sealed: Sealed, written: Path, diff: Path, *, new: bool) -> None:
+    """Moves the file of a child and the diff that is `written` to their places; if it is not new, what is missing."""
+    if new or not diff.is_file():
+        os.replace(written, diff)
+    if new or not sealed.path.is_file():
+        writer.publish(sealed)
 
 
 @contextmanager

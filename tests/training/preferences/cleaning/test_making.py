@@ -90,6 +90,16 @@ def test_two_recipes_that_leave_the_same_rows_give_one_version():
     assert made(parent, two_steps).version == first.version
 
 
+@pytest.mark.parametrize("lost", ["file", "diff"])
+def test_the_same_recipe_again_brings_back_what_of_the_version_is_missing(lost):
+    parent = version()
+    child = made(parent, SOFTEN).version
+    before = files()
+    {"file": child.path, "diff": diffs.place(child.path, parent.sha256)}[lost].unlink()
+    assert made(parent, SOFTEN).version == child
+    assert files() == before
+
+
 def test_a_recipe_that_changes_nothing_or_leaves_nothing_is_refused():
     parent = version()
     recipes = {"changes nothing": Recipe(steps=(Flip(), Flip())), "leaves no row": Recipe(steps=(Drop(),))}
@@ -187,6 +197,16 @@ def test_the_same_join_again_gives_the_version_that_is_there():
     parent = version()
     first = join(parent, [pair("New?")], {})
     assert join(parent, [pair("New?")], {}) == first
+
+
+@pytest.mark.parametrize("lost", ["file", "diff"])
+def test_the_same_join_again_brings_back_what_of_the_version_is_missing(lost):
+    parent = version()
+    child = join(parent, [pair("New?")], {})
+    before = files()
+    {"file": child.path, "diff": diffs.place(child.path, parent.sha256)}[lost].unlink()
+    assert join(parent, [pair("New?")], {}) == child
+    assert files() == before
 
 
 def test_a_join_of_nothing_is_refused():
