@@ -30,7 +30,7 @@ class Said:
 class Choice:
     """Which answer of an item becomes `chosen`, and what was said about the item.
 
-    `first_is_chosen` is None where the chosen answer is not of the item: no judgement compared it with the rejected one.
+    `first_is_chosen` is None where the chosen answer is not of the item: no judgement is about the two together.
     """
 
     item: Item
