@@ -183,7 +183,7 @@ def _refusal(assignment: Assignment, known: _Known, said: Mapping[str, Any], rev
     # A judgement that stands is taken back first: no page offers to replace it, and undoing has its time.
     stands = known.latest is not None and known.choice != Choice.WITHDRAWN
     if stands and known.revision == revision:
-        if not Rating.objects.filter(pk=known.latest, **said).exists():
+        if not assignment.ratings.filter(revision=revision, **said).exists():
             return Outcome.ALREADY_JUDGED
         return Outcome.LATE if assignment.state == AssignmentState.LATE else Outcome.REPEATED
     return Outcome.OUTDATED if stands or revision != known.revision + 1 else None
