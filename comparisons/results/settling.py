@@ -17,7 +17,7 @@ from .judgements import Judgements, Said
 
 WAYS = tuple(Consensus)
 NAMES = {
-    Consensus.MAJORITY: "Majority",
+    Consensus.MAJORITY: "Most votes",
     Consensus.DAWID_SKENE: "Dawid–Skene",
     Consensus.MACE: "MACE",
     Consensus.GLAD: "GLAD",
@@ -26,10 +26,10 @@ NAMES = {
 
 @dataclass(frozen=True, slots=True)
 class Settled:
-    """What each way makes of the items: the share that each contender wins, and how many differ from the majority's.
+    """What each way makes of the items: the share that each contender wins, and how many are settled unlike most votes.
 
     `rows`: contender and its share of the items it is in and that are not bad, ties as halves, a number per way (None
-    without such an item). `otherwise`: items settled unlike the majority, per way. `undecided`: items on which nothing
+    without such an item). `otherwise`: items settled unlike most votes, per way. `undecided`: items on which nothing
     is the likeliest.
     """
 
@@ -41,9 +41,9 @@ class Settled:
 
 
 def settled(judgements: Judgements, contenders: Sequence[Contender]) -> Settled | None:
-    """Settle every item in every way; None where no item has two judgements, so that there is nothing to settle."""
-    _, counts = np.unique(judgements.item, return_counts=True)
-    if not (counts > 1).any():
+    """Settle every item that has two judgements, or more, in every way; None where there is none."""
+    judgements = _of_several(judgements)
+    if not len(judgements):
         return None
     lower, higher = np.minimum(judgements.a, judgements.b), np.maximum(judgements.a, judgements.b)
     labels = Labels.of(judgements.item, judgements.rater, _by_place(judgements, lower), len(Said))
@@ -57,6 +57,12 @@ def settled(judgements: Judgements, contenders: Sequence[Contender]) -> Settled 
         otherwise=[int((one != found[0]).sum()) for one in found],
         undecided=[int((one == UNDECIDED).sum()) for one in found],
     )
+
+
+def _of_several(judgements: Judgements) -> Judgements:
+    """Those of items that have at least two: with one there is nothing to settle."""
+    items, counts = np.unique(judgements.item, return_counts=True)
+    return judgements.where(np.isin(judgements.item, items[counts > 1]))
 
 
 def _by_place(judgements: Judgements, lower: Ints) -> Ints:

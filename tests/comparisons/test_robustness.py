@@ -69,9 +69,9 @@ def test_every_way_of_settling_says_the_same_where_raters_agree(study: Study):
     assert (found.items, found.otherwise, found.undecided) == (40, [0] * 4, [0] * 4)
 
 
-def test_an_item_with_as_many_votes_for_either_is_undecided_by_majority_alone():
+def test_an_item_with_as_many_votes_for_either_is_undecided_by_most_votes_alone():
     """Of 21 items each judged twice, two raters agree on 20; on the last, one of them stands against a newcomer who
-    contradicted the other on five. Majority leaves the last undecided; ties count as halves, bad items as none."""
+    contradicted the other on five. Most votes leave the last undecided; ties count as halves, bad items as none."""
     one, other = make_policy(name="One"), make_policy(name="Other")
     study = make_study(items=21, policies=[one, other], ratings_per_item=3)
     last = study.items.order_by("-position").values_list("pk", flat=True)[0]
@@ -84,6 +84,32 @@ def test_an_item_with_as_many_votes_for_either_is_undecided_by_majority_alone():
     assert found.undecided[0] == 1
     assert found.undecided[1:] == [0, 0, 0]
     assert {contender.policy.name: shares[1] for contender, shares in found.rows} == {"One": 1, "Other": 0}
+
+
+def test_items_that_one_rater_judged_are_not_settled():
+    """Of 8 items two raters judge all but the last two, which one alone judges: 6 remain, all won by One.
+
+    Other wins the last two, and no share knows of it.
+    """
+    one, other = make_policy(name="One"), make_policy(name="Other")
+    study = make_study(items=8, policies=[one, other], ratings_per_item=2)
+    alone = set(study.items.order_by("-position").values_list("pk", flat=True)[:2])
+    judge_all(study, make_rater(), lambda given: prefer(other if given.item_id in alone else one)(given))
+    judge_all(study, make_rater(), lambda given: "skip" if given.item_id in alone else prefer(one)(given))
+    Study.objects.filter(pk=study.pk).update(state=StudyState.CLOSED)
+    found = robustness(study).settled
+    assert found is not None
+    assert found.items == 6
+    assert {contender.policy.name: shares[0] for contender, shares in found.rows} == {"One": 1, "Other": 0}
+
+
+def test_the_page_calls_the_column_of_most_votes_so(study: Study, client: Client):
+    """At a tie there is no majority, and the export's rule of the majority treats ties by a setting of its own."""
+    client.force_login(make_user())
+    page = client.get(reverse("study-robustness", args=[study.slug])).content.decode()
+    assert '<th scope="col" class="num">Most votes</th>' in page
+    assert "Of 40 items: unlike most votes" in page
+    assert "ajority" not in page
 
 
 def test_one_judgement_an_item_leaves_nothing_to_settle():
