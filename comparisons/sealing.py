@@ -21,6 +21,7 @@ from training.preferences.sealing import NothingToSeal
 from training.preferences.versions import Watch, dataset_named, folder
 
 WORKERS = "comparisons.tasks.work_on_sealings"
+UNREADABLE = "The rule that was sent cannot be read by this version of alignapp. Go back and choose it again."
 
 
 class SealingRefused(ValueError):
@@ -56,9 +57,35 @@ def _ask(export: Export, digest: str, user: User | None, **values: Any) -> Seali
 def work() -> None:
     """Runs waiting jobs, one after the other."""
     while job := jobs.claim(SealingJob):
+        _run(job)
+
+
+def _run(job: SealingJob) -> None:
+    """Nothing of a job stands outside of what ends it, so that one that cannot even begin does not stop the others."""
+
+    def make() -> None:
         jobs.remove_partials(folder("datasets"), _name(job))
-        refusals = (SealingRefused, CampaignRefused, NothingToSeal)
-        jobs.bring_to_an_end(job, _Sealing(job).make, "sealing", refusals)
+        _Sealing(job).make()
+
+    jobs.bring_to_an_end(job, make, "sealing", (SealingRefused, CampaignRefused, NothingToSeal))
+
+
+def rule_of(job: SealingJob) -> Rule:
+    """The rule that was sent with a job; raises SealingRefused where it cannot be read."""
+    try:
+        rule = Rule.stored(job.rule)
+        str(rule)  # reading takes a number as it is; saying it does not
+    except (AttributeError, TypeError, ValueError) as error:
+        raise SealingRefused(UNREADABLE) from error
+    return rule
+
+
+def told_rule(job: SealingJob) -> str:
+    """The rule of a job for its page, or that it cannot be read."""
+    try:
+        return str(rule_of(job))
+    except SealingRefused as error:
+        return str(error)
 
 
 def _name(job: SealingJob) -> str:
@@ -72,7 +99,7 @@ class _Sealing:
     def __init__(self, job: SealingJob) -> None:
         self.job = job
         self.beat = jobs.now_and_then(job)
-        self.export = Export(job.study, Rule.stored(job.rule), self.beat)
+        self.export = Export(job.study, rule_of(job), self.beat)
 
     def make(self) -> None:
         job = self.job

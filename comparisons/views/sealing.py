@@ -12,7 +12,7 @@ from django.urls import path, reverse
 from django.views.decorators.http import require_POST, require_safe
 
 from alignapp.accounts.access import researcher_required
-from comparisons.export import Rule
+from comparisons import sealing as sealing_jobs
 from comparisons.models import SealingJob
 from training import jobs
 
@@ -48,7 +48,7 @@ def _context(pk: UUID) -> dict[str, Any]:
         back = reverse("campaign-data", args=[job.round.campaign.slug, job.round.number])
     else:
         back = reverse("study-make-dataset", args=[job.study.slug])
-    return {"job": job, "rule": Rule.stored(job.rule), "back": back, "section": "studies"}
+    return {"job": job, "rule": sealing_jobs.told_rule(job), "back": back, "section": "studies"}
 
 
 urls = [

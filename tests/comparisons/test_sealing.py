@@ -124,6 +124,40 @@ def test_what_became_impossible_is_told_in_a_sentence(study, meanwhile: Callable
     assert not Dataset.objects.exists()
 
 
+UNREADABLE = [{"ties": "by lot"}, {"until": 3}, {"threshold": "high", "consensus": "glad"}, {"ties": []}]
+
+
+@pytest.mark.parametrize("stored", UNREADABLE, ids=str)
+def test_a_stored_rule_that_cannot_be_read_ends_its_job_and_no_other(study, stored):
+    job, next_one = asked(study), asked(study, dataset="Next")
+    SealingJob.objects.filter(pk=job.pk).update(rule=job.rule | stored)
+    assert done(job).state == JobState.FAILED
+    assert "cannot be read" in job.error
+    next_one.refresh_from_db()
+    assert next_one.state == JobState.SUCCEEDED
+
+
+@pytest.mark.parametrize("stored", UNREADABLE, ids=str)
+@pytest.mark.parametrize("name", ["sealing", "sealing-live"])
+def test_the_page_of_a_job_whose_rule_cannot_be_read_says_so(client, study, name, stored):
+    client.force_login(make_user())
+    job = asked(study)
+    SealingJob.objects.filter(pk=job.pk).update(rule=job.rule | stored)
+    response = client.get(reverse(name, args=[job.pk]))
+    assert response.status_code == 200
+    assert "cannot be read" in response.text
+
+
+def test_files_in_the_making_that_cannot_be_removed_end_the_job_in_a_sentence(study, monkeypatch):
+    def denied(*_):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(jobs, "remove_partials", denied)
+    job = done(asked(study))
+    assert job.state == JobState.FAILED
+    assert "Permission denied" in job.error
+
+
 def test_a_parent_whose_file_is_gone_is_told(study):
     parent = done(asked(study_with([["second"]] * 3))).version
     parent.path.unlink()
