@@ -6,20 +6,24 @@ is streamed here is an asynchronous one that fetches each chunk in a thread.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
+import asyncio
+import logging
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, Self
 
-from asgiref.sync import sync_to_async
+from django.db import connections
 from django.http import StreamingHttpResponse
 from django.utils.http import content_disposition_header
 
 CHUNK_BYTES = 256 * 1024
+log = logging.getLogger(__name__)
 
 
 def streamed(chunks: Iterator[bytes], filename: str, content_type: str) -> StreamingHttpResponse:
     """A download whose bytes are made while they are sent."""
-    response = StreamingHttpResponse(_InThread(chunks), content_type=content_type)
+    response = StreamingHttpResponse(InThread(chunks), content_type=content_type)
     response["Content-Disposition"] = content_disposition_header(True, filename)
     response["X-Accel-Buffering"] = "no"
     return response
@@ -89,20 +93,42 @@ class Outlet:
         return taken
 
 
-class _InThread:
-    """Asynchronous chunks from synchronous ones; Django closes it when the response ends, however early."""
+class InThread:
+    """Asynchronous chunks from synchronous ones, all made in one thread, to which their database connection belongs.
+
+    Django closes it when the response ends, however early: then the chunks end in that thread, and it with them. It is
+    no asynchronous generator, because one that is given up midway is ended by the garbage collector, anywhere.
+    """
 
     def __init__(self, chunks: Iterator[bytes]) -> None:
         self.chunks = chunks
+        self.thread = ThreadPoolExecutor(1)
+        self.closed = False
 
-    async def __aiter__(self) -> AsyncIterator[bytes]:
-        fetch = sync_to_async(lambda: next(self.chunks, None), thread_sensitive=False)
-        while (chunk := await fetch()) is not None:
-            yield chunk
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> bytes:
+        chunk = await asyncio.get_running_loop().run_in_executor(self.thread, next, self.chunks, None)
+        if chunk is None:
+            raise StopAsyncIteration
+        return chunk
 
     def close(self) -> None:
-        if close := getattr(self.chunks, "close", None):
-            close()
+        """Waits for nothing: a chunk that is being made is made before."""
+        if not self.closed:
+            self.closed = True
+            self.thread.submit(self._end)
+            self.thread.shutdown(wait=False)
+
+    def _end(self) -> None:
+        try:
+            if close := getattr(self.chunks, "close", None):
+                close()
+        except Exception:
+            log.exception("A download did not end well")
+        finally:
+            connections.close_all()
 
 
 class _FileChunks:

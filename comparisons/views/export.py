@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 
-from asgiref.sync import sync_to_async
 from django.core.handlers.asgi import ASGIRequest
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, StreamingHttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
@@ -13,11 +12,11 @@ from django.views.decorators.http import require_http_methods, require_safe
 
 from alignapp.accounts.access import researcher_required, user_of
 from alignapp.accounts.models import User
-from alignapp.threads import KeptThread
 from comparisons import sealing
 from comparisons.export import Export, Form, Summary, as_folder, as_json_lines, as_parquet
 from comparisons.forms.export import FOLDER, ExportForm, MakeDatasetForm
 from comparisons.models import SealingJob, Study, StudyState
+from training.downloads import InThread
 
 from .results import still_open
 
@@ -91,16 +90,8 @@ def _submitted(found: Export, form: MakeDatasetForm, user: User) -> SealingJob:
 
 def _streamed(request: HttpRequest, chunks: Iterator[bytes], content_type: str) -> StreamingHttpResponse:
     """Send chunks as they are made. Under ASGI Django would first collect a plain iterator whole."""
-    content = _async(chunks) if isinstance(request, ASGIRequest) else chunks
+    content = InThread(chunks) if isinstance(request, ASGIRequest) else chunks
     return StreamingHttpResponse(content, content_type=content_type)
-
-
-async def _async(chunks: Iterator[bytes]) -> AsyncIterator[bytes]:
-    """One after the other in one thread, because the database connection belongs to it."""
-    following = sync_to_async(lambda: next(chunks, None))
-    async with KeptThread():
-        while (chunk := await following()) is not None:
-            yield chunk
 
 
 urls = [

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import io
 import json
+import threading
 import zipfile
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -15,9 +18,11 @@ from bs4 import BeautifulSoup
 from django.test import AsyncClient
 from django.urls import reverse
 
+from alignapp.asgi import application
 from comparisons import assignment as assigning
 from comparisons import sealing
-from comparisons.models import Prompt, SealingJob, StudyState
+from comparisons.models import Prompt, SealingJob, Study, StudyState
+from comparisons.views import export as exporting
 from tests.comparisons.export.material import study_with
 from tests.comparisons.rating_factories import judge_all, make_rater, make_study, prefer, take
 from tests.factories import make_policy, make_user
@@ -108,6 +113,65 @@ def test_the_export_streams_under_asgi_too(researcher, study):
     with ThreadPoolExecutor(1) as pool:
         body = pool.submit(asyncio.run, download()).result()
     assert pq.read_table(io.BytesIO(body)).num_rows == 6
+
+
+@pytest.mark.parametrize("waits", [True, False])
+@pytest.mark.django_db(transaction=True)
+def test_an_export_that_is_given_up_ends_in_the_thread_that_makes_it(client, researcher, study, monkeypatch, waits):
+    """The reader goes away after the first chunk, as a closed browser does; no garbage is collected meanwhile."""
+    threads: list[int] = []
+    ended = threading.Event()
+
+    def endless(*_) -> Iterator[bytes]:
+        try:
+            while True:
+                threads.append(threading.get_ident())
+                yield str(Study.objects.count()).encode()
+        finally:
+            threads.append(threading.get_ident())
+            ended.set()
+
+    monkeypatch.setattr(exporting, "as_json_lines", endless)
+
+    async def give_up() -> bool:
+        cookie = client.cookies["sessionid"].OutputString().encode()
+        begun = asyncio.Event()
+        scope = scope_of(reverse("study-export", args=["ferries"]), b"form=plain", cookie)
+        await application(scope, *reader(begun, waits=waits))
+        return await asyncio.to_thread(ended.wait, 10)
+
+    gc.disable()
+    try:
+        with ThreadPoolExecutor(1) as pool:
+            assert pool.submit(asyncio.run, give_up()).result()
+    finally:
+        gc.enable()
+    assert len(threads) > 1
+    assert len(set(threads)) == 1
+
+
+def scope_of(path: str, query: bytes, cookie: bytes) -> dict[str, Any]:
+    headers = [(b"host", b"127.0.0.1"), (b"cookie", cookie)]
+    told = {"type": "http", "method": "GET", "path": path, "query_string": query, "headers": headers}
+    return {**told, "http_version": "1.1", "scheme": "http"}
+
+
+def reader(begun: asyncio.Event, *, waits: bool) -> tuple[Any, Any]:
+    """What an ASGI server hands over, of a reader that goes away; one that `waits` takes the first chunk alone."""
+    sent = iter([{"type": "http.request", "body": b"", "more_body": False}])
+
+    async def receive() -> dict[str, Any]:
+        if message := next(sent, None):
+            return message
+        await begun.wait()
+        return {"type": "http.disconnect"}
+
+    async def send(message: dict[str, Any]) -> None:
+        if message.get("body"):
+            begun.set()
+            await asyncio.sleep(3600 if waits else 0)
+
+    return receive, send
 
 
 def test_a_rule_that_leaves_nothing_says_why(client, researcher, study):
