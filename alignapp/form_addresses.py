@@ -10,10 +10,6 @@ from django.utils.deprecation import MiddlewareMixin
 class FormAddressMiddleware(MiddlewareMixin):
     """Gives the empty 405 answer to a GET a page that says what happened."""
 
-    # Innermost and synchronous, so that those around it are too: a request then changes threads once, and not once for
-    # every middleware, which cost a fifth of the processor time of a rating page.
-    async_capable = False
-
     def process_response(self, request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
         if request.method != "GET" or not isinstance(response, HttpResponseNotAllowed):
             return response

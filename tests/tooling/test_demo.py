@@ -177,6 +177,7 @@ def test_nothing_outlives_a_supervisor_that_was_killed(checkout: Path, start: Ca
     process.kill()
 
     wait_for(lambda: processes_of(checkout) == [])
+    assert processes_of(checkout) == []
 
 
 def test_the_check_ends_with_the_status_of_its_guide(checkout: Path, start: Callable[..., subprocess.Popen[str]]):

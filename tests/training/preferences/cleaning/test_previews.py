@@ -85,7 +85,7 @@ def test_a_worker_finds_out_what_a_page_would(version: DatasetVersion, monkeypat
 
 def test_a_version_of_few_long_rows_is_not_waited_for(version: DatasetVersion, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(making, "BYTES_AT_ONCE", 100)
-    waiting(making.look_at(version, RECIPE, None))
+    assert waiting(making.look_at(version, RECIPE, None)).kind == CleaningKind.PREVIEW
 
 
 def test_asked_again_it_is_not_found_out_again(large: DatasetVersion) -> None:
