@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Coroutine
-from concurrent.futures import ThreadPoolExecutor
-from typing import Any
 
 import httpx
 import pytest
@@ -15,12 +12,7 @@ from django.http import HttpRequest, HttpResponse
 
 from alignapp.asgi import AT_ONCE, Handler, application
 from alignapp.threads import MOST_IDLE, KeptThread
-
-
-def run(coroutine: Coroutine[Any, Any, Any]) -> Any:
-    """In a thread of its own: a browser test on this worker may have left an event loop running in this one."""
-    with ThreadPoolExecutor(1) as pool:
-        return pool.submit(asyncio.run, coroutine).result()
+from tests.streams import completed
 
 
 async def thread_of_a_request() -> int:
@@ -38,7 +30,7 @@ def test_everything_in_one_request_runs_in_one_thread():
         async with KeptThread():
             return [await sync_to_async(threading.get_ident)() for _ in range(3)]
 
-    assert len(set(run(request()))) == 1
+    assert len(set(completed(request()))) == 1
 
 
 def test_one_request_after_the_other_has_the_same_thread():
@@ -50,7 +42,7 @@ def test_one_request_after_the_other_has_the_same_thread():
                 await asyncio.sleep(0.001)
         return found
 
-    assert len(set(run(requests()))) == 1
+    assert len(set(completed(requests()))) == 1
 
 
 def test_requests_at_once_have_threads_of_their_own():
@@ -64,7 +56,7 @@ def test_requests_at_once_have_threads_of_their_own():
     async def requests():
         return await asyncio.gather(request(), request())
 
-    assert len(set(run(requests()))) == 2
+    assert len(set(completed(requests()))) == 2
 
 
 def test_a_thread_that_is_still_at_work_for_a_request_that_was_given_up_serves_no_other():
@@ -89,7 +81,7 @@ def test_a_thread_that_is_still_at_work_for_a_request_that_was_given_up_serves_n
             done.set()
             await asyncio.gather(task, return_exceptions=True)
 
-    assert run(requests())
+    assert completed(requests())
 
 
 def test_no_more_threads_are_kept_than_answer_at_once():
@@ -106,7 +98,7 @@ def test_no_more_threads_are_kept_than_answer_at_once():
             await asyncio.sleep(0.01)
         return len(KeptThread.idle)
 
-    assert run(requests()) == MOST_IDLE
+    assert completed(requests()) == MOST_IDLE
 
 
 class Slow(Handler):
@@ -148,7 +140,7 @@ def test_requests_that_were_given_up_keep_their_places_until_their_threads_are_f
         await asyncio.gather(*handler.at_work)
         return at_once
 
-    assert run(requests()) == AT_ONCE
+    assert completed(requests()) == AT_ONCE
 
 
 def test_what_was_sent_is_worked_on_although_its_sender_left_before_it_was_its_turn():
@@ -159,7 +151,7 @@ def test_what_was_sent_is_worked_on_although_its_sender_left_before_it_was_its_t
         await asyncio.gather(*handler.at_work)
         return handler.answered
 
-    answered = run(requests())
+    answered = completed(requests())
     assert (answered.count("GET"), answered.count("POST")) == (AT_ONCE, 1)
 
 
@@ -170,10 +162,10 @@ def test_a_page_is_answered_over_asgi():
         async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1") as client:
             return await client.get(path)
 
-    assert run(get("/login/")).status_code == 200
-    assert run(get("/no-such-page/")).status_code == 404
+    assert completed(get("/login/")).status_code == 200
+    assert completed(get("/no-such-page/")).status_code == 404
 
 
 def test_only_http_is_served():
     with pytest.raises(ValueError, match="Only HTTP is served here, not websocket"):
-        run(application({"type": "websocket"}, None, None))
+        completed(application({"type": "websocket"}, None, None))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import io
 import json
 import zipfile
@@ -16,6 +15,7 @@ from django.urls import reverse
 
 from alignapp.accounts.models import Role, User
 from tests.factories import make_user, make_version
+from tests.streams import completed, received
 from tests.training.import_material import uploaded_and_imported
 from tests.training.preferences.pairs import assistant, pair, source_line, user
 from training.models import Dataset, DatasetVersion, ImportJob
@@ -47,15 +47,6 @@ def sealed(pairs: list[Pair] | None = None, **more) -> DatasetVersion:
 
 def text_of(response) -> str:
     return " ".join(BeautifulSoup(response.content, "html.parser").get_text(" ").split())
-
-
-def content_of(response) -> bytes:
-    """The bytes of a streamed response, taken as an ASGI server takes them."""
-
-    async def collect() -> bytes:
-        return b"".join([chunk async for chunk in response.streaming_content])
-
-    return asyncio.run(collect())
 
 
 def many(count: int) -> bytes:
@@ -243,7 +234,7 @@ def test_a_row_is_shown_whole_with_the_other_columns_of_its_source(client, rita)
 def downloaded(client: Client, **query: str) -> bytes:
     response = client.get(reverse("dataset-version-download", args=["islands", 1]), query)
     assert response.status_code == 200
-    return content_of(response)
+    return received(response)
 
 
 def test_json_lines_come_in_trls_two_forms(client, rita):
@@ -366,5 +357,5 @@ def test_a_download_is_made_while_it_is_sent():
         stream = aiter(streamed(chunks(), "name", "text/plain"))
         return [await anext(stream), await anext(stream)]
 
-    assert asyncio.run(take_two()) == [b"x", b"x"]
+    assert completed(take_two()) == [b"x", b"x"]
     assert made == [0, 1]

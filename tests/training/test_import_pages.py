@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import gzip
 import io
 import json
@@ -19,6 +18,7 @@ from django.urls import reverse
 
 from alignapp.accounts.models import Role, User
 from tests.factories import make_user
+from tests.streams import received
 from tests.training.import_material import as_shown, confirm, queued, upload, uploaded_and_imported
 from tests.training.preferences.pairs import pair, source_line
 from training.models import Dataset, DatasetVersion, ImportJob, ImportState
@@ -44,13 +44,6 @@ def rita(client: Client) -> User:
 
 def text_of(response) -> str:
     return " ".join(BeautifulSoup(response.content, "html.parser").get_text(" ").split())
-
-
-def content_of(response) -> bytes:
-    async def collect() -> bytes:
-        return b"".join([chunk async for chunk in response.streaming_content])
-
-    return asyncio.run(collect())
 
 
 def many(count: int) -> bytes:
@@ -323,7 +316,7 @@ def test_a_file_without_usable_rows_ends_with_a_sentence_and_its_rows_for_downlo
     assert not DatasetVersion.objects.exists()
     download = client.get(reverse("dataset-import-rejects", args=[job.pk]))
     assert download.status_code == (200 if job.rejected else 404)
-    assert not download.streaming or len(content_of(download).splitlines()) == job.rejected
+    assert not download.streaming or len(received(download).splitlines()) == job.rejected
 
 
 def test_a_name_whose_import_failed_can_be_used_again(client, rita):
@@ -374,7 +367,7 @@ def test_a_version_is_never_removed_with_its_import(client, rita):
 def test_the_unusable_rows_are_downloaded_with_line_reason_and_text(client, rita):
     job = uploaded_and_imported(client, many(3) + b"not json\n")
     response = client.get(reverse("dataset-import-rejects", args=[job.pk]))
-    row = json.loads(content_of(response))
+    row = json.loads(received(response))
     assert (row["line"], row["text"]) == (4, "not json")
     assert response["Content-Disposition"] == 'attachment; filename="islands-unusable-rows.jsonl"'
 

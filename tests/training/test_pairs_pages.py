@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 from collections.abc import Sequence
 from pathlib import Path
@@ -22,6 +21,7 @@ from hypothesis import strategies as st
 
 from alignapp.accounts.models import Role, User
 from tests.factories import make_user
+from tests.streams import received
 from tests.training.preferences.pairs import pair
 from training.models import DatasetVersion, PairTag
 from training.preferences import browsing, importing, reporting, tags
@@ -67,13 +67,6 @@ def text_of(response: Any) -> str:
 
 def listed(response: Any) -> list[int]:
     return [int(str(row["data-row"])) for row in soup(response).select("[data-row]")]
-
-
-def content_of(response: Any) -> bytes:
-    async def collect() -> bytes:
-        return b"".join([chunk async for chunk in response.streaming_content])
-
-    return asyncio.run(collect())
 
 
 # --- Listing ------------------------------------------------------------------------------------------------------
@@ -374,9 +367,9 @@ def test_nothing_is_tagged_or_downloaded_by_an_address_that_is_not_understood(cl
 def test_the_rows_of_a_listing_are_downloaded_in_its_order(client: Client, rita: User) -> None:
     version = sealed()
     answer = client.get(address(version, "q=answer+1&order=down", "dataset-pairs-download"))
-    rows = [json.loads(line) for line in content_of(answer).splitlines()]
+    rows = [json.loads(line) for line in received(answer).splitlines()]
     assert [row["prompt"][0]["content"] for row in rows] == ["Q1?"]
-    whole = content_of(client.get(address(version, "order=down", "dataset-pairs-download"))).splitlines()
+    whole = received(client.get(address(version, "order=down", "dataset-pairs-download"))).splitlines()
     assert json.loads(whole[0])["prompt"][0]["content"] == "Q59?"
     assert len(whole) == 60
 

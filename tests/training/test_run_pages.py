@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from datetime import timedelta
 from typing import Any
 from uuid import uuid4
@@ -13,6 +12,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from tests.factories import make_policy, make_run, make_user, make_version
+from tests.streams import received
 from training.models import Run, RunEvent, RunMetric, RunSample
 from training.runs import comparison, curves, progress, queue, story
 
@@ -302,15 +302,10 @@ def test_the_end_of_the_log_is_shown_and_all_of_it_can_be_fetched(ada):
     download = ada.get(reverse("run-log", args=[run.pk]))
     with (run.folder / "trainer.log").open("a") as log:
         log.write("a line that comes while the log is sent, beyond its promised length\n")
-    sent = asyncio.run(whole(download))
+    sent = received(download)
     assert sent.startswith(b"line 0\n")
     assert sent.endswith(b"line 299\n")
     assert int(download["Content-Length"]) == len(sent)
-
-
-async def whole(response) -> bytes:
-    """Everything that a streamed answer sends."""
-    return b"".join([chunk async for chunk in response.streaming_content])
 
 
 def test_asking_for_a_log_that_does_not_exist_leads_back_to_the_run_with_a_sentence(ada):

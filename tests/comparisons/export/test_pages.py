@@ -9,7 +9,6 @@ import json
 import threading
 import zipfile
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pyarrow.parquet as pq
@@ -26,6 +25,7 @@ from comparisons.views import export as exporting
 from tests.comparisons.export.material import study_with
 from tests.comparisons.rating_factories import judge_all, make_rater, make_study, prefer, take
 from tests.factories import make_policy, make_user
+from tests.streams import completed
 from training.models import Dataset, DatasetVersion
 
 pytestmark = pytest.mark.django_db
@@ -109,10 +109,7 @@ def test_the_export_streams_under_asgi_too(researcher, study):
         assert response.is_async
         return b"".join([chunk async for chunk in response])
 
-    # In a thread of its own: a browser test on this worker may have left an event loop running in this one.
-    with ThreadPoolExecutor(1) as pool:
-        body = pool.submit(asyncio.run, download()).result()
-    assert pq.read_table(io.BytesIO(body)).num_rows == 6
+    assert pq.read_table(io.BytesIO(completed(download()))).num_rows == 6
 
 
 @pytest.mark.parametrize("waits", [True, False])
@@ -142,8 +139,7 @@ def test_an_export_that_is_given_up_ends_in_the_thread_that_makes_it(client, res
 
     gc.disable()
     try:
-        with ThreadPoolExecutor(1) as pool:
-            assert pool.submit(asyncio.run, give_up()).result()
+        assert completed(give_up())
     finally:
         gc.enable()
     assert len(threads) > 1
