@@ -19,12 +19,11 @@ from bs4 import BeautifulSoup, Tag
 
 from bench.rating.clients import Timing
 from bench.rating.prepare import PASSWORD
-from bench.rating.raters_at_once import THINK_SECONDS
 from bench.rating.stack import Web, web
 from bench.report import Report
 from comparisons.statistics.shares import Share, share
 
-ITEMS, RATERS, MOST_PAGES = 600, 12, 1_500
+ITEMS, RATERS, THINK_SECONDS, MOST_PAGES = 600, 12, 0.3, 1_500
 FOLDS = 5
 
 Sent = tuple[tuple[str, str], ...]
@@ -41,9 +40,7 @@ def measure(report: Report) -> None:
         report.add("blindness: answers that name a policy", "", len(crawl.leaked), must="0", ok=not crawl.leaked)
     with web("SQLite", RATING_MOST_PER_MINUTE="0") as running:
         running.run("-m", "bench.rating.prepare", str(ITEMS), "3", str(RATERS))
-        told = json.loads(
-            running.run("-m", "bench.rating.clients", running.address, str(RATERS), str(THINK_SECONDS / 5))
-        )
+        told = json.loads(running.run("-m", "bench.rating.clients", running.address, str(RATERS), str(THINK_SECONDS)))
         sides = json.loads(running.run("-m", "bench.rating.prepare", "--sides"))
     accuracy = classified([Timing(**timing) for timing in told["timings"]], sides)
     told = f"its interval [{accuracy.low:.3f}, {accuracy.high:.3f}] of {accuracy.total} holds 0.5"
