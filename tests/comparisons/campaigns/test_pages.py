@@ -193,6 +193,7 @@ def test_what_changes_by_itself_is_looked_at_again_until_there_is_something_to_d
     live = BeautifulSoup(client.get(reverse("campaign-live", args=[campaign.slug])).content, "html.parser")
     assert live.select_one("#next[data-live-done]")
     assert "Start the study" in live.text
+    assert live.select_one("#campaign-round").text == "Round 1"
 
 
 def sent(**fields):

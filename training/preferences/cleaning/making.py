@@ -170,9 +170,12 @@ def run(job_id: UUID) -> None:
 
 
 def _run(job: CleaningJob) -> None:
+    jobs.bring_to_an_end(job, lambda: _do(job), "cleaning", (BadRecipe,))
+
+
+def _do(job: CleaningJob) -> None:
     jobs.remove_partials(job.parent.path.parent, f"clean-{job.pk}")
-    do = _find_out if job.kind == CleaningKind.PREVIEW else _make
-    jobs.bring_to_an_end(job, lambda: do(job), "cleaning", (BadRecipe,))
+    (_find_out if job.kind == CleaningKind.PREVIEW else _make)(job)
 
 
 def _planned(job: CleaningJob) -> Plan:
