@@ -63,6 +63,12 @@ class TrainingConfig(RunConfig):
         0, ge=0, le=100_000_000, description="Stop after this many optimizer steps; 0 means: as the epochs say."
     )
     batch_size: Count = Field(32, description="Rows (pairs, or prompts for RLHF) per optimizer step.")
+    least_label: Fraction = Field(
+        0.0,
+        description="Train only on pairs whose label is at least this: the share of raters, or what they were weighed "
+        "to, for the chosen answer. 0 takes all; held-out pairs stay.",
+        json_schema_extra=ADVANCED,
+    )
     tuning: Literal["lora", "full"] = Field(
         "lora",
         description="LoRA trains a small adapter that shares the served base model; full trains every weight.",

@@ -18,7 +18,7 @@ import numpy as np
 import pyarrow.parquet as pq
 from transformers import PreTrainedTokenizerBase
 
-from training.config import TrainingConfig
+from training.config import RunConfig, TrainingConfig
 from training.engine.errors import EngineError
 from training.engine.packing import Example
 from training.engine.policy import Policy
@@ -62,9 +62,11 @@ def load_examples(run: Run, policy: Policy, *, paired: bool) -> Examples:
     row is left.
     """
     rows = _read(run.spec.data_path, run.spec.data_sha256)
+    rows, unsure = _sure(rows, run.spec.config)
     run.stage("tokenising")
     limit = min(run.spec.config.max_length, policy.context_length)
     examples = _tokenise(rows, Template(policy.tokenizer), limit, paired=paired)
+    examples.dropped |= unsure
     _report(run, examples, limit)
     return examples
 
@@ -82,6 +84,13 @@ def _read(path: Path, sha256: str) -> list[dict[str, Any]]:
     columns = [name for name in pq.read_schema(path).names if name in COLUMNS]
     rows: list[dict[str, Any]] = pq.read_table(path, columns=columns).to_pylist()
     return rows
+
+
+def _sure(rows: list[dict[str, Any]], config: RunConfig) -> tuple[list[dict[str, Any]], Counter[str]]:
+    """The rows without those to train on whose label is below the one asked for, and how many these are."""
+    least = config.least_label if isinstance(config, TrainingConfig) else 0.0
+    kept = [row for row in rows if row["split"] != "train" or row.get("label", 1.0) >= least]
+    return kept, Counter({f"label below {least:g}": len(rows) - len(kept)})
 
 
 def _tokenise(rows: list[dict[str, Any]], template: Template, limit: int, *, paired: bool) -> Examples:

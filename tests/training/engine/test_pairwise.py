@@ -180,6 +180,20 @@ def test_pairs_labelled_the_wrong_way_round_pull_the_other_way_and_are_counted(m
     assert notice.startswith("40 pairs")
 
 
+def test_pairs_below_the_asked_label_are_not_trained_on_but_stay_held_out(make_run):
+    """22 of the 32 pairs to train on have label 0.6 < 0.8, as all 8 held-out ones: 10 are left to train on, and the 8."""
+    rows = [{**row, "label": 0.9 if n < 10 else 0.6} for n, row in enumerate(colour_rows(40, held_out=8))]
+    few, same = (
+        make_run("dpo", rows=rows, max_steps=3, least_label=0.8, **QUIET),
+        make_run("dpo", name="s", rows=rows[:10] + rows[32:], max_steps=3, **QUIET),
+    )
+    assert train_here(few) == train_here(same) == 0
+    assert curve(few, "train/loss") == curve(same, "train/loss")
+    assert curve(few, "held_out/loss") == curve(same, "held_out/loss")
+    [notice] = [e["message"] for e in events(few, "notice") if "label below 0.8" in e["message"]]
+    assert notice == "Dropped 22 of 40 rows: label below 0.8."
+
+
 def test_even_labels_teach_dpo_nothing(make_run):
     """p = 0.5: the loss is least at z = 0, where training starts, so the gradient is zero."""
     folder = make_run(
