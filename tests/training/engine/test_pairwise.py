@@ -181,7 +181,7 @@ def test_pairs_labelled_the_wrong_way_round_pull_the_other_way_and_are_counted(m
 
 
 def test_pairs_below_the_asked_label_are_not_trained_on_but_stay_held_out(make_run):
-    """22 of the 32 pairs to train on have label 0.6 < 0.8, as all 8 held-out ones: 10 are left to train on, and the 8."""
+    """22 of the 32 pairs to train on have label 0.6 < 0.8, as have all 8 held-out ones: 10 are trained on."""
     rows = [{**row, "label": 0.9 if n < 10 else 0.6} for n, row in enumerate(colour_rows(40, held_out=8))]
     few, same = (
         make_run("dpo", rows=rows, max_steps=3, least_label=0.8, **QUIET),
