@@ -121,6 +121,13 @@ def data_pages(stack: Stack) -> dict[str, str]:
     return addresses
 
 
+@pytest.fixture(scope="session")
+def study_pages(stack: Stack) -> dict[str, dict[str, str]]:
+    """Addresses of pages about studies with something on them: of the researcher rosa and the rater ilse, by name."""
+    addresses: dict[str, dict[str, str]] = json.loads(stack.run("tests.e2e.study_pages"))
+    return addresses
+
+
 def wait_for_web(stack: Stack, seconds: float = 60) -> None:
     """Return when the web process answers; fails with the logs after `seconds`."""
     deadline = time.monotonic() + seconds

@@ -102,6 +102,18 @@ def test_axe_finds_nothing_on_pages_about_data(context: BrowserContext, data_pag
     assert [*found, *findings(page)] == []
 
 
+@pytest.mark.parametrize("name", ["rosa", "ilse"])
+def test_axe_finds_nothing_on_pages_about_studies(
+    context: BrowserContext, study_pages: dict[str, dict[str, str]], name: str
+):
+    page = log_in(context, name)
+    found: list[str] = []
+    for path in study_pages[name].values():
+        assert page.goto(path).ok, path
+        found += findings(page)
+    assert found == []
+
+
 def test_the_web_process_stays_below_200_mb_after_pages_about_data_were_used(
     context: BrowserContext, stack: Stack, data_pages: dict[str, str]
 ):

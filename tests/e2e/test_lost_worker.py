@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import os
 import signal
+import sqlite3
 import time
+from contextlib import closing
+from typing import Any
 
 import pytest
 
@@ -24,31 +26,29 @@ rows = [{"prompt": f"Say {n}", "chosen": f"It is {n}.", "rejected": f"No {n}?"} 
 file = Path("FOLDER") / "lost.jsonl"
 file.write_text("".join(json.dumps(row) + chr(10) for row in rows))
 version = importing.import_file(file, importing.dataset_named("Lost")).version
-config = DPOConfig(lora_rank=8, max_steps=600, batch_size=8, checkpoint_every=20, evaluate_every=300, sample_count=0)
+config = DPOConfig(lora_rank=8, max_steps=300, batch_size=8, checkpoint_every=20, evaluate_every=150, sample_count=0)
 base = Policy.objects.get(name="Tiny base")
 launch = {"base": base, "name": "Lost", "user": None, "override_reason": "The report is not what this is about."}
 print(queue.create(method=Method.DPO, config=config, dataset_version=version, **launch).pk)
 """
 
-LOOK = """
-import json
-from training.models import Run
-run = Run.objects.get(name="Lost")
-said = list(run.events.values_list("message", flat=True))
-print(json.dumps({"state": run.state, "step": run.step, "attempt": run.attempt, "said": said}))
-"""
+RUN = "SELECT id, state, step, attempt FROM training_run WHERE name = 'Lost'"
+SAID = "SELECT message FROM training_runevent WHERE run_id = ?"
 
 
-def look(stack: Stack) -> dict[str, object]:
-    state: dict[str, object] = json.loads(stack.manage("shell", "-v", "0", "-c", LOOK).strip().splitlines()[-1])
-    return state
+def look(stack: Stack) -> dict[str, Any]:
+    """What the database says of the run. By hand: each look by Django would take a core from the run for seconds."""
+    with closing(sqlite3.connect(stack.home / "alignapp.sqlite3")) as database:
+        key, state, step, attempt = database.execute(RUN).fetchone()
+        said = [message for (message,) in database.execute(SAID, [key])]
+    return {"state": state, "step": step, "attempt": attempt, "said": said}
 
 
-def wait_for(stack: Stack, condition, seconds: float) -> dict[str, object]:
+def wait_for(stack: Stack, condition, seconds: float) -> dict[str, Any]:
     deadline = time.monotonic() + seconds
     while not condition(state := look(stack)):
         assert time.monotonic() < deadline, f"{state}\n{stack.logs()}"
-        time.sleep(1)
+        time.sleep(0.5)
     return state
 
 
@@ -61,4 +61,4 @@ def test_a_run_whose_worker_was_killed_continues_from_its_checkpoint(stack: Stac
     stack.start("worker-gpu")
     run = wait_for(stack, lambda run: run["state"] == "succeeded", 150)
     assert run["attempt"] == 2
-    assert any("resumed from step" in message for message in run["said"])  # type: ignore[attr-defined]
+    assert any("resumed from step" in message for message in run["said"])
