@@ -16,22 +16,14 @@ from training.models import Policy
 from .design import CutOff
 from .models import Answer, Prompt
 from .sampling import CUT_OFF, REFUSED
+from .self_naming import ABOUT_FAILURES, SELF_NAMING, WHO_ARE_YOU, failure_in
 
 MOST_LETTERS = 200  # of Item.quarantine
 
-SELF_NAMING = re.compile(
-    r"\bas an? (?:ai|artificial intelligence|language model|large language model)\b"
-    r"|\bi(?: am|'m|’m) (?:an? )?(?:ai|artificial intelligence|(?:large )?language model|chatbot)\b"
-    r"|\b(?:ai|language) model (?:named|called|trained by|developed by)\b",
-    re.IGNORECASE,
-)
 # Acronyms as such: "dpo" in small letters or inside a word is no method.
 METHOD_NAME = re.compile(r"\b(?:" + "|".join(method.value.upper() for method in Method) + r")\b")
 MARKER = re.compile(r"<\|[^|<>]{1,40}\|>|</?s>|\[/?INST\]|<(?:unk|pad|end)>")
 IDENTICAL = "Identical answers"
-WHO_ARE_YOU = re.compile(
-    r"\bwho (?:are|made|created|trained) you\b|\bwhat (?:model|ai|assistant) are you\b|\byour name\b", re.IGNORECASE
-)
 
 
 @dataclass(frozen=True)
@@ -75,16 +67,21 @@ def names_of(policy: Policy) -> set[str]:
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """What decides whether an answer may be shown: its own flaw, whether it is cut off, a digest of what is seen."""
+    """What decides whether an answer may be shown.
+
+    Its own flaw; the message of a broken program in it, which is a flaw unless the prompt is about such; whether it is
+    cut off; a digest of what is seen.
+    """
 
     flaw: str
+    failure: str
     cut_off: bool
     digest: bytes
 
     @classmethod
     def at(cls, answer: Answer, blinding: Blinding) -> Look:
         digest = hashlib.blake2b(plain(answer.text).encode(), digest_size=16).digest()
-        return cls(flaw_of(answer, blinding), answer.finish_reason == CUT_OFF, digest)
+        return cls(flaw_of(answer, blinding), failure_in(answer.text), answer.finish_reason == CUT_OFF, digest)
 
 
 def flaw_of(answer: Answer, blinding: Blinding) -> str:
@@ -103,8 +100,11 @@ def flaw_of_pair(prompt: Prompt, one: Look, other: Look, cut_off: CutOff) -> str
         return flaw
     if one.digest == other.digest:
         return IDENTICAL
-    if WHO_ARE_YOU.search(prompt.messages[-1]["content"]):
+    asked = prompt.messages[-1]["content"]
+    if WHO_ARE_YOU.search(asked):
         return "The prompt asks who answers"
+    if (failure := one.failure or other.failure) and not ABOUT_FAILURES.search(asked):
+        return f"An answer is the message of a broken program ('{failure}')"[:MOST_LETTERS]
     cut = one.cut_off + other.cut_off
     if cut and (cut_off == CutOff.ANY or (cut == 1 and cut_off == CutOff.UNLIKE)):
         return "Both answers are cut off" if cut == 2 else "One answer is cut off"
