@@ -75,7 +75,7 @@ def create_adversarial_study(
     """Store a study that raters write the prompts of, open at once; raises StudyRefused with a sentence."""
     refuse_unfair_policies(policies)
     if betrayal := Blinding.of(policies, []).betrayal(f"{name}\n{guideline}"):
-        raise StudyRefused(f"Raters see the name and the guideline, and it {betrayal}. Say it without.")
+        raise StudyRefused(f"The name and the guideline must not tell what is compared: one of them {betrayal}.")
     with transaction.atomic():
         study = Study.objects.create(
             slug=free_slug(Study, name),

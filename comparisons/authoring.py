@@ -217,4 +217,4 @@ def set_aside(item: Item, user: User) -> None:
     with transaction.atomic():
         study = locked(item.study_id)
         Item.objects.filter(pk=item.pk).exclude(kind=ItemKind.COMPARISON).update(quarantine="It was no good check")
-        record(study, user, "check set aside", position=item.position)
+        record(study, user, "check set aside", number=item.number)

@@ -11,16 +11,9 @@ from alignapp.accounts.models import User
 from .models import ItemKind, Rating, Study, Verdict
 
 
-def share_right(study: Study, rater: User, *kinds: ItemKind) -> float | None:
-    """Share of this person's judgements of such items that are right; None while there is none."""
-    right = [is_right for _, is_right in outcomes(study, *kinds, rater=rater)]
-    return sum(right) / len(right) if right else None
-
-
 def outcomes(study: Study, *kinds: ItemKind, rater: User | None = None) -> Iterator[tuple[int, bool]]:
     """(rater id, whether they were right) for every judgement of such items, in the order in which they came."""
     judged = Rating.objects.judged().filter(assignment__item__study=study, assignment__item__kind__in=kinds)
-    judged = judged.filter(assignment__item__quarantine="")  # a check that was found wrong tells nothing
     if rater:
         judged = judged.filter(assignment__rater=rater)
     columns = "assignment__rater", "choice", "assignment__first_is_a", "assignment__item__expected__accepts"

@@ -76,7 +76,7 @@ def refuse_unfair_text(policies: Sequence[Policy], suites: Sequence[Suite], show
         named = ", ".join(suite.name for suite in suites) or "No suite"
         raise StudyRefused(f"{named}: there is no prompt in it. Choose another suite.")
     if betrayal := Blinding.of(policies, prompts).betrayal(shown):
-        raise StudyRefused(f"Raters see the name and the guideline, and it {betrayal}. Say it without.")
+        raise StudyRefused(f"The name and the guideline must not tell what is compared: one of them {betrayal}.")
 
 
 def refuse_unfair_policies(policies: Sequence[Policy]) -> None:

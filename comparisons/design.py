@@ -11,6 +11,9 @@ from comparisons.statistics.exclusion import ExclusionRule
 LEAST_UNIFORM = 0.3
 """Informed drawing distorts what was never looked at again, so a part of all draws ignores what is known so far."""
 
+REPEAT_DISTANCE = 10
+"""An item comes again, with the sides swapped, after at least so many others."""
+
 MOST_ATTENTION = 200
 """Attention checks of a study: nobody sees more, and each needs two answers."""
 
@@ -79,7 +82,8 @@ class Design(BaseModel):
     exclusion: ExclusionRule = ExclusionRule()  # who is left out of results, written down before anybody looks
     hourly_pay: float = Field(default=0.0, ge=0)
 
-    @property
-    def extra_share(self) -> float:
-        """What checks and repeats add to the comparisons that a rater sees."""
-        return (self.check_share + self.repeat_share) / (1 - self.check_share - self.repeat_share)
+    def extras(self, comparisons: float, checks: float) -> float:
+        """Checks and repeats that a rater of so many comparisons is to expect, in a study with so many checks."""
+        draws = comparisons / (1 - self.check_share - self.repeat_share)
+        repeats = min(self.repeat_share * draws, max(0.0, comparisons - REPEAT_DISTANCE))
+        return min(self.check_share * draws, checks) + repeats

@@ -60,7 +60,10 @@ def _parts(latest: Judgements) -> tuple[float | None, float | None]:
 
 @dataclass(frozen=True)
 class Estimate:
-    """What a study would ask of its raters, before any pair is set aside; `raters`: how many may rate."""
+    """What a study would ask of its raters, before any pair is set aside.
+
+    `raters`: how many may rate. `checks`: gold and attention items that the study begins with.
+    """
 
     policies: int
     prompts: int
@@ -69,6 +72,7 @@ class Estimate:
     design: Design
     experience: Experience
     raters: int
+    checks: int
 
     @property
     def pairs(self) -> int:
@@ -98,8 +102,9 @@ class Estimate:
 
     @property
     def shown(self) -> int:
-        """Everything that raters judge: checks and repeats are on top."""
-        return round(self.ratings * (1 + self.design.extra_share))
+        """Everything that raters judge, shared out among them: checks, each once a person, and repeats are on top."""
+        raters = max(1, self.raters)
+        return round(self.ratings + raters * self.design.extras(self.ratings / raters, self.checks))
 
     @property
     def extra(self) -> int:

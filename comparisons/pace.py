@@ -1,27 +1,29 @@
-"""How fast a study's judgements come in, and when it will be done."""
+"""How fast a study's judgements come in, what they cost, and when it will be done; counted in the database."""
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
-from itertools import pairwise
+from datetime import UTC, datetime, timedelta
 
+from django.db.models import Count, F, QuerySet, Sum
+from django.db.models.functions import Least, TruncHour
 from django.utils import timezone
 
-from .models import Assignment, Rating, Study
+from .models import Assignment, AssignmentState, Rating, Study
 
 BREAK = timedelta(minutes=5)  # a longer gap between two judgements of a person is no work
+HOURS = 48  # so many are shown
+HOUR = timedelta(hours=1)
 
 
 @dataclass(frozen=True, slots=True)
 class Pace:
-    """Judgements over time, of comparisons that count.
+    """How a study's judgements come in.
 
-    `hours`: (start of the hour, judgements) from the first to the last, gaps included; `per_hour`: of the time in
-    which anybody worked; `worked`: hours of all people together, and `cost` what they cost; `finished_at`: None while
-    it cannot be told.
+    `hours`: (start of the hour, judgements that count) of the latest HOURS, from the first in which anybody judged,
+    gaps included; `last_day`: of the latest 24 hours; `per_hour`: for an hour of one person's work; `worked`: hours of
+    all people together, checks, repeats, training, skips and late judgements included, and `cost` what they cost;
+    `finished_at`: None while it cannot be told.
     """
 
     hours: tuple[tuple[datetime, int], ...]
@@ -34,52 +36,68 @@ class Pace:
 
 def pace_of(study: Study, missing: int) -> Pace:
     """The study's pace; `missing` judgements are still wanted."""
-    rows = Rating.objects.counted().filter(assignment__item__study=study).order_by("created_at")
-    times = list(rows.values_list("assignment__rater", "created_at", "seconds"))
-    at = [created for _, created, _ in times]
-    now = timezone.now()
-    last_day = sum(created > now - timedelta(days=1) for created in at)
-    finished = now + timedelta(days=missing / last_day) if missing and last_day else None
-    active, worked = busy_hours(at), sum(worked_seconds(times).values()) / 3600
+    mine, now = {"assignment__item__study": study}, timezone.now()
+    counted = Rating.objects.counted().filter(**mine)
+    last_day = counted.filter(created_at__gt=now - timedelta(days=1)).count()
+    worked = time_spent(Rating.objects.work().filter(**mine)) / HOUR
     return Pace(
-        hours=by_hour(at),
+        hours=by_hour(counted, now),
         last_day=last_day,
-        per_hour=len(at) / active if active else None,
+        per_hour=counted.count() / worked if worked else None,
         worked=worked,
         cost=worked * study.rules.hourly_pay,
-        finished_at=finished,
+        finished_at=now + timedelta(days=missing / last_day) if missing and last_day else None,
     )
 
 
-def by_hour(times: Sequence[datetime]) -> tuple[tuple[datetime, int], ...]:
-    """Judgements in each hour from the first to the last."""
-    counted = Counter(time.replace(minute=0, second=0, microsecond=0) for time in times)
+def time_spent(ratings: QuerySet[Rating]) -> timedelta:
+    """What these judgements took; one counts at most BREAK, because people leave items open."""
+    spent = ratings.aggregate(spent=Sum(Least(F("seconds"), BREAK.total_seconds())))["spent"]
+    return timedelta(seconds=spent or 0)
+
+
+def by_hour(ratings: QuerySet[Rating], now: datetime) -> tuple[tuple[datetime, int], ...]:
+    """(start of the hour, judgements) of the latest HOURS up to this one, from the first in which there were any."""
+    this_hour = now.replace(minute=0, second=0, microsecond=0)
+    recent = ratings.filter(created_at__gte=this_hour - (HOURS - 1) * HOUR).order_by()
+    hourly = recent.annotate(hour=TruncHour("created_at", tzinfo=UTC)).values_list("hour").annotate(Count("pk"))
+    counted = dict(hourly)
     if not counted:
         return ()
-    first, last = min(counted), max(counted)
-    hours = int((last - first).total_seconds() // 3600)
-    return tuple((hour, counted[hour]) for hour in (first + timedelta(hours=n) for n in range(hours + 1)))
-
-
-def busy_hours(times: Sequence[datetime]) -> float:
-    """Hours in which judgements came without a gap longer than BREAK; `times` in order."""
-    gaps = (after - before for before, after in pairwise(times))
-    return sum((gap for gap in gaps if gap <= BREAK), timedelta()).total_seconds() / 3600
-
-
-def worked_seconds(judged: Iterable[tuple[int, datetime, float]]) -> dict[int, float]:
-    """Rater id -> seconds of work, from (rater, time, seconds since the item was shown).
-
-    One judgement counts at most BREAK: people leave items open.
-    """
-    total: dict[int, float] = defaultdict(float)
-    for rater, _, seconds in judged:
-        total[rater] += min(seconds, BREAK.total_seconds())
-    return total
+    first = min(counted)
+    hours = (first + place * HOUR for place in range((this_hour - first) // HOUR + 1))
+    return tuple((hour, counted.get(hour, 0)) for hour in hours)
 
 
 def active_raters(study: Study) -> int:
     """People who hold an item right now."""
-    now = timezone.now()
-    held = Assignment.objects.filter(item__study=study, state="open", shown_at__isnull=False, lease_until__gt=now)
-    return held.values("rater").distinct().count()
+    held = Assignment.objects.filter(item__study=study, state=AssignmentState.OPEN, shown_at__isnull=False)
+    return held.filter(lease_until__gt=timezone.now()).values("rater").distinct().count()
+
+
+# --- A picture --------------------------------------------------------------------------------------------------------
+
+WIDTH, HEIGHT = 480, 60
+
+
+@dataclass(frozen=True, slots=True)
+class Bar:
+    """The judgements of one hour in a picture of WIDTH by HEIGHT; `x` from the left, `y` from the top."""
+
+    hour: datetime
+    count: int
+    x: float
+    y: float
+    width: float
+    height: float
+
+
+def bars(hours: tuple[tuple[datetime, int], ...]) -> list[Bar]:
+    """One bar an hour, the latest at the right edge, the busiest as high as the picture."""
+    step, most = WIDTH / HOURS, max((count for _, count in hours), default=0)
+    left = WIDTH - step * len(hours)
+    return [
+        Bar(hour, count, left + step * place, HEIGHT * (1 - count / most), 0.8 * step, HEIGHT * count / most)
+        for place, (hour, count) in enumerate(hours)
+        if most
+    ]

@@ -11,6 +11,7 @@ from typing import Any
 
 from alignapp.accounts.models import User
 from comparisons import campaigns
+from comparisons.audit import record
 from comparisons.campaigns import CampaignRefused
 from comparisons.export import Export, Rule, join_version, make_version
 from comparisons.models import Round, SealingJob, StudyState
@@ -125,4 +126,6 @@ class _Sealing:
         """What appears together with the version."""
         if self.job.round:
             campaigns.begin_next(self.job.round, version, self.export.rule)
+        told = {"version": str(version), "rule": str(self.export.rule), "pairs": self.export.summary.rows}
+        record(self.job.study, self.job.created_by, "sealed", **told)
         jobs.finish(self.job, JobState.SUCCEEDED, version=version, rows_done=version.rows)

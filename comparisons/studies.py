@@ -15,7 +15,9 @@ from alignapp.celery import call_workers
 
 from .audit import record
 from .models import Answer, Assignment, Contender, Item, Study, StudyKind, StudyState
+from .raters import left_out
 from .sampling import REFUSED
+from .statistics.exclusion import ExclusionRule
 from .stopping import paused_by_rule
 
 # Verb -> states it is allowed in, state it leads to.
@@ -39,9 +41,17 @@ def move(study: Study, verb: str, user: User | None = None) -> bool:
     moved = bool(Study.objects.filter(pk=study.pk, state__in=allowed).update(**change))
     if moved:
         record(study, user, verb, before=before, after=target)
+    if moved and target == StudyState.CLOSED and study.rules.exclusion != ExclusionRule():
+        _tell_who_is_left_out(study)
     if moved and target == StudyState.GENERATING:
         call_workers("comparisons.tasks.work_on_studies")
     return moved
+
+
+def _tell_who_is_left_out(study: Study) -> None:
+    """Write down whom the rule leaves out of the results that are shown from now on."""
+    names = User.objects.filter(pk__in=left_out(study)).order_by("username").values_list("username", flat=True)
+    record(study, None, "left out", raters=list(names) or ["nobody"], rule=str(study.rules.exclusion))
 
 
 class ExtensionRefused(ValueError):

@@ -19,6 +19,7 @@ from alignapp.accounts.models import User
 from training.models import DatasetVersion
 from training.preferences.formats import BOM, interpret, parse_object, printable, refuse_foreign
 
+from .audit import record
 from .models import Prompt, Stratum, Suite
 from .slugs import free_slug
 
@@ -82,10 +83,13 @@ def digest_of_all(digests: Iterable[str]) -> str:
     return hashlib.sha256("\n".join(digests).encode()).hexdigest()
 
 
-def hold(suite: Suite, held: bool) -> None:
-    """Hold the suite for evaluation, or let its prompts become training data again."""
-    suite.held_for_evaluation = held
-    suite.save(update_fields=["held_for_evaluation"])
+def hold(suite: Suite, held: bool, user: User | None) -> None:
+    """Hold the suite for evaluation, or let its prompts become training data again; its studies write it down."""
+    with transaction.atomic():
+        if not Suite.objects.filter(pk=suite.pk).exclude(held_for_evaluation=held).update(held_for_evaluation=held):
+            return
+        for study in suite.studies.all():
+            record(study, user, "suite held" if held else "suite released", suite=suite.name)
 
 
 def digest_of(messages: Conversation) -> str:

@@ -15,7 +15,8 @@ from django.db.models import Exists, OuterRef, Q, QuerySet, Subquery
 from django.utils import timezone
 
 from alignapp.accounts.models import User
-from comparisons.checks import share_right
+from comparisons.checks import outcomes
+from comparisons.design import REPEAT_DISTANCE
 from comparisons.models import (
     Assignment,
     AssignmentState,
@@ -32,7 +33,6 @@ from training.models import Policy, Run
 
 from .leases import expire_leases, held_by, lease, locked
 
-REPEAT_DISTANCE = 10  # an item comes again after at least so many others
 TEXTS = ("item__study", "item__prompt", "item__first", "item__second")
 CHECKS = (ItemKind.GOLD, ItemKind.ATTENTION)
 _chance = random.SystemRandom()
@@ -175,16 +175,26 @@ def _seen_by(rater: User) -> Exists:
 
 
 def is_admitted(study: Study, rater: User) -> bool:
-    """Whether the training items judged so far leave the way to live items open."""
-    wanted = study.rules.training_share_right
-    if not wanted or _training_left(study, rater).exists():
+    """Whether training leaves the way to live items open: some of it is still to be judged, or enough was right."""
+    unfinished = AssignmentState.OPEN, AssignmentState.EXPIRED
+    over = Assignment.objects.filter(item=OuterRef("pk"), rater=rater).exclude(state__in=unfinished)
+    return _training(study).filter(~Exists(over)).exists() or has_passed(study, rater)
+
+
+def has_passed(study: Study, rater: User) -> bool:
+    """Whether this person judged enough of the training items rightly; one that they did not judge is not right."""
+    wanted, items = study.rules.training_share_right, _training(study).count()
+    if not wanted or not items:
         return True
-    right = share_right(study, rater, ItemKind.TRAINING)
-    return right is None or right >= wanted
+    return sum(is_right for _, is_right in outcomes(study, ItemKind.TRAINING, rater=rater)) / items >= wanted
+
+
+def _training(study: Study) -> QuerySet[Item]:
+    return study.items.filter(kind=ItemKind.TRAINING, quarantine="")
 
 
 def _training_left(study: Study, rater: User) -> QuerySet[Item]:
-    return study.items.filter(~_seen_by(rater), kind=ItemKind.TRAINING, quarantine="").order_by("position")
+    return _training(study).filter(~_seen_by(rater)).order_by("position")
 
 
 def _lease_in(studies: list[_Open], rater: User, shown_at: datetime | None) -> Assignment | None:
@@ -206,7 +216,7 @@ def _draw(study: Study, known: _Open, rater: User) -> _Drawn | None:
     if known.trains and (training := _first(_training_left(study, rater), rater)):
         return training
     free = _first_free(study, rater, known.launched)
-    if free is None or (known.trains and not is_admitted(study, rater)):
+    if free is None or (known.trains and not has_passed(study, rater)):
         return None
     rules, chance = study.rules, _chance.random()
     if chance < rules.check_share:
@@ -235,5 +245,5 @@ def _repeatable(study: Study, rater: User) -> Assignment | None:
     if not since:
         return None
     judged = Rating.objects.counted().filter(id__lt=since[0], assignment__repeated_by=None, **mine).order_by("id")
-    earlier = judged.filter(assignment__item__quarantine="").values_list("assignment", flat=True).first()
+    earlier = judged.values_list("assignment", flat=True).first()
     return Assignment.objects.select_related(*TEXTS).get(pk=earlier) if earlier else None

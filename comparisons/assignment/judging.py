@@ -21,6 +21,7 @@ from comparisons.models import (
     Guideline,
     GuidelineReading,
     Item,
+    ItemKind,
     Rating,
     Study,
     StudyState,
@@ -30,7 +31,7 @@ from .leases import LEASE, count_places, has_room, held_by, locked, reopen
 
 UNDO_TIME = timedelta(minutes=environment.integer("RATING_UNDO_MINUTES", 10))
 READING_SECONDS = environment.integer("RATING_MINIMUM_SECONDS", 0)  # of every study; a study's design may ask for more
-MOST_PER_MINUTE = environment.integer("RATING_MOST_PER_MINUTE", 60)  # judgements of one person; 0: no limit
+MOST_PER_MINUTE = environment.integer("RATING_MOST_PER_MINUTE", 60)  # judgements and skips of one person; 0: no limit
 
 
 class Outcome(StrEnum):
@@ -45,6 +46,8 @@ class Outcome(StrEnum):
     OUTDATED = "outdated"
     TOO_EARLY = "too_early"
     TOO_FAST = "too_fast"
+    SKIPPED_TOO_FAST = "skipped_too_fast"
+    TRAINING_SKIPPED = "training_skipped"
     NOTHING_TO_UNDO = "nothing_to_undo"
 
     @property
@@ -59,7 +62,7 @@ class Outcome(StrEnum):
     @property
     def keeps_the_item(self) -> bool:
         """Whether the same item is to be looked at again."""
-        return self in {Outcome.TOO_EARLY, Outcome.TOO_FAST, Outcome.OUTDATED}
+        return self in KEEPS_THE_ITEM
 
 
 SENTENCES = {
@@ -72,7 +75,18 @@ SENTENCES = {
     Outcome.OUTDATED: "That page was out of date. Nothing was changed; here is the item as it stands.",
     Outcome.TOO_EARLY: "Please read both answers first; the choices open in a moment.",
     Outcome.TOO_FAST: "That was faster than answers can be read. Nothing was saved; wait a moment and judge again.",
+    Outcome.SKIPPED_TOO_FAST: "You went through many items within a minute. Nothing was skipped; wait a moment and try "
+    "again.",
+    Outcome.TRAINING_SKIPPED: "Training cannot be skipped. Judge as well as you can; then you see what was expected.",
     Outcome.NOTHING_TO_UNDO: "That judgement can no longer be taken back. It stands.",
+}
+
+KEEPS_THE_ITEM = {
+    Outcome.TOO_EARLY,
+    Outcome.TOO_FAST,
+    Outcome.SKIPPED_TOO_FAST,
+    Outcome.TRAINING_SKIPPED,
+    Outcome.OUTDATED,
 }
 
 
@@ -190,15 +204,16 @@ def _refusal(assignment: Assignment, known: _Known, said: Mapping[str, Any], rev
 
 
 def _haste(study: Study, assignment: Assignment, choice: str, now: datetime) -> Outcome | None:
-    """Whether the judgement comes before anybody could have read, or after too many others within a minute."""
-    if choice == Choice.SKIP:
-        return None
-    if _seconds(assignment, now) < max(READING_SECONDS, study.rules.minimum_seconds):
+    """Why it cannot come yet: before anybody could have read, or after too many judgements and skips in a minute."""
+    skips = choice == Choice.SKIP
+    if skips and assignment.item.kind == ItemKind.TRAINING:
+        return Outcome.TRAINING_SKIPPED
+    if not skips and _seconds(assignment, now) < max(READING_SECONDS, study.rules.minimum_seconds):
         return Outcome.TOO_EARLY
     if MOST_PER_MINUTE:
         recent = Rating.objects.filter(assignment__rater=assignment.rater_id, created_at__gt=now - timedelta(minutes=1))
         if recent.exclude(choice=Choice.WITHDRAWN).count() >= MOST_PER_MINUTE:
-            return Outcome.TOO_FAST
+            return Outcome.SKIPPED_TOO_FAST if skips else Outcome.TOO_FAST
     return None
 
 

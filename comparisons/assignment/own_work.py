@@ -9,16 +9,16 @@ from dataclasses import dataclass
 from datetime import timedelta
 from math import ceil
 
-from django.db.models import F, Q, QuerySet, Sum
-from django.db.models.functions import Least
+from django.db.models import Q, QuerySet
 from django.utils import timezone
 
 from alignapp.accounts.models import User
 from comparisons.checks import outcomes
+from comparisons.design import REPEAT_DISTANCE
 from comparisons.models import Choice, ItemKind, Rating, Study, Verdict
-from comparisons.pace import BREAK
+from comparisons.pace import time_spent
 
-from .giving import REPEAT_DISTANCE, is_admitted
+from .giving import is_admitted
 
 GOLD_LEAST = 10
 GOLD_STEP = 20  # agreement is told after so many judgements: it would tell a check if it moved after one
@@ -50,13 +50,11 @@ def _words(time: timedelta) -> str:
 
 def worked(rater: User, study: Study | None = None) -> Worked:
     """The person's time, today (UTC) and in all, in one study or in every one."""
-    mine = Rating.objects.filter(assignment__rater=rater).exclude(choice=Choice.WITHDRAWN)
+    mine = Rating.objects.work().filter(assignment__rater=rater)
     if study:
         mine = mine.filter(assignment__item__study=study)
-    spent = Sum(Least(F("seconds"), BREAK.total_seconds()))
     today = Q(created_at__gte=timezone.now().replace(hour=0, minute=0, second=0, microsecond=0))
-    sums = mine.aggregate(today=Sum(Least(F("seconds"), BREAK.total_seconds()), filter=today), ever=spent)
-    return Worked(timedelta(seconds=sums["today"] or 0), timedelta(seconds=sums["ever"] or 0))
+    return Worked(time_spent(mine.filter(today)), time_spent(mine))
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +95,7 @@ def latest_judgements(rater: User) -> QuerySet[Rating]:
 
 @dataclass(frozen=True, slots=True)
 class Training:
-    """How a person did in a study's training, after which they got no live items."""
+    """How a person did in a study's `count` training items, after which they got no live items."""
 
     study: Study
     right: int
@@ -115,8 +113,8 @@ def failed_trainings(rater: User) -> list[Training]:
 
 
 def _result(study: Study, rater: User) -> Training:
-    right = [is_right for _, is_right in outcomes(study, ItemKind.TRAINING, rater=rater)]
-    return Training(study, sum(right), len(right))
+    right = sum(is_right for _, is_right in outcomes(study, ItemKind.TRAINING, rater=rater))
+    return Training(study, right, study.items.filter(kind=ItemKind.TRAINING, quarantine="").count())
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,8 @@ from .giving import free_items
 PACE_SAMPLE = 20  # so many latest judgements tell a rater's pace
 PACE_LEAST = 5  # with fewer, one interrupted judgement would be the pace
 # Asked with every judgement, so in one statement and by hand: how many assignments of a rater in a study are over, how
-# many of those and of the running ones are comparisons, how many seen items still have a free place, and how many have.
+# many of those and of the running ones are comparisons, how many seen items still have a free place, how many have, and
+# how many checks there are.
 OVER = "a.state IN ('done', 'skipped', 'late')"
 COMPARISON = "i.kind = 'comparison' AND a.repeats_id IS NULL"
 COUNTS = f"""
@@ -25,7 +26,9 @@ SELECT COUNT(*) FILTER (WHERE {OVER}),
        COUNT(*) FILTER (WHERE a.state = 'open' AND i.quarantine = '' AND {COMPARISON}),
        COUNT(*) FILTER (WHERE a.state <> 'expired' AND i.quarantine = '' AND i.held < %s AND {COMPARISON}),
        (SELECT COUNT(*) FROM {Item._meta.db_table} f
-        WHERE f.study_id = %s AND f.kind = 'comparison' AND f.quarantine = '' AND f.held < %s)
+        WHERE f.study_id = %s AND f.kind = 'comparison' AND f.quarantine = '' AND f.held < %s),
+       (SELECT COUNT(*) FROM {Item._meta.db_table} c
+        WHERE c.study_id = %s AND c.kind IN ('gold', 'attention') AND c.quarantine = '')
 FROM {Assignment._meta.db_table} a JOIN {Item._meta.db_table} i ON i.id = a.item_id
 WHERE a.rater_id = %s AND i.study_id = %s AND i.kind <> 'training'"""
 SECONDS = f"""
@@ -49,8 +52,10 @@ class Progress:
 
     @property
     def minutes_left(self) -> int | None:
-        """Whole minutes, at least one; None when the pace is not known."""
-        return None if self.seconds_per_item is None else max(1, round(self.waiting * self.seconds_per_item / 60))
+        """Whole minutes, at least one; None when the pace is not known or nothing waits."""
+        if self.seconds_per_item is None or not self.waiting:
+            return None
+        return max(1, round(self.waiting * self.seconds_per_item / 60))
 
     def __str__(self) -> str:
         left = self.minutes_left
@@ -60,17 +65,17 @@ class Progress:
 def progress(study: Study, rater: User) -> Progress:
     """What this person judged or skipped, and what still waits for them.
 
-    The total counts the checks and repeats to be expected, and does not move when one comes: a total that grows by one
-    would tell a check from a comparison.
+    The total counts the checks and repeats to be expected, as far as there are any, and does not move when one comes: a
+    total that grows by one would tell a check from a comparison. When no comparison is left nothing more comes.
     """
     places = study.ratings_per_item
     with connection.cursor() as cursor:
-        cursor.execute(COUNTS, [places, study.pk, places, rater.pk, study.pk])
-        judged, comparisons, running, seen, with_room = cursor.fetchone()
+        cursor.execute(COUNTS, [places, study.pk, places, study.pk, rater.pk, study.pk])
+        judged, comparisons, running, seen, with_room, checks = cursor.fetchone()
     # Who may have launched what is compared gets less than what has room.
     free = running + (free_items(study, rater).count() if rater.is_researcher else with_room - seen)
-    total = ceil((comparisons + free) * (1 + study.rules.extra_share))
-    return Progress(judged, max(total - judged, min(1, free)), _pace(rater))
+    total = ceil(comparisons + free + study.rules.extras(comparisons + free, checks))
+    return Progress(judged, max(total - judged, 1) if free else 0, _pace(rater))
 
 
 def _pace(rater: User) -> float | None:

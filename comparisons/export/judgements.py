@@ -52,8 +52,8 @@ def judgements_of(study: Study) -> Judgements:
 
 
 def counted(study: Study) -> QuerySet[Rating]:
-    """Counted judgements of the items that raters see."""
-    return Rating.objects.counted().filter(assignment__item__study=study, assignment__item__quarantine="")
+    """Counted judgements of the study's items."""
+    return Rating.objects.counted().filter(assignment__item__study=study)
 
 
 def adjudications_of(study: Study) -> dict[int, Verdict]:

@@ -134,7 +134,7 @@ class Export:
     def _hard_negative(self, item: Item, chosen: Answer, found: HardNegative) -> Pair | Dropped:
         choice = Choice(item, None, said_of(item))
         adjudicated = item.pk in self.agreed.adjudicated
-        facts = {"posterior": None, "adjudicated": adjudicated, "won_item": found.won}
+        facts = {"posterior": None, "adjudicated": adjudicated, "won_item": found.won + 1}
         rejected = item.first if item.first_id == found.rejected else item.second
         return self._made(choice, chosen, rejected, found.certainty, facts, tags=(TAG,))
 

@@ -88,7 +88,7 @@ def provenance(
     sampling = {name: study.sampling.get(name) for name in ("temperature", "top_p", "max_tokens")}
     return {
         "study": study.slug,
-        "item": choice.item.position,
+        "item": choice.item.number,
         "raters": sorted({names[said.rater] for said in choice.said}),
         "votes": (counts := votes(choice)),
         "agreement": agreement(counts),

@@ -43,7 +43,8 @@ class CampaignForm(BudgetForm, StudyForm):
     wanted = None  # type: ignore[assignment]
     name = forms.CharField(
         max_length=100,
-        help_text="Raters see it with the number of the round, so it must not say what is compared.",
+        help_text="Studies of its rounds are named after it. Raters do not see it; it must not name a policy all the "
+        "same.",
         widget=forms.TextInput(attrs={"autocomplete": "off"}),
     )
     description = forms.CharField(

@@ -35,9 +35,9 @@ class InvitationForm(forms.Form):
             raise forms.ValidationError("There is an account of this name already. Choose another one.")
         return name
 
-    def save(self) -> User:
+    def save(self, user: User) -> User:
         sent = self.cleaned_data
-        return invite(sent["username"], sent["full_name"], sent["pools"])
+        return invite(sent["username"], sent["full_name"], sent["pools"], user)
 
 
 class PersonChoices(forms.ModelMultipleChoiceField):  # type: ignore[type-arg]
@@ -100,5 +100,5 @@ class PoolForm(forms.Form):
             raise forms.ValidationError(problems)
         return found
 
-    def save(self) -> RaterPool:
-        return save_pool(self.pool, **self.cleaned_data)
+    def save(self, user: User) -> RaterPool:
+        return save_pool(self.pool, user, **self.cleaned_data)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -14,10 +15,10 @@ from django.http import QueryDict
 from alignapp.accounts.models import Role, User
 from comparisons import gaps
 from comparisons.authoring import from_lines
-from comparisons.check_lines import LINE, lines_of
+from comparisons.check_lines import LINE, lines_of, read_drafts
 from comparisons.creation import MOST_POLICIES, StudyRefused, create_study
 from comparisons.estimates import Estimate, Needed, experience
-from comparisons.models import Prompt, RaterPool, ServedPolicy, Study, Suite
+from comparisons.models import ItemKind, Prompt, RaterPool, ServedPolicy, Study, Suite
 from training.models import Policy
 from training.preferences.formats import UnreadableFile
 
@@ -124,7 +125,7 @@ class StudyForm(DesignForm):
 
     name = forms.CharField(
         max_length=120,
-        help_text="Raters see it, so it must not say what is compared.",
+        help_text="For you and your colleagues. Raters see “Task 1” instead; it must not name a policy all the same.",
         widget=forms.TextInput(attrs={"autocomplete": "off"}),
     )
     suites = SuiteChoices(
@@ -281,6 +282,7 @@ class StudyForm(DesignForm):
             design=self.design,
             experience=experience(),
             raters=self.rater_count,
+            checks=self.check_count,
         )
 
     @property
@@ -289,6 +291,17 @@ class StudyForm(DesignForm):
         annotators = User.objects.filter(is_active=True, role=Role.ANNOTATOR)
         pools = self.cleaned_data.get("pools")
         return annotators.filter(pools__in=pools).distinct().count() if pools else annotators.count()
+
+    @property
+    def check_count(self) -> int:
+        """Gold and attention items that are written down or to be made."""
+        try:
+            drafts, _ = read_drafts(lines_of(self.cleaned_data.get("checks") or ""), lambda draft: "")
+        except UnreadableFile:
+            drafts = []
+        kinds = Counter(draft.kind for draft in drafts)
+        made = self.cleaned_data.get("attention_items") or 0
+        return kinds[ItemKind.GOLD] + max(kinds[ItemKind.ATTENTION], made)
 
     def needed(self, estimate: Estimate | None) -> Needed | None:
         """What the wanted precision takes; None where none is wanted."""

@@ -32,8 +32,9 @@ class AssignmentQuerySet(models.QuerySet["Assignment"]):
     """Named reads of assignments."""
 
     def judged_comparisons(self) -> AssignmentQuerySet:
-        """Those whose judgement counts: comparisons judged in time, repeats left out."""
-        return self.filter(state=AssignmentState.DONE, item__kind=ItemKind.COMPARISON, repeats=None)
+        """Those whose judgement counts: comparisons judged in time, neither repeats nor items that were set aside."""
+        seen = {"item__kind": ItemKind.COMPARISON, "item__quarantine": ""}
+        return self.filter(state=AssignmentState.DONE, repeats=None, **seen)
 
 
 class Assignment(models.Model):
@@ -112,8 +113,12 @@ class RatingQuerySet(models.QuerySet["Rating"]):
         return self.judged().filter(assignment__item__kind=ItemKind.COMPARISON, assignment__repeats=None)
 
     def judged(self) -> RatingQuerySet:
-        """Standing judgements of any item that came in time, skips left out."""
-        return self.standing().filter(assignment__state=AssignmentState.DONE)
+        """Standing judgements that came in time, of any item that was not set aside; skips left out."""
+        return self.standing().filter(assignment__state=AssignmentState.DONE, assignment__item__quarantine="")
+
+    def work(self) -> RatingQuerySet:
+        """Everything that took time: checks, repeats, training, skips, late judgements, and what was taken back."""
+        return self.exclude(choice=Choice.WITHDRAWN)
 
 
 class Rating(models.Model):

@@ -266,7 +266,12 @@ class Item(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"item {self.position} of {self.study}"
+        return f"item {self.number} of {self.study}"
+
+    @property
+    def number(self) -> int:
+        """What people call it, from 1, on every page and in the audit."""
+        return self.position + 1
 
     @property
     def takes_places(self) -> bool:

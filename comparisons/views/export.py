@@ -13,6 +13,7 @@ from django.views.decorators.http import require_http_methods, require_safe
 from alignapp.accounts.access import researcher_required, user_of
 from alignapp.accounts.models import User
 from comparisons import sealing
+from comparisons.audit import record
 from comparisons.export import Export, Form, Summary, as_folder, as_json_lines, as_parquet
 from comparisons.forms.export import FOLDER, ExportForm, MakeDatasetForm
 from comparisons.models import SealingJob, Study, StudyState
@@ -43,6 +44,8 @@ def export(request: HttpRequest, slug: str) -> HttpResponseBase:
         context = {"study": study, "form": form if form.is_bound else ExportForm(study, {}), "found": found}
         return render(request, "comparisons/results/export.html", context, status=422 if form.errors else 200)
     kind = form.cleaned_data["type"]
+    told = {"type": kind, "form": form.cleaned_data["form"], "rule": str(form.rule), "rows": found.summary.rows}
+    record(study, user_of(request), "exported", **told)
     content_type, ending = FILES[kind]
     response = _streamed(request, _written(found, kind, Form(form.cleaned_data["form"])), content_type)
     response["Content-Disposition"] = f'attachment; filename="{study.slug}-pairs.{ending}"'

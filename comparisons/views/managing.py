@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from django.contrib import messages
 from django.core.paginator import Paginator
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect, render
-from django.urls import path
+from django.urls import path, reverse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_safe
 
 from alignapp.accounts.access import researcher_required, user_of
+from alignapp.accounts.models import User
 from comparisons import adjudication
 from comparisons import raters as judging
 from comparisons.forms.adjudication import AdjudicationForm
-from comparisons.models import Study
+from comparisons.models import Item, Study, StudyState
 from comparisons.rendering import shown_alike
 
 from .rating_pages import shown_prompt
@@ -49,7 +52,8 @@ def disagreements(request: HttpRequest, slug: str) -> HttpResponse:
     context = {
         "study": study,
         "page": Paginator(found, PER_PAGE).get_page(request.GET.get("page")),
-        "undecided": sum(one.decided is None for one in found),
+        "undecided": len(adjudication.open_disputes(study, user_of(request))),
+        "decidable": study.state in {StudyState.OPEN, StudyState.PAUSED},
         "tab": "disagreements",
         "section": "studies",
     }
@@ -60,28 +64,61 @@ def disagreements(request: HttpRequest, slug: str) -> HttpResponse:
 @researcher_required
 @require_http_methods(["GET", "HEAD", "POST"])
 def adjudicate(request: HttpRequest, slug: str) -> HttpResponseBase:
-    """Decide one item after the other, blind: neither policies nor votes are shown before the decision."""
+    """Decide one item after the other, blind: neither policies nor votes are shown before the decision.
+
+    ?item= asks for one item, decided or not; ?after= for the one that comes after it.
+    """
     study, user = get_object_or_404(Study, slug=slug), user_of(request)
     form = AdjudicationForm(request.POST or None)
     if request.method == "POST" and form.is_valid():
-        sent = form.cleaned_data
-        item = get_object_or_404(study.items.comparisons(), position=sent["item"])
-        try:
-            adjudication.decide(item, user, sent["choice"], sent["note"])
-            messages.success(request, "Decided. The earlier judgements stay as they are.")
-        except adjudication.AdjudicationRefused as refusal:
-            messages.warning(request, str(refusal))
-        return redirect("study-adjudicate", slug=slug)
-    dispute = adjudication.next_dispute(study, user)
+        _decide(request, study, form.cleaned_data)
+        return redirect(f"{reverse('study-adjudicate', args=[slug])}?after={form.cleaned_data['item']}")
+    try:
+        dispute = _asked_for(study, user, request)
+    except adjudication.AdjudicationRefused as refusal:
+        messages.warning(request, str(refusal))
+        return redirect("study-disagreements", slug=slug)
     if dispute is None:
         messages.info(request, "Nothing is left that you could decide.")
         return redirect("study-disagreements", slug=slug)
-    item = dispute.item
+    return _decision_page(request, study, dispute, form)
+
+
+def _decide(request: HttpRequest, study: Study, sent: dict[str, Any]) -> None:
+    """Store a decision and say what became of it."""
+    item = _numbered(study, sent["item"])
+    try:
+        adjudication.decide(item, user_of(request), sent["choice"], sent["note"], sent["replaces"])
+        messages.success(request, "Decided. The earlier judgements stay as they are.")
+    except adjudication.AdjudicationRefused as refusal:
+        messages.warning(request, str(refusal))
+
+
+def _asked_for(study: Study, user: User, request: HttpRequest) -> adjudication.Dispute | None:
+    """The item that the address or a refused form names, or else the next one."""
+    number = request.POST.get("item") or request.GET.get("item", "")
+    if number.isdecimal():
+        return adjudication.dispute_about(_numbered(study, int(number)), user)
+    after = request.GET.get("after", "")
+    return adjudication.next_dispute(study, user, int(after) if after.isdecimal() else None)
+
+
+def _numbered(study: Study, number: int) -> Item:
+    found: Item = get_object_or_404(study.items.comparisons().select_related("study"), position=min(number, 2**31) - 1)
+    return found
+
+
+def _decision_page(
+    request: HttpRequest, study: Study, dispute: adjudication.Dispute, form: AdjudicationForm
+) -> HttpResponse:
+    item, user = dispute.item, user_of(request)
     first, second = shown_alike(item.first.text, item.second.text)
     answers = [first, second] if adjudication.first_is_a(item, user) else [second, first]
     context = {
         "study": study,
         "item": item,
+        "decided": dispute.decided,
+        "several": len(adjudication.open_disputes(study, user)) > 1,
         "prompt": shown_prompt(item.prompt),
         "answers": list(zip("AB", answers, strict=True)),
         "form": form,
@@ -96,13 +133,34 @@ def audit(request: HttpRequest, slug: str) -> HttpResponse:
     """Everything that was done to the study, the latest first."""
     study = get_object_or_404(Study, slug=slug)
     entries = study.audit.select_related("actor").order_by("-id")
+    page = Paginator(entries, PER_PAGE).get_page(request.GET.get("page"))
     context = {
         "study": study,
-        "page": Paginator(entries, PER_PAGE).get_page(request.GET.get("page")),
+        "page": page,
+        "rows": [(entry, *_told(entry.detail)) for entry in page],
         "tab": "audit",
         "section": "studies",
     }
     return render(request, "comparisons/managing/audit.html", context)
+
+
+def _told(detail: dict[str, Any]) -> tuple[list[tuple[str, str]], list[tuple[str, str]]]:
+    """What an entry says, and what it keeps of a whole design, which is folded away; [(name, value)] in words."""
+    short = {name: value for name, value in detail.items() if not isinstance(value, dict)}
+    folded = {name: value for part in detail.values() if isinstance(part, dict) for name, value in part.items()}
+    return _in_words(short), _in_words(folded)
+
+
+def _in_words(facts: dict[str, Any]) -> list[tuple[str, str]]:
+    return [(name.replace("_", " "), _in_a_word(value)) for name, value in facts.items()]
+
+
+def _in_a_word(value: Any) -> str:
+    if isinstance(value, dict):
+        value = [f"{name.replace('_', ' ')} {part}" for name, part in value.items() if part is not None]
+    if isinstance(value, list):
+        value = ", ".join(map(str, value))
+    return "none" if value in (None, "") else str(value)
 
 
 urls = [

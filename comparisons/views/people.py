@@ -13,7 +13,7 @@ from django.urls import path
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from alignapp.accounts.access import researcher_required
+from alignapp.accounts.access import researcher_required, user_of
 from comparisons import people as managed
 from comparisons.forms.people import InvitationForm, PoolForm
 from comparisons.models import RaterPool
@@ -37,12 +37,17 @@ def people(request: HttpRequest) -> HttpResponse:
 @require_http_methods(["GET", "HEAD", "POST"])
 def person_new(request: HttpRequest) -> HttpResponseBase:
     """Invite an annotator; the link that lets them in is shown on the next page, once."""
-    form = InvitationForm(request.POST or None)
+    form = InvitationForm(request.POST or None, initial={"pools": _pools_asked_for(request)})
     if request.method == "POST" and form.is_valid():
-        invited = form.save()
+        invited = form.save(user_of(request))
         request.session[WELCOME] = invited.pk
         return redirect("person", pk=invited.pk)
     return _page(request, "invite", form=form)
+
+
+def _pools_asked_for(request: HttpRequest) -> list[RaterPool]:
+    """The pools that ?pool= names, ticked beforehand."""
+    return list(RaterPool.objects.filter(slug__in=request.GET.getlist("pool")))
 
 
 @never_cache
@@ -73,7 +78,7 @@ def person_active(request: HttpRequest, pk: int) -> HttpResponse:
     """Send an annotator away, or let them in again."""
     found = get_object_or_404(managed.annotators(), pk=pk)
     active = "activate" in request.POST
-    managed.set_active(found, active)
+    managed.set_active(found, active, user_of(request))
     state = "can log in again" if active else "can no longer log in; what they held went back"
     messages.success(request, f"{found.username} {state}.")
     return redirect("person", pk=pk)
@@ -94,7 +99,7 @@ def pool_edit(request: HttpRequest, slug: str | None = None) -> HttpResponseBase
     found = get_object_or_404(RaterPool, slug=slug) if slug else None
     form = PoolForm(found, request.POST or None)
     if request.method == "POST" and form.is_valid():
-        saved = form.save()
+        saved = form.save(user_of(request))
         messages.success(request, f"{saved.name} is saved.")
         return redirect("pools")
     return _page(request, "pool", form=form, pool=found, studies=found.studies.all() if found else [])

@@ -92,6 +92,8 @@ def skip(request: HttpRequest, token: str) -> HttpResponse:
     if not assigning.resume(assignment):
         messages.info(request, _gone(assignment))
         return redirect("rate")
+    if assignment.item.kind == ItemKind.TRAINING:
+        return _after(request, assignment, Outcome.TRAINING_SKIPPED)
     context = {
         "token": token,
         "reasons": list(enumerate(SKIP_REASONS, start=1)),

@@ -11,8 +11,9 @@ from django.views.decorators.http import require_safe
 
 from alignapp.accounts.access import researcher_required
 from comparisons import results as finding
+from comparisons.adjudication import latest
 from comparisons.forms.results import LookForm
-from comparisons.models import Choice, Item, Rating, Study, StudyState
+from comparisons.models import Adjudication, Choice, Item, Rating, Study, StudyState
 from comparisons.raters import left_out
 from comparisons.rendering import Shown, shown_alike
 from comparisons.results import robustness as asking
@@ -63,10 +64,14 @@ def rows(request: HttpRequest, slug: str) -> HttpResponse:
     standing = Rating.objects.standing().filter(assignment__item__in=judged).order_by("id")
     for rating in standing.select_related("assignment__rater", *authors):
         judged[rating.assignment.item_id].append(rating)
+    decided = latest(Adjudication.objects.filter(item__in=judged))
     context = {
         "study": study,
         "page": page,
-        "rows": [(item, shown_prompt(item.prompt), _shown_answers(item), judged[item.pk]) for item in page],
+        "rows": [
+            (item, shown_prompt(item.prompt), _shown_answers(item), judged[item.pk], decided.get(item.pk))
+            for item in page
+        ],
         "contenders": study.contenders.select_related("policy"),
         "choices": [choice for choice in Choice if choice not in {Choice.WITHDRAWN, Choice.A, Choice.B}],
     }
@@ -93,14 +98,16 @@ def still_open(request: HttpRequest, study: Study) -> HttpResponse:
 
 
 def _chosen_items(study: Study, request: HttpRequest) -> QuerySet[Item]:
-    """The study's items, narrowed to a pair of contenders and to what was said, as the address asks."""
+    """The study's items, narrowed to one, to a pair of contenders and to what was said, as the address asks."""
     items = study.items.select_related("prompt", "first__contender__policy", "second__contender__policy")
     items = items.order_by("position")
     contenders = {str(pk): pk for pk in study.contenders.values_list("pk", flat=True)}
     for name in ("one", "other"):
         if contender := contenders.get(request.GET.get(name, "")):
             items = items.filter(Q(first__contender=contender) | Q(second__contender=contender))
-    said = request.GET.get("said", "")
+    number, said = request.GET.get("item", ""), request.GET.get("said", "")
+    if number.isdecimal():
+        items = items.filter(position=min(int(number), 2**31) - 1)
     if said in Choice.values:
         standing = Rating.objects.standing().filter(choice=said)
         items = items.filter(pk__in=standing.values("assignment__item"))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Sequence
 from typing import Any
 
 from django.contrib import messages
@@ -14,8 +16,11 @@ from django.views.decorators.http import require_POST, require_safe
 
 from alignapp.accounts.access import researcher_required, user_of
 from comparisons import studies as running
+from comparisons.design_in_words import design_in_words
+from comparisons.flags import flags_of
+from comparisons.forms.rating import SKIP_REASONS
 from comparisons.models import AssignmentState, Endpoint, Item, ItemKind, Study, StudyState
-from comparisons.pace import pace_of
+from comparisons.pace import active_raters, bars, pace_of
 from comparisons.stopping import paused_by_rule
 
 STUDIES_PER_PAGE = 25
@@ -39,9 +44,14 @@ def study(request: HttpRequest, slug: str) -> HttpResponse:
     """How far a study is, and its items; who leads is said only after closing."""
     found = get_object_or_404(Study.objects.select_related("created_by"), slug=slug)
     show = request.GET.get("show", "")
+    flags = flags_of(found) if show == "flagged" else {}
+    page = Paginator(_items(found, show, list(flags)), ITEMS_PER_PAGE).get_page(request.GET.get("page"))
     context = _live(found) | {
-        "page": Paginator(_items(found, show), ITEMS_PER_PAGE).get_page(request.GET.get("page")),
+        "page": page,
+        "rows": [(item, _in_words(flags.get(item.pk, Counter()))) for item in page],
         "show": show,
+        "steerable": found.state in {StudyState.OPEN, StudyState.PAUSED},
+        "design": design_in_words(found),
         "section": "studies",
     }
     return render(request, "comparisons/studies/study.html", context)
@@ -60,21 +70,35 @@ def _live(study: Study) -> dict[str, Any]:
     progress = running.progress_of(study)
     missing = max(0, progress.ratings_wanted - progress.ratings)
     by_rule = paused_by_rule(study) if study.state == StudyState.PAUSED else None
+    pace, flags = pace_of(study, missing), flags_of(study)
     return {
         "study": study,
         "progress": progress,
-        "pace": pace_of(study, missing),
+        "pace": pace,
+        "bars": bars(pace.hours),
+        "active": active_raters(study) if study.state == StudyState.OPEN else 0,
+        "flags": _in_words(sum(flags.values(), Counter())),
+        "flagged": len(flags),
+        # Generating is watched by who waits for it; what people judge comes in slowly, and counting it takes longer.
+        "every": 2 if study.state == StudyState.GENERATING else 10,
         "stopped": by_rule.detail if by_rule else None,
         "done": done,
     }
 
 
-def _items(study: Study, show: str) -> QuerySet[Item]:
+def _in_words(reasons: Counter[str]) -> list[tuple[str, int]]:
+    """Reasons for skipping as raters read them, most frequent first."""
+    words = dict(SKIP_REASONS)
+    return [(words.get(reason, reason), count) for reason, count in reasons.most_common()]
+
+
+def _items(study: Study, show: str, flagged: Sequence[int]) -> QuerySet[Item]:
     """Items with their texts and how often each was judged; never who wrote them."""
     judged = Count("assignments", filter=Q(assignments__state=AssignmentState.DONE))
     items = study.items.filter(kind=ItemKind.COMPARISON).select_related("prompt", "first", "second")
     items = items.annotate(judged=judged)
     items = items.exclude(quarantine="") if show == "set-aside" else items.filter(quarantine="")
+    items = items.filter(pk__in=flagged) if show == "flagged" else items
     return items.order_by("position")
 
 

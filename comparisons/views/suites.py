@@ -73,7 +73,7 @@ def suite(request: HttpRequest, slug: str) -> HttpResponse:
 def suite_hold(request: HttpRequest, slug: str) -> HttpResponse:
     """Hold a suite for evaluation, or release it."""
     found = get_object_or_404(Suite, slug=slug)
-    hold(found, request.POST.get("held") == "yes")
+    hold(found, request.POST.get("held") == "yes", user_of(request))
     return redirect(found)
 
 

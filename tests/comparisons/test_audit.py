@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import pytest
+from django.db import models
+from django.test import Client
+from django.urls import reverse
 
-from comparisons import guidelines, studies
-from comparisons.models import AppendOnly, AuditEntry
-from tests.comparisons.rating_factories import make_study
+from comparisons import guidelines, people, studies, suites
+from comparisons.models import AppendOnly, AuditEntry, RaterPool, Rating
+from tests.comparisons.rating_factories import judge_all, make_rater, make_study
 from tests.factories import make_policy, make_user
 
 pytestmark = pytest.mark.django_db
@@ -51,3 +54,73 @@ def test_a_guideline_that_names_a_policy_is_refused():
     study = make_study(items=1, policies=[make_policy(name="islands-7b"), make_policy()])
     with pytest.raises(guidelines.GuidelineRefused, match="islands-7b"):
         guidelines.revise(study, "Prefer what islands-7b says.", None)
+
+
+# --- What happens elsewhere and concerns a study ----------------------------------------------------------------------
+
+
+def test_who_joins_and_leaves_a_pool_stands_in_the_studies_that_ask_it(client: Client):
+    study, over = make_study(items=1), make_study(items=1, state="closed")
+    anna, berta = make_rater("anna"), make_rater("berta")
+    pool = RaterPool.objects.create(slug="experts", name="Experts")
+    pool.members.add(anna)
+    pool.studies.add(study, over)
+    user = make_user()
+    client.force_login(user)
+    client.post(pool.get_absolute_url(), {"name": "Experts", "members": [berta.pk]})
+    entry = study.audit.get()
+    told = {"pool": "Experts", "joined": ["berta"], "left": ["anna"]}
+    assert (entry.verb, entry.actor, entry.detail) == ("pool changed", user, told)
+    client.post(pool.get_absolute_url(), {"name": "Specialists", "members": [berta.pk]})
+    assert study.audit.count() == 1
+    assert not over.audit.exists()
+
+
+def test_invitations_and_deactivations_stand_in_the_studies_that_ask_the_person():
+    everybody, theirs, others = (make_study(items=1) for _ in range(3))
+    pools = [RaterPool.objects.create(slug=name, name=name) for name in ("one", "two")]
+    theirs.pools.add(pools[0])
+    others.pools.add(pools[1])
+    user = make_user()
+    anna = people.invite("anna", "", [pools[0]], user)
+    for active in (False, False, True):
+        people.set_active(anna, active, user)
+    verbs = ["rater invited", "rater sent away", "rater let in again"]
+    for study in (everybody, theirs):
+        assert [entry.verb for entry in study.audit.all()] == verbs
+        assert {(entry.actor, entry.detail["rater"]) for entry in study.audit.all()} == {(user, "anna")}
+    assert not others.audit.exists()
+
+
+def test_closing_writes_down_whom_the_rule_leaves_out():
+    study = make_study(items=4, design={"exclusion": {"median_seconds": 5}}, ratings_per_item=2)
+    for name, seconds in (("hasty", 1), ("calm", 60)):
+        judge_all(study, make_rater(name), lambda _: "a")
+        models.QuerySet.update(Rating.objects.filter(assignment__rater__username=name), seconds=seconds)
+    studies.move(study, "close")
+    entry = study.audit.get(verb="left out")
+    assert entry.detail["raters"] == ["hasty"]
+    assert entry.detail["rule"] == str(study.rules.exclusion)
+
+
+def test_holding_a_suite_stands_in_its_studies(client: Client):
+    study, user = make_study(items=1), make_user()
+    suite = study.suites.get()
+    for held in (True, True, False):
+        suites.hold(suite, held, user)
+    told = [(entry.verb, entry.actor, entry.detail) for entry in study.audit.all()]
+    assert told == [(verb, user, {"suite": suite.name}) for verb in ("suite held", "suite released")]
+
+
+def test_exports_and_sealings_are_written_down(client: Client):
+    study, user = make_study(items=2, ratings_per_item=1), make_user()
+    judge_all(study, make_rater(), lambda _: "a")
+    studies.move(study, "close")
+    client.force_login(user)
+    address = reverse("study-export", args=[study.slug])
+    page = client.get(address)
+    sent = {name: page.context["form"][name].value() for name in page.context["form"].fields}
+    b"".join(client.get(address, {key: value for key, value in sent.items() if value not in (None, False)}))
+    entry = study.audit.get(verb="exported")
+    assert (entry.actor, entry.detail["rows"]) == (user, 2)
+    assert entry.detail["rule"]

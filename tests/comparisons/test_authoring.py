@@ -15,7 +15,7 @@ from alignapp.accounts.models import Role
 from comparisons import assignment as assigning
 from comparisons.attention import likeness
 from comparisons.authoring import ChecksRefused, Made, from_answers, from_lines, from_study, set_aside
-from comparisons.checks import share_right, tallies
+from comparisons.checks import outcomes, tallies
 from comparisons.drawing import open_study
 from comparisons.models import Adjudication, Answer, ExpectedJudgement, Item, ItemKind, Prompt, Rating, Study
 from tests.comparisons.answered_studies import answered_study
@@ -315,11 +315,11 @@ def test_a_check_that_is_set_aside_is_shown_to_nobody_and_counts_for_nobody():
     study, rater = make_study(items=2), make_rater()
     add(study, row(kind="training"), row(kind="training", prompt="Another?"))
     assigning.submit(take(rater), "tie", 1)
-    assert share_right(study, rater, ItemKind.TRAINING) == 0.0
+    assert list(outcomes(study, ItemKind.TRAINING, rater=rater)) == [(rater.pk, False)]
     for item in study.items.filter(kind="training"):
         set_aside(item, make_user())
     assert take(rater).item.kind == "comparison"
-    assert share_right(study, rater, ItemKind.TRAINING) is None
+    assert not list(outcomes(study, ItemKind.TRAINING, rater=rater))
     assert study.audit.filter(verb="check set aside").count() == 2
 
 

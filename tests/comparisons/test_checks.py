@@ -5,11 +5,13 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
+from django.test import Client
+from django.urls import reverse
 from django.utils import timezone
 
 from comparisons import assignment as assigning
 from comparisons.assignment.giving import _repeatable
-from comparisons.checks import share_right
+from comparisons.checks import outcomes
 from comparisons.models import (
     Answer,
     Assignment,
@@ -22,7 +24,7 @@ from comparisons.models import (
     Study,
     Verdict,
 )
-from tests.comparisons.rating_factories import judge_all, make_rater, make_study, take
+from tests.comparisons.rating_factories import judge_all, make_rater, make_study, read_guidelines, take
 
 pytestmark = pytest.mark.django_db
 
@@ -68,6 +70,44 @@ def test_who_fails_the_training_gets_no_live_items():
     assert judge_all(study, good, rightly) == 3
 
 
+def test_training_cannot_be_skipped(client: Client):
+    make_check(make_study(items=2, design={"training_share_right": 1.0}), ItemKind.TRAINING)
+    rater = make_rater()
+    training = take(rater)
+    assert assigning.submit(training, "skip", 1) == assigning.Outcome.TRAINING_SKIPPED
+    assert take(rater) == training
+    client.force_login(rater)
+    read_guidelines(rater)
+    address = reverse("rate-skip", args=[training.token])
+    for answer in (
+        client.get(address, follow=True),
+        client.post(address, {"revision": 1, "reason": "harmful"}, follow=True),
+    ):
+        assert "Training cannot be skipped." in answer.text
+        assert address not in answer.text
+    assert not Rating.objects.exists()
+
+
+def test_training_that_was_skipped_when_that_was_possible_admits_nobody():
+    """Of two training items one was judged rightly and one skipped: a half is less than the whole that is wanted."""
+    study, rater = make_study(items=2, design={"training_share_right": 1.0}), make_rater()
+    for _ in range(2):
+        make_check(study, ItemKind.TRAINING)
+    assigning.submit(take(rater), rightly(take(rater)), 1)
+    Assignment.objects.filter(pk=take(rater).pk).update(state="skipped")
+    assert assigning.next_assignment(rater) is None
+    assert assigning.studies_with_work(rater) == []
+    assert [(one.right, one.count) for one in assigning.failed_trainings(rater)] == [(1, 2)]
+
+
+def test_nobody_has_failed_while_a_training_item_is_on_their_screen():
+    study, rater = make_study(items=2, design={"training_share_right": 1.0}), make_rater()
+    make_check(study, ItemKind.TRAINING)
+    take(rater)
+    assert assigning.is_admitted(study, rater)
+    assert assigning.failed_trainings(rater) == []
+
+
 def test_training_cannot_be_taken_back_after_its_answer_was_seen():
     study, rater = make_study(items=2), make_rater()
     make_check(study, ItemKind.TRAINING)
@@ -84,13 +124,13 @@ def test_every_rater_gets_gold_items_once_among_the_others():
     assert Rating.objects.counted().count() == 80
 
 
-def test_the_share_of_right_judgements_ignores_sides():
+def test_what_is_right_does_not_depend_on_the_sides():
     study, rater = make_study(items=1), make_rater()
     for _ in range(4):
         make_check(study, ItemKind.TRAINING)
     judge_all(study, rater, rightly)
-    assert share_right(study, rater, ItemKind.TRAINING) == 1.0
-    assert share_right(study, rater, ItemKind.GOLD) is None
+    assert list(outcomes(study, ItemKind.TRAINING, rater=rater)) == [(rater.pk, True)] * 4
+    assert not list(outcomes(study, ItemKind.GOLD, rater=rater))
 
 
 def test_repeats_swap_the_sides_take_no_place_and_count_in_no_result():
@@ -125,13 +165,37 @@ def test_an_item_whose_lease_lapsed_does_not_come_again_right_after_it_was_judge
 def test_progress_does_not_move_its_total_when_a_check_comes():
     """20 comparisons and 30 % checks: 20 · (1 + 0.3 / 0.7) = 28.6, so 29 in all, whatever comes first."""
     study, rater = make_study(items=20, design={"check_share": 0.3}), make_rater()
-    for _ in range(5):
+    for _ in range(9):
         make_check(study, ItemKind.GOLD)
     totals = set()
     for _ in range(10):
         assigning.submit(take(rater), "a", 1)
         totals.add(assigning.progress(study, rater).total)
     assert totals == {29}
+
+
+@pytest.mark.parametrize("checks, total", [(0, 20), (3, 23), (100, 29)])
+def test_progress_expects_no_more_checks_than_there_are(checks: int, total: int):
+    """20 comparisons and 30 % checks would come with 8.6 checks, if there were as many."""
+    study, rater = make_study(items=20, design={"check_share": 0.3}), make_rater()
+    for _ in range(checks):
+        make_check(study, ItemKind.GOLD)
+    assert assigning.progress(study, rater).total == total
+
+
+def test_progress_expects_no_repeat_of_what_is_not_far_enough_back():
+    """Of 12 comparisons at most two are ten items back; 20 % repeats would be 3. Of 8 none."""
+    rater = make_rater()
+    for items, total in ((12, 14), (8, 8)):
+        study = make_study(items=items, design={"repeat_share": 0.2})
+        assert assigning.progress(study, rater).total == total
+
+
+def test_progress_ends_when_nothing_is_left():
+    study, rater = make_study(items=30, design={"check_share": 0.1, "repeat_share": 0.05}), make_rater()
+    made = judge_all(study, rater, lambda _: "a")
+    progress = assigning.progress(study, rater)
+    assert str(progress) == f"{made} of {made}"
 
 
 def test_only_members_of_the_asked_pools_get_work():
@@ -167,8 +231,18 @@ def test_nobody_judges_faster_than_answers_can_be_read(monkeypatch: pytest.Monke
     for _ in range(3):
         assert assigning.submit(take(rater), "a", 1) == assigning.Outcome.SAVED
     assert assigning.submit(take(rater), "a", 1) == assigning.Outcome.TOO_FAST
+    assert assigning.submit(take(rater), "skip", 1) == assigning.Outcome.SKIPPED_TOO_FAST
     Rating.objects.update(created_at=timezone.now() - timedelta(seconds=61))
     assert assigning.submit(take(rater), "a", 1) == assigning.Outcome.SAVED
+
+
+def test_nobody_skips_faster_than_items_can_be_looked_at(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("comparisons.assignment.judging.MOST_PER_MINUTE", 3)
+    make_study(items=6)
+    rater = make_rater()
+    said = [assigning.submit(take(rater), "skip", 1) for _ in range(5)]
+    assert said == [assigning.Outcome.SAVED] * 3 + [assigning.Outcome.SKIPPED_TOO_FAST] * 2
+    assert Rating.objects.count() == 3
 
 
 def test_a_judgement_keeps_the_guideline_and_the_strength_it_was_made_with():

@@ -15,9 +15,10 @@ from tests.comparisons.rating_factories import judge_all, make_rater, make_study
 
 
 def estimate(
-    policies: int = 4, prompts: int = 50, item_limit: int = 0, ratings_per_item: int = 2, **design
+    policies: int = 4, prompts: int = 50, item_limit: int = 0, ratings_per_item: int = 2, checks: int = 100, **design
 ) -> Estimate:
-    return Estimate(policies, prompts, item_limit, ratings_per_item, Design(**design), Experience(), raters=10)
+    rules = Design(**design)
+    return Estimate(policies, prompts, item_limit, ratings_per_item, rules, Experience(), raters=10, checks=checks)
 
 
 def test_the_estimate_counts_pairs_of_policies_on_prompts():
@@ -37,6 +38,12 @@ def test_checks_and_repeats_come_on_top():
     found = estimate(check_share=0.1, repeat_share=0.1, hourly_pay=12)
     assert (found.shown, found.extra) == (750, 150)
     assert found.money == pytest.approx(50)
+
+
+@pytest.mark.parametrize("checks, extra", [(0, 0), (3, 30), (100, 67)])
+def test_no_more_checks_are_expected_than_there_are(checks: int, extra: int):
+    """600 ratings of 10 people at 10 % checks: 66.7 on top, but each person sees a check once: 3 make 30 at most."""
+    assert estimate(check_share=0.1, checks=checks).extra == extra
 
 
 # --- Precision --------------------------------------------------------------------------------------------------------

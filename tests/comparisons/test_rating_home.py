@@ -138,7 +138,7 @@ def test_who_was_not_admitted_is_thanked_and_told_what_to_do(client, alice):
     make_check(study, ItemKind.TRAINING)
     train(client, alice, wrongly)
     text = home(client)
-    assert "0 of your 1 judgements were as expected; this task goes on with people who reach 80 %." in text
+    assert "You judged 0 of the 1 training item as expected; this task goes on with people who reach 80 %" in text
     assert "write to the people who asked you to rate" in text
     assert "Start rating" not in text
 

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
 from bs4 import BeautifulSoup
 from django.urls import reverse
+from django.utils import timezone
 
 from comparisons.design import Design
 from comparisons.forms.rating import RatingForm, label_of, offered
-from comparisons.models import Answer, Prompt, Rating
+from comparisons.models import Answer, Assignment, Prompt, Rating
 from tests.comparisons.rating_factories import make_rater, make_study, read_guidelines
 
 pytestmark = pytest.mark.django_db
@@ -115,6 +118,23 @@ def test_a_refused_early_judgement_keeps_its_choice_without_script(client, alice
     assert [box["value"] for box in page.select("input[name=reasons][checked]")] == ["clear"]
     assert page.find("textarea").text == "Early."
     assert 58 <= int(page.main["data-reading-seconds"]) <= 60
+
+
+@pytest.mark.parametrize("clock", ["1970-01-01T00:00:00Z", "9999-12-31T23:59:59Z", "yesterday"])
+def test_a_raters_clock_neither_opens_the_choices_nor_changes_the_time_that_counts(client, alice, clock):
+    """Whatever the page says: the item was shown 30 seconds ago by the server's clock, and at least 20 are asked."""
+    url = begin(client, alice, minimum_seconds=20)
+    client.get(url)
+    fields = dict.fromkeys(("shown_at", "leased_at", "created_at", "at", "seconds", "time"), clock)
+    said = {"choice": "a", "revision": 1, "hidden_seconds": "1e300"} | fields
+    date = {"HTTP_DATE": clock, "HTTP_IF_MODIFIED_SINCE": clock}
+    assert client.post(f"{url}submit/", said, **date).status_code == 422
+    Assignment.objects.update(shown_at=timezone.now() - timedelta(seconds=30))
+    client.post(f"{url}submit/", said, **date)
+    rating = Rating.objects.get()
+    assert 30 <= rating.seconds < 40
+    assert timezone.now() - rating.created_at < timedelta(seconds=10)
+    assert rating.reading == {"hidden_seconds": 86_400}
 
 
 # --- What the page saw ------------------------------------------------------------------------------------------------

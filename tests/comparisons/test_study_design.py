@@ -196,7 +196,7 @@ def test_a_line_that_gives_no_check_is_told_and_no_study_is_made(researcher: Cli
 @pytest.mark.parametrize(
     "fields, told",
     [
-        ({"name": "Is RLHF better?"}, "Raters see the name and the guideline, and it names a method"),
+        ({"name": "Is RLHF better?"}, "must not tell what is compared: one of them names a method"),
         ({"max_tokens": 256}, "The engine holds 256 tokens of prompt and answer together"),
         ({"temperature": -1}, "Ensure this value is greater than or equal to 0."),
         ({"ratings_per_item": 0}, "Ensure this value is greater than or equal to 1."),

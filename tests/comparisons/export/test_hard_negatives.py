@@ -37,7 +37,7 @@ def test_the_bad_answers_are_rejected_against_the_winner_of_another_item():
     [pair] = export.hard_negatives()
     assert texts([pair]) == [("answer 0 of 2", "answer 0 of 1")]
     assert pair.tags == ("hard-negative",)
-    assert (pair.extra["item"], pair.extra["won_item"]) == (0, 1)
+    assert (pair.extra["item"], pair.extra["won_item"]) == (1, 2)
     assert pair.extra["votes"] == {"chosen": 0, "rejected": 0, "tie": 0, "both_bad": 1}
 
 

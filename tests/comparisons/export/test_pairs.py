@@ -64,7 +64,7 @@ def test_a_pair_says_where_it_comes_from():
     raters = pair.extra.pop("raters")
     assert pair.extra == {
         "study": study.slug,
-        "item": 0,
+        "item": 1,
         "votes": {"chosen": 3, "rejected": 1, "tie": 1, "both_bad": 1},
         "agreement": 0.75,
         "certainty": 0.75,
