@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import asyncio
 import os
-from typing import Any
+from collections.abc import Mapping
+from io import BytesIO
+from typing import IO, Any
 
 import django
 from asgiref.sync import sync_to_async
@@ -16,14 +18,20 @@ from django.core.handlers.asgi import ASGIHandler
 from django.core.signals import request_finished, request_started
 from django.db import close_old_connections, reset_queries
 from django.http import HttpRequest
-from django.http.response import HttpResponseBase
+from django.http.response import HttpResponse, HttpResponseBase
+from django.template.loader import render_to_string
 
+from alignapp import disk
 from alignapp.threads import MOST_IDLE, KeptThread
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "alignapp.settings")
 
 # Threads that answer at the same time. Python runs one of them at a time; the others wait for the database.
 AT_ONCE = MOST_IDLE
+
+
+class NoRoom(BytesIO):
+    """Stands for a body that the disk had no room for."""
 
 
 class Handler(ASGIHandler):
@@ -43,6 +51,31 @@ class Handler(ASGIHandler):
         if scope["type"] != "http":
             raise ValueError(f"Only HTTP is served here, not {scope['type']}.")
         await self.handle(scope, receive, send)
+
+    async def read_body(self, receive: Any) -> IO[bytes]:
+        """What was sent. Where the disk is full the rest is let go, as nobody listens for an answer before the end."""
+        more = True
+
+        async def received() -> dict[str, Any]:
+            nonlocal more
+            message: dict[str, Any] = await receive()
+            more = message.get("more_body", False)
+            return message
+
+        try:
+            return await super().read_body(received)
+        except OSError as error:
+            if not disk.is_full(error):
+                raise
+        while more:
+            await received()
+        return NoRoom()
+
+    def create_request(self, scope: Mapping[str, Any], body_file: IO[bytes]) -> tuple[Any, Any]:
+        """The request; or, where there was no room for its body, the page that says so."""
+        if isinstance(body_file, NoRoom):
+            return None, HttpResponse(render_to_string("507.html"), status=507)
+        return super().create_request(scope, body_file)
 
     async def get_response_async(self, request: HttpRequest) -> HttpResponseBase:
         """What the middleware and the view say, in one change of threads.

@@ -157,6 +157,12 @@ WHITENOISE_USE_FINDERS = DEBUG
 UPLOAD_LIMIT_BYTES = environment.integer("UPLOAD_LIMIT_MIB", 4096, minimum=1) * 1024 * 1024
 # Folders of this machine that researchers may import from, besides ALIGNAPP_HOME/imports.
 IMPORT_ROOTS = [Path(folder).resolve() for folder in environment.words("IMPORT_ROOTS")]
+# A model folder that reports may compare prompts with, such as a sentence encoder, beside registered models.
+EMBEDDING_MODEL = environment.text("EMBEDDING_MODEL", "")
+FILE_UPLOAD_HANDLERS = [
+    "django.core.files.uploadhandler.MemoryFileUploadHandler",
+    "alignapp.uploads.DiskUploadHandler",
+]
 FILE_UPLOAD_TEMP_DIR = HOME / "uploads"
 FILE_UPLOAD_TEMP_DIR.mkdir(exist_ok=True)
 

@@ -88,7 +88,9 @@ def application() -> Handler:
     end_with_parent()
     import_module("kombu.transport.redis")  # ahead: the first form that calls workers would wait a second for it
     from alignapp.asgi import application
+    from training.preferences.checks.identity import rules_digest
 
+    rules_digest()  # ahead too: the first page about a version would wait for it
     return application
 
 

@@ -21,7 +21,7 @@ from django.utils.crypto import constant_time_compare, salted_hmac
 
 from alignapp.accounts.models import User
 from alignapp.celery import call_workers
-from training.models import Policy
+from training.models import DatasetVersion, Policy
 
 from .audit import record
 from .creation import StudyRefused, refuse_unfair_policies
@@ -70,9 +70,13 @@ def create_adversarial_study(
     design: Design | None = None,
     pools: Sequence[RaterPool] = (),
     seed: int = 0,
+    fills: DatasetVersion | None = None,
     user: User | None = None,
 ) -> Study:
-    """Store a study that raters write the prompts of, open at once; raises StudyRefused with a sentence."""
+    """Store a study that raters write the prompts of, open at once; its pairs will be offered to join `fills`.
+
+    Raises StudyRefused with a sentence.
+    """
     refuse_unfair_policies(policies)
     if betrayal := Blinding.of(policies, []).betrayal(f"{name}\n{guideline}"):
         raise StudyRefused(f"The name and the guideline must not tell what is compared: one of them {betrayal}.")
@@ -88,7 +92,7 @@ def create_adversarial_study(
             seed=seed,
             created_by=user,
         )
-        study.suites.add(_own_suite(name, user))
+        study.suites.add(_own_suite(name, user, fills))
         study.pools.set(pools)
         Contender.objects.bulk_create(Contender(study=study, policy=policy) for policy in policies)
         study.guidelines.create(number=1, text=guideline, created_by=user)
@@ -96,13 +100,14 @@ def create_adversarial_study(
     return study
 
 
-def _own_suite(name: str, user: User | None) -> Suite:
+def _own_suite(name: str, user: User | None, fills: DatasetVersion | None) -> Suite:
     label = f"{name[:100]} (written)"
     return Suite.objects.create(
         slug=free_slug(Suite, label),
         name=label,
         stratum=Stratum.ADVERSARIAL,
         description=f"Written by raters of the study “{name}” to make policies fail. It grows while the study is open.",
+        fills=fills,
         created_by=user,
     )
 

@@ -13,6 +13,7 @@ from typing import Any
 from alignapp.accounts.models import User
 from training.models import DatasetVersion
 from training.preferences.browsing import UnknownCondition, making, open_browser
+from training.preferences.browsing.listings import SORT_OF_FINDING
 from training.preferences.coverage import reading
 from training.preferences.filters import Filter
 from training.preferences.records import Conversation
@@ -24,6 +25,10 @@ from .suites import create_suite
 MOST_PROMPTS = 200
 """Prompts of a gap that a study is offered; a cluster may hold many thousands."""
 
+# What says how doubtful a row of a finding is; of other rows it is how likely the label is wrong.
+DOUBT_OF_FINDING = {**SORT_OF_FINDING, "rater_agreement": "disagreement"}
+MOST_ROWS = 20_000
+"""Rows that are looked through for them: many may share a prompt."""
 SHOWN_EXAMPLES = 5
 LONGEST_EXAMPLE = 2_000
 """Characters."""
@@ -77,12 +82,20 @@ def _gap(version: DatasetVersion, topic: str, prompts: list[Conversation]) -> Ga
 
 
 def _prompts_of_rows(version: DatasetVersion, wanted: Filter) -> list[Conversation]:
+    """Different prompts of the rows, those of the most doubtful labels first; as many as a study is offered."""
     browser = open_browser(version)
     if browser is None:
         making.ask_for(version.path)
         raise NoGap("The index of this version's rows is still being made. Come back when its rows can be opened.")
-    numbers = browser.select(wanted).rows[:MOST_PROMPTS].tolist()
-    return [row.pair.prompt for row in browser.index.rows_by_number(numbers)]
+    doubt = DOUBT_OF_FINDING.get(wanted.finding, "noise")
+    chosen = browser.select(wanted)
+    rows = chosen.in_order(doubt, descending=True) if doubt in browser.sorts else chosen.rows
+    different: dict[Conversation, None] = {}
+    for row in browser.index.all_rows(rows[:MOST_ROWS]):
+        different.setdefault(row.pair.prompt)
+        if len(different) == MOST_PROMPTS:
+            break
+    return list(different)
 
 
 def rate(gap: Gap, user: User, study: Mapping[str, Any]) -> Study:

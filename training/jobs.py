@@ -7,7 +7,6 @@ still live, its next heartbeat fails.
 
 from __future__ import annotations
 
-import errno
 import hashlib
 import json
 import logging
@@ -22,6 +21,7 @@ from django.db import IntegrityError, models, transaction
 from django.db.models import Q
 from django.utils import timezone
 
+from alignapp import disk
 from alignapp.celery import call_workers
 from training.models import ImportJob, Job, JobState
 
@@ -120,7 +120,7 @@ def bring_to_an_end(job: Job, work: Callable[[], None], name: str, refusals: tup
         _end(job, JobState.FAILED, str(error))
     except OSError as error:
         log.exception("%s %s failed", name, job.pk)
-        _end(job, JobState.FAILED, _sentence(error))
+        _end(job, JobState.FAILED, disk.sentence(error, "Nothing was made", "ask for it again"))
     except Exception as error:
         log.exception("%s %s failed", name, job.pk)
         reason = f"The {name} stopped on an unexpected error ({type(error).__name__}). Nothing was made."
@@ -132,12 +132,6 @@ def _end(job: Job, state: JobState, error: str = "") -> None:
         finish(job, state, error=error)
     except LostClaim:
         log.warning("%s was taken over by another worker", job.pk)
-
-
-def _sentence(error: OSError) -> str:
-    if error.errno in {errno.ENOSPC, errno.EDQUOT}:
-        return "The disk is full. Nothing was made; make room, then ask for it again."
-    return f"A file could not be read or written ({error.strerror or error}). Nothing was made."
 
 
 def remove_partials(folder: Path, name: str) -> None:

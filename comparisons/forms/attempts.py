@@ -10,7 +10,9 @@ from alignapp.accounts.models import User
 from comparisons.attempts import MAX_CHARACTERS, create_adversarial_study
 from comparisons.creation import StudyRefused
 from comparisons.design import Design
+from comparisons.gaps import Gap
 from comparisons.models import RaterPool, Study
+from training.models import DatasetVersion
 
 from .fields import PolicyChoices, comparable_policies
 
@@ -21,8 +23,13 @@ GUIDELINE = (
 )
 
 
+MOST_EXAMPLES, LONGEST_EXAMPLE = 3, 400
+
+
 class AdversarialStudyForm(forms.Form):
-    """Who is attacked, by whom, and what writers are told."""
+    """Who is attacked, by whom, and what writers are told. `fills`: the version that the pairs may join."""
+
+    fills: DatasetVersion | None = None
 
     name = forms.CharField(
         max_length=120,
@@ -77,11 +84,23 @@ class AdversarialStudyForm(forms.Form):
                 guideline=sent["guideline"],
                 design=Design(strength=sent["strength"], own_runs=sent["own_runs"]),
                 pools=list(sent["pools"]),
+                fills=self.fills,
                 user=user,
             )
         except StudyRefused as refusal:
             self.add_error(None, str(refusal))
             return None
+
+
+class GapAttemptsForm(AdversarialStudyForm):
+    """An adversarial study on prompts like those of a gap: everything is filled in."""
+
+    def __init__(self, gap: Gap, data: Any = None) -> None:
+        examples = "\n\n".join(example[:LONGEST_EXAMPLE] for example in gap.examples[:MOST_EXAMPLES])
+        guideline = f"{GUIDELINE}\n\nKeep to the kind of these, in words of your own:\n\n{examples}"
+        first = {"name": gap.name, "policies": comparable_policies()[:2], "guideline": guideline}
+        super().__init__(data, initial=first)
+        self.fills = gap.version
 
 
 class TurnForm(forms.Form):

@@ -8,6 +8,7 @@ from django import forms
 from django.core.files.uploadedfile import UploadedFile
 
 from alignapp.accounts.models import User
+from alignapp.uploads import UploadField
 from comparisons.authoring import ChecksRefused, Made, from_answers, from_lines, from_study
 from comparisons.check_lines import LINE, lines_of
 from comparisons.design import MOST_ATTENTION
@@ -58,7 +59,7 @@ class LinesForm(ChecksForm):
         "The explanation is shown after a training item.",
         widget=forms.Textarea(attrs={"rows": 6, "spellcheck": "false", "class": "mono"}),
     )
-    file = forms.FileField(
+    file = UploadField(
         required=False,
         label="Or a file of such lines",
         error_messages={"empty": "The file is empty: it holds 0 bytes. Choose the file that holds the checks."},

@@ -10,6 +10,7 @@ from django.core.files.uploadedfile import UploadedFile
 from django.template.defaultfilters import filesizeformat
 
 from alignapp.accounts.models import User
+from alignapp.uploads import UploadField
 from comparisons.cluster_prompts import NoPrompts, draw_prompts, topics_of
 from comparisons.models import Stratum, Suite
 from comparisons.suites import MAX_PROMPTS, UnusableSuite, create_suite, read_pasted, read_prompts
@@ -68,7 +69,7 @@ class SuiteForm(NamedSuiteForm):
         "the user's.",
         widget=forms.RadioSelect,
     )
-    file = forms.FileField(
+    file = UploadField(
         required=False,
         label="Or a file",
         help_text="JSON Lines with a prompt (text, or a list of role and content) on each line; a .txt file holds one "

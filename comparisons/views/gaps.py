@@ -9,9 +9,11 @@ from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import path
 from django.views.decorators.http import require_http_methods
+from pydantic import ValidationError
 
 from alignapp.accounts.access import researcher_required, user_of
 from comparisons import collecting, gaps
+from comparisons.forms.attempts import GapAttemptsForm
 from comparisons.forms.collections import CollectionForm
 from comparisons.forms.fields import comparable_policies
 from comparisons.forms.studies import GapStudyForm
@@ -20,7 +22,7 @@ from training.preferences.filters import Filter
 
 
 def _gap(request: HttpRequest) -> gaps.Gap:
-    """The gap that an address names: ?version=<pk>&cluster=<n>, or ?version=<pk>&finding=<rule>; raises NoGap."""
+    """The gap that an address names: ?version=<pk> and `cluster`, `finding` or `filter` (JSON); raises NoGap."""
     asked = request.GET
     number = asked.get("version", "")
     version = get_object_or_404(
@@ -32,7 +34,16 @@ def _gap(request: HttpRequest) -> gaps.Gap:
         return gaps.cluster_gap(version, int(asked["cluster"]))
     if rule := asked.get("finding", ""):
         return gaps.rows_gap(version, Filter(finding=rule), rule.replace("_", " "))
+    if chosen := asked.get("filter", ""):
+        return gaps.rows_gap(version, _filter(chosen), "selected prompts")
     raise Http404("The address names no gap.")
+
+
+def _filter(text: str) -> Filter:
+    try:
+        return Filter.model_validate_json(text)
+    except ValidationError as error:
+        raise Http404("The address names rows in a form that cannot be read.") from error
 
 
 @researcher_required
@@ -69,6 +80,21 @@ def gap_collection(request: HttpRequest) -> HttpResponseBase:
     return render(request, "comparisons/gaps/collection.html", context, status=422 if form.errors else 200)
 
 
+@researcher_required
+@require_http_methods(["GET", "HEAD", "POST"])
+def gap_attempts(request: HttpRequest) -> HttpResponse:
+    """An adversarial study on prompts like those of a gap, ready to be opened."""
+    try:
+        gap = _gap(request)
+    except gaps.NoGap as nothing:
+        return _nothing(request, nothing)
+    form = GapAttemptsForm(gap, request.POST or None)
+    if request.method == "POST" and form.is_valid() and (study := form.save(user_of(request))):
+        return redirect(study)
+    context = {"gap": gap, "form": form, "enough_policies": comparable_policies().count() > 1, "section": "studies"}
+    return render(request, "comparisons/gaps/attempts.html", context, status=422 if form.errors else 200)
+
+
 def _nothing(request: HttpRequest, nothing: gaps.NoGap) -> HttpResponse:
     messages.warning(request, str(nothing))
     return redirect(DatasetVersion.objects.get(pk=int(request.GET["version"])))
@@ -77,4 +103,5 @@ def _nothing(request: HttpRequest, nothing: gaps.NoGap) -> HttpResponse:
 urls = [
     path("gaps/study/", gap_study, name="gap-study"),
     path("gaps/collection/", gap_collection, name="gap-collection"),
+    path("gaps/attempts/", gap_attempts, name="gap-attempts"),
 ]

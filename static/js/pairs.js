@@ -7,7 +7,7 @@ const current = () => document.activeElement?.closest?.("[data-row]") ?? documen
 
 async function load(row, place) {
   const address = new URL(link(row).href);
-  address.search = "?part=1";
+  address.searchParams.set("part", "1");
   const answer = await fetch(address, { headers: { "X-Requested-With": "fetch" } });
   if (answer.redirected || !answer.ok) throw new Error(`status ${answer.status}`);
   const parsed = new DOMParser().parseFromString(await answer.text(), "text/html");

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import errno
+import io
+import tempfile
 import threading
+from collections.abc import AsyncIterator
 
 import httpx
 import pytest
@@ -169,3 +173,28 @@ def test_a_page_is_answered_over_asgi():
 def test_only_http_is_served():
     with pytest.raises(ValueError, match="Only HTTP is served here, not websocket"):
         completed(application({"type": "websocket"}, None, None))
+
+
+class FullDisk(io.BytesIO):
+    """Takes nothing."""
+
+    def write(self, _: object) -> int:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+
+@pytest.mark.parametrize("parts", [1, 3])
+def test_a_body_that_the_disk_has_no_room_for_is_answered_with_a_sentence(monkeypatch, parts):
+    monkeypatch.setattr(tempfile, "SpooledTemporaryFile", lambda **_: FullDisk())
+
+    async def body() -> AsyncIterator[bytes]:
+        for _ in range(parts):
+            yield b"x" * 100
+
+    async def post() -> httpx.Response:
+        transport = httpx.ASGITransport(application)  # type: ignore[arg-type]
+        async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1") as client:
+            return await client.post("/datasets/new/", content=body())
+
+    answer = completed(asyncio.wait_for(post(), 20))
+    assert answer.status_code == 507
+    assert "The disk is full" in answer.text

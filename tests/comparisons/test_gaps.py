@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from urllib.parse import urlencode
+
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from django.urls import reverse
 
 from comparisons import export, gaps, sealing
-from comparisons.models import PromptCollection, Study, StudyState
+from comparisons.models import PromptCollection, Study, StudyKind, StudyState
 from tests.comparisons.rating_factories import judge_all, make_rater, make_study, prefer
 from tests.factories import make_user
 from tests.training.hostile import LONG_WORD, MEGABYTE, OVERRIDE, SCRIPT, assert_harmless
@@ -92,6 +96,7 @@ def test_pages_of_a_gap_with_hostile_prompts_stay_harmless(client):
     client.force_login(make_user())
     assert_harmless(client.get(asked(version, "gap-study")))
     assert_harmless(client.get(asked(version, "gap-collection")))
+    assert_harmless(client.get(asked(version, "gap-attempts")))
     sent = {"name": f"{SCRIPT} {OVERRIDE}", "guideline": f"{SCRIPT} {OVERRIDE} {LONG_WORD}"[:2_000], "wanted": 5}
     made = client.post(asked(version, "gap-collection"), sent, follow=True)
     assert_harmless(made)
@@ -143,3 +148,38 @@ def test_without_joining_a_dataset_must_be_named(client):
     answer = client.post(reverse("study-make-dataset", args=[study.slug]), sent)
     assert answer.status_code == 422
     assert "Name a dataset" in answer.content.decode()
+
+
+def test_prompts_of_a_gap_come_by_doubt_each_once(monkeypatch):
+    """Rows 0 to 3 with scores 0.1, 0.9, none, 0.5; row 1 asks what row 3 asks."""
+    version = seal(dataset_named("Islands"), [pair(prompt) for prompt in ("a?", "b?", "c?", "b?")], {"label": "test"})
+    place = reporting.place_of(version)
+    noise = pa.array([0.1, 0.9, float("nan"), 0.5], pa.float32())
+    pq.write_table(pa.table({"row": [0, 1, 2, 3], "noise": noise}), place.scores)
+    gap = gaps.rows_gap(version, Filter(), "selected prompts")
+    assert [prompt[-1].content for prompt in gap.prompts] == ["b?", "a?", "c?"]
+
+
+def test_a_filter_of_the_browser_is_a_gap(client):
+    version = version_with_a_contradiction()
+    client.force_login(make_user())
+    asked_for = urlencode({"version": version.pk, "filter": Filter(text="7").model_dump_json(exclude_defaults=True)})
+    page = client.get(f"{reverse('gap-collection')}?{asked_for}").content.decode()
+    assert "Prompt 7?" in page
+    assert "Prompt 8?" not in page
+    assert client.get(f"{reverse('gap-collection')}?version={version.pk}&filter=x").status_code == 404
+
+
+def test_an_adversarial_study_on_a_gap_is_opened_as_it_is_filled_in_and_its_pairs_may_join(client):
+    version = version_with_a_contradiction()
+    make_study(items=1)  # two policies that are served
+    client.force_login(make_user())
+    address = asked(version, "gap-attempts")
+    form = client.get(address).context["form"]
+    assert "Prompt 0?" in form["guideline"].value()
+    filled = {field.name: field.value() for field in form if field.value() not in (None, False)}
+    made = client.post(address, filled | {"policies": [policy.pk for policy in filled["policies"]]})
+    assert made.status_code == 302, made.context["form"].errors
+    study = Study.objects.get(kind=StudyKind.ADVERSARIAL)
+    assert made["Location"] == study.get_absolute_url()
+    assert (study.state, study.fills) == (StudyState.OPEN, version)

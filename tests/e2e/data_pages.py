@@ -98,6 +98,7 @@ def main() -> dict[str, str]:
         "import, to confirm": draft.get_absolute_url(),
         "gap, a study": f"{reverse('gap-study')}?version={version.pk}&cluster=0",
         "gap, a collection": f"{reverse('gap-collection')}?version={version.pk}&cluster=0",
+        "gap, attempts": f"{reverse('gap-attempts')}?version={version.pk}&cluster=0",
     }
 
 

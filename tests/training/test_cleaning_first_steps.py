@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import pytest
 
+from tests.training.preferences.pairs import pair
 from training.preferences.cleaning.wording import said
+from training.preferences.report import report_on
+from training.preferences.sealing import seal_pairs
+from training.preferences.splits import PromptSplit
 from training.views.cleaning import _first_step
 
 
@@ -19,3 +23,11 @@ from training.views.cleaning import _first_step
 )
 def test_an_action_at_a_finding_is_about_what_was_found(rule, action, step):
     assert said(_first_step(action, rule, "")) == step
+
+
+def test_pairs_that_length_decides_are_given_the_weight_at_which_both_sides_are_even(tmp_path):
+    """60 of 100: their weight is multiplied by 40 / 60."""
+    pairs = [pair(f"p{n}", "aaa", "b") if n < 60 else pair(f"p{n}", "a", "bbb") for n in range(100)]
+    report = report_on(seal_pairs(pairs, tmp_path, PromptSplit()).path)
+    step = _first_step("weight", "length_bias", "", report)
+    assert said(step) == "Multiply weights by 0.666667: rows found by “length bias”"

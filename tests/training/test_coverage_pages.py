@@ -81,6 +81,7 @@ def test_the_map_names_the_missed_topics_and_links_to_what_fills_them(client, ri
     assert [link["href"] for link in panel.select(".actions a")] == [
         f"{reverse('gap-study')}?version={version.pk}&cluster={number}",
         f"{reverse('gap-collection')}?version={version.pk}&cluster={number}",
+        f"{reverse('gap-attempts')}?version={version.pk}&cluster={number}",
     ]
     assert "none in the data" in text_of(client.get(map_of(version)))
 

@@ -6,7 +6,7 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs, urlencode, urlsplit
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -444,3 +444,79 @@ def test_nul_reaches_no_database(client: Client, rita: User):
     tags.put(version, [0], "to check", rita)
     tags.take_off(version, [0], "to\0check")
     assert not version.pair_tags.exists()
+
+
+# --- From a row to the next of its listing, and from a listing to tasks -------------------------------------------
+
+
+def beside(response: Any) -> dict[str, str]:
+    return {str(link["rel"][0]): str(link["href"]) for link in soup(response).select(".page-header a[rel]")}
+
+
+def test_a_row_leads_to_the_next_of_the_listing_it_was_opened_from(client: Client, rita: User) -> None:
+    """Longer by 1, 2, 0: down from the longest the rows are 1, 0, 2; row 3 has other words."""
+    version = sealed([pair("a", "xx", "y"), pair("a", "xxx", "y"), pair("a", "x", "y"), pair("b", "xxxx", "y")])
+    query = "q=a&sort=length_difference&order=down"
+    page = client.get(address(version, query, "dataset-pair", 0))
+    assert beside(page) == {
+        "prev": address(version, query, "dataset-pair", 1),
+        "next": address(version, query, "dataset-pair", 2),
+    }
+    assert "2 of 3 listed" in text_of(page)
+
+
+def test_a_row_that_its_listing_does_not_hold_leads_to_the_next_of_the_version(client: Client, rita: User) -> None:
+    version = sealed()
+    for query in ("q=nowhere", "finding=gone"):
+        page = client.get(address(version, query, "dataset-pair", 7))
+        assert beside(page)["next"] == address(version, "", "dataset-pair", 8)
+
+
+def test_the_way_back_from_a_row_leads_to_its_page_of_the_listing(client: Client, rita: User) -> None:
+    version = sealed()
+    page = client.get(address(version, "page=1", "dataset-pair", 30))
+    assert soup(page).select_one(".breadcrumb li:last-child a")["href"] == address(version, "page=2")
+
+
+@pytest.mark.parametrize("low, listed_rows", [("1,204", []), ("1,000", [0]), ("1000.5", []), ("-1,000", [0, 1])])
+def test_a_bound_may_be_written_as_pages_print_numbers(
+    client: Client, rita: User, low: str, listed_rows: list[int]
+) -> None:
+    version = sealed([pair("a", "x" * 1_001, "y"), pair("b", "xxx", "y")])
+    assert listed(client.get(address(version, f"score=length_difference&low={low}"))) == listed_rows
+
+
+@pytest.mark.parametrize("low", ["0,5", "1,20", "12,3456"])
+def test_a_comma_that_may_mean_either_is_complained_about(client: Client, rita: User, low: str) -> None:
+    page = client.get(address(sealed(), f"score=length_difference&low={low}"))
+    assert "is not a number" in text_of(page)
+    assert len(listed(page)) == 25
+
+
+def test_a_filtered_listing_leads_to_what_people_can_be_asked_to_do(client: Client, rita: User) -> None:
+    version = sealed()
+    links = [a["href"] for a in soup(client.get(address(version, "annotator=a1"))).select("a[href*='/gaps/']")]
+    assert [urlsplit(link).path for link in links] == [
+        reverse(name) for name in ("gap-study", "gap-collection", "gap-attempts")
+    ]
+    [asked] = parse_qs(urlsplit(links[0]).query)["filter"]
+    assert Filter.model_validate_json(asked) == Filter(annotator="a1")
+    assert not soup(client.get(address(version))).select("a[href*='/gaps/']")
+
+
+def test_the_rows_of_a_part_of_a_finding_are_listed_and_named(client: Client, rita: User) -> None:
+    version = sealed([pair("a", "to jane@acme-corp.com"), pair("b", "card 4111 1111 1111 1111"), pair("c")])
+    reporting.make_missing()
+    part = "personal_data: card number"
+    page = client.get(address(version, urlencode({"finding": part})))
+    assert listed(page) == [1]
+    assert soup(page).select_one(".chip").get_text(" ", strip=True).startswith("Finding: personal data: card number")
+    assert soup(page).select_one("#finding option[selected]")["value"] == part
+
+
+def test_a_filter_by_language_says_which_rows_were_looked_at(client: Client, rita: User, monkeypatch) -> None:
+    monkeypatch.setattr("training.preferences.checks.languages.LOOKED_AT", 20)
+    version = sealed([pair(f"Please tell me about the harbour of island number {n}") for n in range(60)])
+    reporting.make_missing()
+    assert "drawn at random" in text_of(client.get(address(version, "language=en")))
+    assert soup(client.get(address(version))).select_one(".notice") is None

@@ -11,6 +11,7 @@ from pydantic import ValidationError
 from training.forms.settings import VersionChoice
 from training.models import DatasetVersion, SavedRecipe
 from training.preferences.browsing.building import MEASURES
+from training.preferences.browsing.presenting import found_rows
 from training.preferences.browsing.presenting import label_of as score_label
 from training.preferences.cleaning.recipes import STEPS, AnyStep, Highest
 from training.preferences.cleaning.wording import conditions
@@ -109,7 +110,7 @@ class StepForm(forms.Form):
         """`kept` holds conditions that the form has no field for; they stay."""
         options.setdefault("auto_id", "step_%s")
         super().__init__(data, **options)
-        self.action = action
+        self.action, self.report = action, report
         self.step: AnyStep | None = None
         self.kept = kept or Filter()
         if action == "resplit":
@@ -121,7 +122,7 @@ class StepForm(forms.Form):
 
     def _offer(self, report: Report | None) -> None:
         """The findings and scores that there are."""
-        found = [(f.rule, _shortened(f.sentence)) for f in report.findings if f.rows] if report else []
+        found = [(name, _shortened(words)) for name, words in found_rows(report)]
         sizes = [name for name in (report.scores if report else ()) if name not in NOT_SIZES]
         names = list(dict.fromkeys([*sizes, *MEASURES]))
         self.fields["finding"].choices = [("", "Any row"), *found]  # type: ignore[attr-defined]
@@ -160,6 +161,12 @@ class StepForm(forms.Form):
     def also(self) -> str:
         """The conditions without a field, in words."""
         return ", ".join(conditions(self.kept.model_copy(update=dict.fromkeys(SHOWN, "") | {"bounds": self.others})))
+
+    @property
+    def caution(self) -> str:
+        """Which rows have a language at all, where the step is about one and not all were looked at."""
+        notes = (self.report.notes or {}) if self.report else {}
+        return notes.get("languages", "") if self.kept.language else ""
 
     @property
     def others(self) -> tuple[Bounds, ...]:

@@ -15,10 +15,11 @@ from django.template.defaultfilters import filesizeformat
 from pydantic import ValidationError as MappingError
 
 from alignapp.accounts.models import User
+from alignapp.uploads import UploadField
 from training.models import Dataset, ImportJob
 from training.preferences import drafts
 from training.preferences.formats import ROLES, Format, Mapping, Pairing, Role, Ties
-from training.preferences.formats.roles import FACTS
+from training.preferences.formats.roles import FACTS, GAP
 from training.preferences.names import plain_name
 from training.preferences.reading import HubAddress
 from training.preferences.sources import UnreadableFile
@@ -32,7 +33,7 @@ HUB_NAME = re.compile(r"[\w-][\w.-]*(/[\w-][\w.-]*)?", re.ASCII)
 class SourceForm(forms.Form):
     """One file, place or data set."""
 
-    file = forms.FileField(
+    file = UploadField(
         label="A file",
         required=False,
         help_text="JSON Lines, JSON, CSV or Parquet, packed or not.",
@@ -107,7 +108,7 @@ class SourceForm(forms.Form):
         except (UnreadableFile, drafts.NotAllowed) as error:
             self.add_error(field, str(error))
         except OSError as error:
-            self.add_error(field, f"The file could not be read or kept: {error.strerror or error}.")
+            self.add_error(field, drafts.sentence(error))
         return None
 
 
@@ -225,7 +226,7 @@ RULES: dict[Format, tuple[str, ...]] = {Format.RATED: ("pairing", "gap"), Format
 
 
 def _facts(format: Format) -> tuple[Role, ...]:
-    return tuple(role for role in ROLES[format] if role in FACTS)
+    return tuple(role for role in ROLES[format] if role in (*FACTS, *GAP))
 
 
 def _initial(job: ImportJob, mapping: Mapping) -> dict[str, Any]:

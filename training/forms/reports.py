@@ -9,7 +9,7 @@ from django import forms
 from training.models import DatasetVersion
 from training.preferences import prompt_sets
 from training.preferences.prompt_sets import PromptSet
-from training.preferences.report_settings import bases_with_tokenizer, settings_of
+from training.preferences.report_settings import bases_with_tokenizer, embedding_models, settings_of
 from training.preferences.survey import ReportSettings
 
 NONE = [("", "None")]
@@ -42,7 +42,8 @@ class ReportSettingsForm(forms.Form):
     embedding_model = forms.ChoiceField(
         required=False,
         label="Model that compares prompts",
-        help_text="A model folder on this machine; without one, words are compared (TF-IDF and SVD).",
+        help_text="A registered model, or the folder that EMBEDDING_MODEL names in the environment; without one, words "
+        "are compared (TF-IDF and SVD).",
     )
     base = forms.ChoiceField(
         required=False,
@@ -55,7 +56,7 @@ class ReportSettingsForm(forms.Form):
         folders = bases_with_tokenizer()
         sets = prompt_sets.available()
         self._offer("tokenizer", [(policy.path, policy.name) for policy in folders])
-        self._offer("embedding_model", [(policy.path, policy.name) for policy in folders])
+        self._offer("embedding_model", embedding_models(folders))
         self._offer("base", [(policy.digest, policy.name) for policy in folders])
         self._offer("target", [(found.key, _label(found)) for found in sets])
         self.fields["evaluation"].choices = [(found.key, _label(found)) for found in sets]  # type: ignore[attr-defined]

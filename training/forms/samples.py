@@ -10,7 +10,9 @@ from django.core.exceptions import ValidationError
 from django.core.files.uploadedfile import UploadedFile
 from django.template.defaultfilters import filesizeformat
 
+from alignapp import disk
 from alignapp.accounts.models import User
+from alignapp.uploads import UploadField
 from training.models import PromptSample
 from training.preferences import samples
 from training.preferences.formats import UnreadableFile
@@ -22,7 +24,7 @@ class SampleForm(forms.Form):
 
     use_required_attribute = False
     name = forms.CharField(max_length=120, widget=forms.TextInput(attrs={"autocomplete": "off"}))
-    file = forms.FileField(
+    file = UploadField(
         help_text="JSON Lines with a prompt (text, or a list of role and content) or messages on each line; a .txt "
         "file holds one prompt per line. Prompts that were asked often should stand there as often.",
         error_messages={
@@ -56,4 +58,6 @@ class SampleForm(forms.Form):
             return samples.store(self.cleaned_data["name"], cast(BinaryIO, file.file), json_lines=json_lines, user=user)
         except (samples.UnusableSample, UnreadableFile) as problem:
             self.add_error("file", str(problem))
+        except OSError as error:
+            self.add_error("file", disk.sentence(error, "No prompt was kept", "send the file again"))
         return None

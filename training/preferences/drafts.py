@@ -7,6 +7,7 @@ it, or the sweep does.
 
 from __future__ import annotations
 
+import errno
 import json
 import logging
 import shutil
@@ -22,6 +23,7 @@ from django.core.files.uploadedfile import TemporaryUploadedFile, UploadedFile
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
+from alignapp import disk
 from alignapp.accounts.models import User
 from alignapp.celery import call_workers
 from training.jobs import LostClaim
@@ -214,9 +216,23 @@ def look_in_worker(job: ImportJob) -> None:
     except Exception as error:
         _partial(job).unlink(missing_ok=True)
         log.exception("draft %s cannot be read", job.pk)
-        known = isinstance(error, UnreadableFile | OSError)
-        reason = str(error) if known else f"The source could not be read ({type(error).__name__})."
-        _failed(job, reason)
+        _failed(job, _reason(error))
+
+
+def _reason(error: Exception) -> str:
+    match error:
+        case UnreadableFile():
+            return str(error)
+        case OSError():
+            return sentence(error)
+    return f"The source could not be read ({type(error).__name__})."
+
+
+def sentence(error: OSError) -> str:
+    """What a failing disk or file means for an import."""
+    if error.errno == errno.ENOENT:
+        return "The file is no longer there. Nothing was imported; upload or name it again."
+    return disk.sentence(error, "Nothing was imported", "start again")
 
 
 def _failed(job: ImportJob, reason: str) -> None:

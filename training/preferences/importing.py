@@ -7,7 +7,6 @@ one that gave no version is kept for another start (drafts.py says how long).
 
 from __future__ import annotations
 
-import errno
 import logging
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -36,7 +35,7 @@ from training.preferences.sources import Source, SourceRow, UnreadableFile
 from training.preferences.splits import DEFAULT_SHARE, PromptSplit
 from training.preferences.versions import create_version, dataset_named, folder, seal
 
-__all__ = ["Tally", "dataset_named", "import_file", "run_import", "seal", "work"]
+__all__ = ["Tally", "dataset_named", "import_file", "import_from_hub", "run_import", "seal", "work"]
 
 log = logging.getLogger(__name__)
 
@@ -82,25 +81,50 @@ def import_file(
     *,
     mapping: Mapping | None = None,
     held_out_share: float = DEFAULT_SHARE,
+    split: str = "",
+    config: str = "",
     user: User | None = None,
     on_progress: Callable[[ImportJob], None] | None = None,
 ) -> ImportJob:
     """Imports a file or folder of this machine now, in this process; it stays where it is.
 
-    Without a mapping the format is recognised from the first rows.
+    Without a mapping the format is recognised from the first rows. `split` and `config` are a folder's.
     """
-    job = ImportJob.objects.create(
+    job = ImportJob(
         dataset=dataset,
         filename=path.name[:255],
         source=ImportSource.PLACE,
-        upload=str(HubAddress(name=str(path.resolve()))),
-        mapping=mapping.model_dump(mode="json") if mapping else {},
+        upload=str(HubAddress(name=str(path.resolve()), split=split, config=config)),
         held_out_share=held_out_share,
         bytes_total=path.stat().st_size if path.is_file() else 0,
         created_by=user,
-        state=ImportState.RUNNING,
-        heartbeat_at=timezone.now(),
     )
+    return _import_now(job, mapping, on_progress)
+
+
+def import_from_hub(
+    address: HubAddress,
+    dataset: Dataset,
+    *,
+    mapping: Mapping | None = None,
+    held_out_share: float = DEFAULT_SHARE,
+    on_progress: Callable[[ImportJob], None] | None = None,
+) -> ImportJob:
+    """Imports a data set of a hub by its name, now, in this process; else as import_file."""
+    job = ImportJob(
+        dataset=dataset,
+        filename=address.name[-255:],
+        source=ImportSource.HUB,
+        upload=str(address),
+        held_out_share=held_out_share,
+    )
+    return _import_now(job, mapping, on_progress)
+
+
+def _import_now(job: ImportJob, mapping: Mapping | None, on_progress: Callable[[ImportJob], None] | None) -> ImportJob:
+    job.mapping = mapping.model_dump(mode="json") if mapping else {}
+    job.state, job.heartbeat_at = ImportState.RUNNING, timezone.now()
+    job.save(force_insert=True)
     try:
         _run(job, on_progress)
     except KeyboardInterrupt:
@@ -145,7 +169,7 @@ def _run(job: ImportJob, on_progress: Callable[[ImportJob], None] | None = None)
         _end(job, ImportState.FAILED, f"{error} Nothing was imported.")
     except OSError as error:
         log.exception("import %s failed", job.pk)
-        _end(job, ImportState.FAILED, sentence(error))
+        _end(job, ImportState.FAILED, drafts.sentence(error))
     except Exception as error:
         log.exception("import %s failed", job.pk)
         reason = f"The import stopped on an unexpected error ({type(error).__name__}). Nothing was imported."
@@ -270,16 +294,6 @@ def _nothing_usable(tally: Tally, mapping: Mapping) -> str:
         )
     causes = "; ".join(f"{problem.label}: {count:,}" for problem, count in tally.problems.most_common(3))
     return f"{said} Nothing was imported. {causes}. They were read as “{mapping.format.label}”."
-
-
-def sentence(error: OSError) -> str:
-    """What a failing disk or file means for an import."""
-    match error.errno:
-        case errno.ENOENT:
-            return "The file is no longer there. Nothing was imported; upload or name it again."
-        case errno.ENOSPC | errno.EDQUOT:
-            return "The disk is full. Nothing was imported; make room and start again."
-    return f"The file could not be read or written ({error.strerror or error}). Nothing was imported."
 
 
 def _remove_partials(job: ImportJob) -> None:

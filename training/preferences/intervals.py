@@ -7,10 +7,11 @@ from math import sqrt
 Z95 = 1.959964
 
 
-def wilson(successes: int, total: int, z: float = Z95) -> tuple[float, float]:
+def wilson(successes: float, total: float, z: float = Z95) -> tuple[float, float]:
     """Wilson's score interval for a share (Wilson 1927); (0, 1) when nothing was seen.
 
-    Unlike the normal approximation it stays within [0, 1] and is sound for small totals.
+    Unlike the normal approximation it stays within [0, 1] and is sound for small totals. Of weighted cases the total is
+    their effective number (Kish 1965).
     """
     if not total:
         return 0.0, 1.0

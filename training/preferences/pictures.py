@@ -1,14 +1,20 @@
 """What a finding's `picture` holds, made ready for a template or a chart. Data of an unknown kind is not drawn.
 
 {"kind": "histogram", "x": "tokens", "width": 50, "series": {"chosen": [count, …]}}   the last bin holds the tail
-{"kind": "bars", "of": "annotator", "bars": [{"label", "share", "low", "high", "count"}], "reference": 0.5}
-{"kind": "table", "columns": [name, …], "rows": [[text or number, …]]}
+{"kind": "bars", "of": "annotator", "bars": [{"label", "share", "low", "high", "count", "filter"}], "reference": 0.5}
+{"kind": "table", "columns": [name, …], "rows": [[text or number, …]], "filters": [filter of each row, …]}
+
+`filter` holds conditions of a filters.Filter, those of the rows that a bar is of; it is empty where there are none.
+Further bars may stand under "beside".
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
+
+from training.preferences.browsing.listings import Listing
+from training.preferences.filters import Filter
 
 
 def histogram_of(picture: Mapping[str, Any]) -> Mapping[str, Any] | None:
@@ -47,6 +53,24 @@ def histogram_rows(picture: Mapping[str, Any]) -> list[dict[str, Any]]:
         for number, counts in enumerate(zip(*columns, strict=True))
         if any(counts)
     ]
+
+
+def drawn(picture: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The tables and bars of a picture, each with its span and the addresses of its rows as a query ("" for none)."""
+    return [_drawn(one) for one in (picture, *picture.get("beside", ())) if one.get("kind") in ("bars", "table")]
+
+
+def _drawn(picture: Mapping[str, Any]) -> dict[str, Any]:
+    if picture["kind"] == "table":
+        filters = picture.get("filters") or [{}] * len(picture["rows"])
+        linked = [{"cells": row, "query": _query(of)} for row, of in zip(picture["rows"], filters, strict=True)]
+        return {**picture, "rows": linked}
+    bars = [{**bar, "query": _query(bar.get("filter"))} for bar in picture["bars"]]
+    return {**picture, "bars": bars, "axis": bars_span(picture)}
+
+
+def _query(conditions: Mapping[str, Any] | None) -> str:
+    return Listing(Filter.model_validate(conditions)).query if conditions else ""
 
 
 def bars_span(picture: Mapping[str, Any]) -> dict[str, float]:

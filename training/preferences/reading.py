@@ -58,9 +58,9 @@ def _hub(address: HubAddress) -> AbstractContextManager[Source]:
     return open_hub(address.name, split=address.split, config=address.config)
 
 
-def first_rows(path: Path) -> list[dict[str, Any]]:
-    """The rows at the start of a file or folder, without those that cannot be read."""
-    with _hub(HubAddress(name=str(path))) if path.is_dir() else open_source(path) as source:
+def first_rows(place: Path | HubAddress) -> list[dict[str, Any]]:
+    """The rows at the start of a file, folder or data set of a hub, without those that cannot be read."""
+    with _hub(place) if isinstance(place, HubAddress) else open_source(place) as source:
         return [row.value for row in sample(source) if isinstance(row, SourceRow)]
 
 

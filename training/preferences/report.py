@@ -21,7 +21,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
-from training.preferences.checks.findings import Family, Finding, Harm, Level
+from training.preferences.checks.findings import Family, Finding, Harm, Level, rule_of
 from training.preferences.checks.identity import rules_digest
 from training.preferences.checks.rules import run_checks
 from training.preferences.partials import publish, remove_abandoned, unfinished
@@ -85,12 +85,15 @@ class Report:
     notes: Mapping[str, str] | None = None
 
     def to_json(self, **said: str) -> str:
-        """The same object for programs; the verdicts stand beside what they follow from. `said` goes along."""
+        """The same object for programs; what follows from it stands beside: verdicts, levels, and whether the rows of a
+        finding are its first ones only. `said` goes along."""
         verdicts = {
             family.value: {"verdict": self.verdict(family).value, "because": [f.rule for f in self.reasons(family)]}
             for family in Family
         }
-        return json.dumps({**said, **asdict(self), "settings": self.settings.model_dump(), "verdicts": verdicts})
+        found = [{**asdict(f), "level": f.level, "rows_cut": f.rows_cut} for f in self.findings]
+        values = {**said, **asdict(self), "findings": found, "settings": self.settings.model_dump()}
+        return json.dumps({**values, "verdicts": verdicts})
 
     @classmethod
     def from_json(cls, text: str) -> Report:
@@ -108,8 +111,8 @@ class Report:
         )
 
     def finding(self, rule: str) -> Finding | None:
-        """What the named rule found, if anything."""
-        return next((finding for finding in self.findings if finding.rule == rule), None)
+        """What the named rule found, if anything; of a part's name the finding that it is a part of."""
+        return next((finding for finding in self.findings if finding.rule == rule_of(rule)), None)
 
     def verdict(self, family: Family) -> Verdict:
         """See Verdict."""
@@ -127,10 +130,13 @@ class Report:
 def _finding(values: dict[str, Any]) -> Finding:
     share = values.pop("share")
     harms = values.pop("harms")
+    for derived in ("level", "rows_cut"):
+        values.pop(derived, None)
     return Finding(
         harms={Family(family): Harm(Level(harm["level"]), harm["why"]) for family, harm in harms.items()},
         rows=tuple(values.pop("rows")),
         actions=tuple(values.pop("actions")),
+        parts=tuple(values.pop("parts", ())),
         share=None if share is None else tuple(share),
         **values,
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from pathlib import Path
 
+from django.conf import settings
 from pydantic import ValidationError
 
 from training.models import DatasetVersion, Policy, PolicyKind
@@ -75,6 +76,13 @@ def bases_with_tokenizer() -> list[Policy]:
     """Registered whole models whose folder holds a tokenizer that can be read without them; the latest first."""
     whole = Policy.objects.filter(kind__in=[PolicyKind.BASE, PolicyKind.FULL])
     return [policy for policy in whole if (Path(policy.path) / "tokenizer.json").is_file()]
+
+
+def embedding_models(registered: Sequence[Policy]) -> list[tuple[str, str]]:
+    """Folder and name of every model that may embed prompts: the environment's, if it is there, then these."""
+    named = Path(settings.EMBEDDING_MODEL)
+    own = [(str(named), named.name)] if settings.EMBEDDING_MODEL and (named / "config.json").is_file() else []
+    return own + [(policy.path, policy.name) for policy in registered]
 
 
 def missed_sets(version: DatasetVersion, known: Sequence[PromptSet] | None = None) -> list[PromptSet]:

@@ -7,7 +7,6 @@ sentence. Nothing is tried again after an error until a person asks for it.
 
 from __future__ import annotations
 
-import errno
 import logging
 import re
 import threading
@@ -21,12 +20,14 @@ from pathlib import Path
 from django.db import DatabaseError, connection, transaction
 from django.utils import timezone
 
+from alignapp import disk
 from alignapp.celery import call_workers
 from training.config import Method
 from training.models import DatasetVersion
 from training.preferences import prompt_sets
 from training.preferences.checks.findings import Findings
 from training.preferences.checks.reference import reference_of_the_base
+from training.preferences.checks.refused import rows_not_taken
 from training.preferences.records import Conversation
 from training.preferences.report import Place, Report, place, places, report_on
 from training.preferences.report_settings import base_of, missed_sets, settings_of, with_contents
@@ -103,9 +104,15 @@ def standing(version: DatasetVersion, known: Sequence[prompt_sets.PromptSet] | N
 
 
 def report_of(version: DatasetVersion) -> Report | None:
-    """The report that is read, with the reference check of its base as it stands today."""
+    """The report that is read, with what the import left out, and the reference check of its base as it is today."""
     report = stored_report(version)
-    return report and _with_reference(report, version)
+    if report is None:
+        return None
+    found = Findings()
+    rows_not_taken(found, version.origin.get("problems", {}), version.origin.get("lines", 0))
+    if report.pairs:
+        _look_at_reference(found, version)
+    return replace(report, findings=tuple(Findings.in_order([*report.findings, *found])))
 
 
 def stored_report(version: DatasetVersion) -> Report | None:
@@ -118,20 +125,17 @@ def place_of(version: DatasetVersion) -> Place:
     return standing(version).place
 
 
-def _with_reference(report: Report, version: DatasetVersion) -> Report:
+def _look_at_reference(found: Findings, version: DatasetVersion) -> None:
     """A check of the base may finish after the report was made: its finding is added when the report is read."""
     base = base_of(version)
-    if base is None or not report.pairs:
-        return report
+    if base is None:
+        return
     # Runs know of reports (a launch asks for the verdict), so this module must not need runs to be imported.
     from training.runs.inspections import reference_check
 
     check = reference_check(Method.CPO, base, version)
-    found = Findings()
     summary = check.summary if check else None
     reference_of_the_base(found, base.name, base.pk, summary, str(check.run.pk) if check else "")
-    order = Findings.in_order([*report.findings, *found])
-    return replace(report, findings=tuple(order))
 
 
 def progress_of(version: DatasetVersion) -> tuple[int, int] | None:
@@ -305,7 +309,7 @@ def _sentence(error: Exception, stage: str) -> str:
         return str(error)
     if isinstance(error, MemoryError):
         return f"There was not enough memory for the report ({stage}). Stop what else runs here, then try again."
-    if isinstance(error, OSError) and error.errno in {errno.ENOSPC, errno.EDQUOT}:
+    if disk.is_full(error):
         return "The disk is full, so the report could not be kept. Make room and try again."
     kind = type(error).__name__
     return f"The report stopped on an unexpected error ({kind}; {stage}). The worker's log has the details."

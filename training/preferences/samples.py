@@ -16,6 +16,7 @@ from typing import BinaryIO
 from uuid import uuid4
 
 from django.conf import settings
+from django.db import transaction
 
 from alignapp.accounts.models import User
 from training.models import PromptSample
@@ -36,7 +37,10 @@ class UnusableSample(ValueError):
 
 
 def store(name: str, source: BinaryIO, *, json_lines: bool, user: User | None = None) -> PromptSample:
-    """Read a file and keep its prompts under their SHA-256; raises UnusableSample or UnreadableFile."""
+    """Read a file and keep its prompts under their SHA-256; raises UnusableSample, UnreadableFile or OSError.
+
+    Row and file appear together: a row that cannot be stored leaves no file.
+    """
     head = source.read(1024)
     source.seek(0)
     refuse_foreign(head)
@@ -49,12 +53,13 @@ def store(name: str, source: BinaryIO, *, json_lines: bool, user: User | None = 
             if not count:
                 raise UnusableSample(_no_prompt(first, hint(head) if json_lines else ""))
             sample = PromptSample(name=name, sha256=digest, prompts=count, rejected=refused.count, created_by=user)
-            os.replace(partial, sample.path)
-            refused.path = refused_path(sample)
-            refused.publish()
+            with transaction.atomic():
+                sample.save()
+                refused.path = refused_path(sample)
+                refused.publish()
+                os.replace(partial, sample.path)
     finally:
         partial.unlink(missing_ok=True)
-    sample.save()
     return sample
 
 

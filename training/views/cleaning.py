@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, cast
 from urllib.parse import urlencode
 from uuid import UUID
@@ -21,6 +21,7 @@ from training import jobs
 from training.forms.cleaning import RecipeNameForm, StepForm
 from training.models import CleaningJob, CleaningKind, DatasetVersion, SavedRecipe
 from training.preferences import reporting
+from training.preferences.checks.findings import Finding
 from training.preferences.cleaning import making
 from training.preferences.cleaning.previews import Preview
 from training.preferences.cleaning.recipes import (
@@ -35,15 +36,23 @@ from training.preferences.cleaning.recipes import (
 )
 from training.preferences.cleaning.wording import conditions, said
 from training.preferences.filters import Filter
+from training.preferences.report import Report
 
 EXAMPLES_SHOWN = 2
 EXAMPLES_PER_PAGE = 10
 SECTION = {"section": "datasets"}
 # What an action means at a finding, where its default would miss what was found.
-MEANT: Mapping[tuple[str, str], Mapping[str, Any]] = {
-    ("near_duplicates", "merge"): {"alike": "near"},
-    ("label_noise", "soften"): {"to": "noise", "rows": Filter()},  # what the score says of the others counts as well
+MEANT: Mapping[tuple[str, str], Callable[[Finding | None], Mapping[str, Any]]] = {
+    ("near_duplicates", "merge"): lambda _: {"alike": "near"},
+    ("label_noise", "soften"): lambda _: {"to": "noise", "rows": Filter()},  # the score of the others counts as well
+    ("length_bias", "weight"): lambda finding: {"how": "multiply", "value": _balancing(finding)},
 }
+
+
+def _balancing(finding: Finding | None) -> float:
+    """By what the weights of a finding's rows are multiplied so that they and the others weigh the same."""
+    share = finding.share[0] if finding and finding.share else 0.5
+    return (1 - share) / share
 
 
 def _version_or_404(slug: str, number: int) -> DatasetVersion:
@@ -71,13 +80,13 @@ def dataset_clean(request: HttpRequest, slug: str, number: int) -> HttpResponse:
     try:
         if request.method == "POST":
             return _post(request, version)
-        return _page(request, version, _asked(request))
+        return _page(request, version, _asked(request, version))
     except BadRecipe as error:
         messages.error(request, str(error))
         return redirect(_clean_url(version))
 
 
-def _asked(request: HttpRequest) -> Recipe:
+def _asked(request: HttpRequest, version: DatasetVersion) -> Recipe:
     """The recipe that an address asks for."""
     asked = request.GET
     if saved := asked.get("saved", ""):
@@ -86,16 +95,18 @@ def _asked(request: HttpRequest) -> Recipe:
             raise BadRecipe("There is no such saved recipe any more.")
         return read_stored(found.steps)
     if asked.get("action") in STEPS:
-        return Recipe(steps=(_first_step(asked["action"], asked.get("rule", ""), asked.get("filter", "")),))
+        report = reporting.stored_report(version)
+        return Recipe(steps=(_first_step(asked["action"], asked.get("rule", ""), asked.get("filter", ""), report),))
     token = asked.get("recipe", "")
     return read_token(token) if token else Recipe()
 
 
-def _first_step(action: str, rule: str, chosen: str) -> AnyStep:
+def _first_step(action: str, rule: str, chosen: str, report: Report | None = None) -> AnyStep:
     """A step on the rows of a finding, or on those of a filter (JSON, as the browser of pairs has it)."""
     if chosen:
         return _step(action, _filter(chosen))
-    return _step(action, Filter(finding=rule)).model_copy(update=MEANT.get((rule, action)))
+    meant = MEANT.get((rule, action), lambda _: {})
+    return _step(action, Filter(finding=rule)).model_copy(update=meant(report.finding(rule) if report else None))
 
 
 def _filter(text: str) -> Filter:

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from typing import Any
-from urllib.parse import urlencode
 
 from django.contrib import messages
 from django.core.paginator import Paginator
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
-from django.urls import NoReverseMatch, path, reverse
+from django.urls import path
 from django.views.decorators.http import require_GET, require_http_methods
 
 from alignapp.accounts.access import researcher_required, user_of
@@ -19,12 +18,11 @@ from training.preferences import prompt_sets, reporting, samples
 from training.preferences.coverage.sketch import Sketch, sketch
 from training.preferences.refused import read_refused
 from training.views.datasets import version_or_404
+from training.views.filling import filling
 
 SAMPLES_PER_PAGE = 50
 SHOWN_PROMPTS = 50
 SHOWN_REFUSALS = 50
-# What people can be asked to do about a topic; the address is there when the pages of comparisons are.
-FILLING = (("gap-study", "Rate these prompts"), ("gap-collection", "Collect prompts"))
 
 
 @require_GET
@@ -60,15 +58,7 @@ def _chosen(version: DatasetVersion, drawn: Sketch, number: str) -> dict[str, An
     shown = drawn.topic(number)
     if shown is None:
         raise Http404(f"The map of {version} has no topic {number}.")
-    return {"chosen": shown, "filling": _filling(version, number)}
-
-
-def _filling(version: DatasetVersion, number: str) -> list[tuple[str, str]]:
-    asked = urlencode({"version": version.pk, "cluster": number})
-    try:
-        return [(words, f"{reverse(name)}?{asked}") for name, words in FILLING]
-    except NoReverseMatch:
-        return []
+    return {"chosen": shown, "filling": filling(version, cluster=number)}
 
 
 @require_GET

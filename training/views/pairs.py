@@ -24,6 +24,7 @@ from training.preferences.browsing.selecting import Browser, Selection
 from training.preferences.filters import Filter
 from training.preferences.report import Report
 from training.views.datasets import JSON_LINES, SPLITS, version_with_file_or_404
+from training.views.filling import filling
 
 CONDITIONS = {"text": "Words", "split": "Split", "finding": "Finding", "tag": "Tag", "rows": "Rows", "group": "Group"}
 
@@ -110,7 +111,6 @@ def _head(listing: Listing, name: str) -> dict[str, Any]:
 
 def _around(version: DatasetVersion, browser: Browser, listing: Listing, report: Report | None) -> dict[str, Any]:
     """What stands around the rows: the filter's fields and chips, the ways on."""
-    findings = [finding for finding in report.findings if finding.rows] if report else []
     own = tags.used(version)
     at = [version.dataset.slug, version.number]
     clean = _address_if_there("dataset-clean", at)
@@ -120,15 +120,17 @@ def _around(version: DatasetVersion, browser: Browser, listing: Listing, report:
         "listing": listing,
         "chips": [_chip(*condition, report) for condition in listing.conditions()],
         "finding": report.finding(listing.filter.finding) if report else None,
-        "findings": findings,
+        "findings": presenting.found_rows(report),
         "splits": SPLITS,
         "sorts": presenting.sorts(browser),
         "languages": browser.scores.languages(),
+        "language_note": (report.notes or {}).get("languages", "") if report else "",
         "listed": browser.index.listed,
         "own_tags": own,
         "all_tags": list(dict.fromkeys([*own, *browser.index.listed["tag"]])),
         "clean_address": f"{clean}?{urlencode({'filter': listing.filter_json})}" if clean else "",
         "most_tagged": tags.ROWS_TAGGED_AT_ONCE,
+        "filling": filling(version, filter=listing.filter_json) if listing.is_filtered else [],
     }
 
 
@@ -145,13 +147,13 @@ def _chip(name: str, value: Any, without: Listing, report: Report | None) -> dic
     if name == "bounds":
         label = presenting.label_of(value.score)
         ends = [("at least", value.low), ("at most", value.high)]
-        text = ", ".join(f"{word} {bound:g}" for word, bound in ends if bound is not None)
+        text = ", ".join(f"{word} {bound:,.9g}" for word, bound in ends if bound is not None)
     elif name == "split":
         text = SPLITS[value]
     elif name == "rows":
         text = ", ".join(f"{row}" for row in value[:8]) + ("…" if len(value) > 8 else "")
     elif name == "finding" and report and (finding := report.finding(value)):
-        text = finding.sentence
+        text = finding.sentence if value == finding.rule else value.replace("_", " ", 1)
     return {"label": label, "text": text, "query": without.query}
 
 
@@ -207,16 +209,35 @@ def _selection_or_404(request: HttpRequest, version: DatasetVersion) -> tuple[Br
 def dataset_pair(request: HttpRequest, slug: str, number: int, row: int) -> HttpResponse:
     """One pair in full; with `?part` only what a listing opens below its row."""
     version = version_with_file_or_404(slug, number)
-    context = _pair_context(version, row) | {"listing": listing_of(request.GET)}
-    return render(request, f"training/datasets/{'_pair.html' if 'part' in request.GET else 'pair.html'}", context)
+    browser, _ = _opened(version)
+    listing = listing_of(request.GET, browser.sorts if browser else ())
+    context = _pair_context(version, browser, row)
+    if "part" in request.GET:
+        return render(request, "training/datasets/_pair.html", context | {"listing": listing})
+    return render(request, "training/datasets/pair.html", context | _beside(version, browser, row, listing))
 
 
-def _pair_context(version: DatasetVersion, row: int) -> dict[str, Any]:
+def _beside(version: DatasetVersion, browser: Browser | None, row: int, listing: Listing) -> dict[str, Any]:
+    """The rows before and after it in the listing it was opened from; else, where that does not hold it, in the
+    version."""
+    try:
+        selection = browser.select(listing.filter) if browser else None
+        around = selection.around(row, listing.sort, descending=listing.descending) if selection else None
+    except browsing.UnknownCondition:
+        selection = around = None
+    if selection is None or around is None:
+        previous, following = row - 1 if row else None, row + 1 if row + 1 < version.rows else None
+        return {"listing": Listing(), "previous": previous, "next": following}
+    page = around.place // ROWS_PER_PAGE + 1
+    place = (around.place + 1, len(selection)) if listing.is_filtered or listing.sort != "row" else None
+    return {"listing": listing.on_page(page), "previous": around.previous, "next": around.next, "place": place}
+
+
+def _pair_context(version: DatasetVersion, browser: Browser | None, row: int) -> dict[str, Any]:
     found = browsing.rows_by_number(version.path, [row])
     if not found:
         raise Http404(f"{version} has no row {row}.")
     [opened] = found
-    browser, _ = _opened(version)
     report = reporting.stored_report(version)
     own = tags.of_rows(version, [row]).get(row, [])
     shown = presenting.ShownRow(opened, (), own, [])
@@ -231,8 +252,6 @@ def _pair_context(version: DatasetVersion, row: int) -> dict[str, Any]:
         "row_findings": [(report.finding(rule) if report else None, rule, group) for rule, group in shown.findings],
         "comparison": compared(opened.pair.chosen, opened.pair.rejected) if opened.pair.rejected else None,
         "split": SPLITS[opened.split],
-        "previous": row - 1 if row else None,
-        "next": row + 1 if row + 1 < version.rows else None,
         "all_tags": tags.used(version),
     }
 

@@ -8,7 +8,7 @@ from urllib.parse import urlencode
 from django.contrib import messages
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
-from django.urls import NoReverseMatch, URLPattern, path, reverse
+from django.urls import URLPattern, path, reverse
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from alignapp.accounts.access import researcher_required
@@ -23,6 +23,10 @@ from training.preferences.report import Report, Verdict
 from training.preferences.report_settings import missed_sets
 from training.preferences.second_look import DOUBTFUL
 from training.views.datasets import DOWNLOADS, SPLITS, version_or_404
+from training.views.filling import filling
+
+# Findings on labels and raters, which new votes on the same prompts, or on more of them, would settle.
+VOTES_TELL = (*DOUBTFUL, "rater_agreement", "annotators_apart", "sources_apart", "position_bias")
 
 
 @require_GET
@@ -109,19 +113,20 @@ def _shown(version: DatasetVersion, finding: Finding) -> dict[str, Any]:
         "histogram": histogram,
         "chart": f"chart-{finding.rule}",
         "rows": pictures.histogram_rows(histogram) if histogram else [],
-        "bars": pictures.bars_span(picture) if picture.get("kind") == "bars" else None,
+        "drawn": pictures.drawn(picture),
     }
 
 
 def _actions(version: DatasetVersion, finding: Finding) -> list[tuple[str, str]]:
-    """Words and address of every cleaning action that a finding suggests, and of the study that would decide it."""
+    """Words and address of every cleaning action that a finding suggests, and of what people can be asked for."""
     address = reverse("dataset-clean", args=[version.dataset.slug, version.number])
     cleaning = [
         (ACTIONS[action], f"{address}?{urlencode({'rule': finding.rule, 'action': action})}")
         for action in finding.actions
         if action in ACTIONS
     ]
-    return [*_second_look(version, finding), *cleaning, *_study(version, finding)]
+    asking = filling(version, finding=finding.rule) if finding.rule in VOTES_TELL and finding.rows else []
+    return [*_second_look(version, finding), *cleaning, *asking]
 
 
 def _second_look(version: DatasetVersion, finding: Finding) -> list[tuple[str, str]]:
@@ -130,17 +135,6 @@ def _second_look(version: DatasetVersion, finding: Finding) -> list[tuple[str, s
         return []
     address = reverse("dataset-second-look", args=[version.dataset.slug, version.number, finding.rule])
     return [("Judge again", address)]
-
-
-def _study(version: DatasetVersion, finding: Finding) -> list[tuple[str, str]]:
-    """New votes on the prompts whose labels are doubtful, where the pages of comparisons are there."""
-    if finding.rule not in DOUBTFUL or not finding.rows:
-        return []
-    try:
-        asked = urlencode({"version": version.pk, "finding": finding.rule})
-        return [("Rate these prompts", f"{reverse('gap-study')}?{asked}")]
-    except NoReverseMatch:
-        return []
 
 
 def _looked_at(report: Report, known: list[prompt_sets.PromptSet]) -> list[tuple[str, str]]:

@@ -23,7 +23,7 @@ from training.preferences import store
 from training.preferences.browsing import building, layout, rows_by_number
 from training.preferences.browsing.index import opened
 from training.preferences.browsing.scores import Scores
-from training.preferences.browsing.selecting import Browser, UnknownCondition
+from training.preferences.browsing.selecting import Around, Browser, UnknownCondition
 from training.preferences.filters import Bounds, Filter
 from training.preferences.records import Message, Pair
 from training.preferences.report import place
@@ -301,3 +301,20 @@ def test_rows_of_a_megabyte_do_not_share_a_block(tmp_path: Path) -> None:
 def test_a_search_for_hundreds_of_words_is_answered(browser: Browser) -> None:
     assert found(browser, text=" ".join(f"w{n}" for n in range(900))) == []
     assert found(browser, text=" ".join(["it", "is"] * 400)) == [0, 1, 3]
+
+
+@pytest.mark.parametrize("descending", [False, True])
+@pytest.mark.parametrize("sort", ["row", "length_difference"])
+def test_what_stands_beside_a_row_is_what_a_page_of_the_order_shows(
+    tmp_path: Path, sort: str, descending: bool
+) -> None:
+    """Equal scores, and a row left out by a filter: place and neighbours are those of the whole order."""
+    lengths = [3, 1, 2, 2, 5, 1, 4]
+    pairs = [pair(f"p{n}", "x" * long, "x", source="ab"[n == 3]) for n, long in enumerate(lengths)]
+    selection = browser_of(tmp_path, pairs).select(Filter(source="a"))
+    order: list[int | None] = [None, *selection.in_order(sort, descending=descending).tolist(), None]
+    for at, (before, row, after) in enumerate(zip(order, order[1:], order[2:], strict=False)):
+        assert row is not None
+        assert selection.around(row, sort, descending=descending) == Around(at, before, after)
+    assert selection.around(3, sort) is None
+    assert selection.around(99, sort) is None

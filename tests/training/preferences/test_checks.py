@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 from tests.training.preferences.pairs import pair
 from training.preferences.checks.findings import ROWS_KEPT, Level
 from training.preferences.intervals import wilson
@@ -137,3 +139,24 @@ def test_wilsons_interval_agrees_with_the_textbook():
     assert round(high, 4) == 0.7007
     assert wilson(0, 0) == (0.0, 1.0)
     assert wilson(0, 10)[0] == 0.0
+
+
+def test_every_finding_says_from_where_on_it_is_what_it_is(tmp_path):
+    pairs = [*balanced(60), pair("x", "a", "b"), pair("x", "b", "a"), pair("x", "b", "a")]
+    found = report(pairs, tmp_path).findings
+    assert {"contradictions", "repeats", "length_bias"} <= {finding.rule for finding in found}
+    assert [finding.rule for finding in found if not finding.threshold] == []
+
+
+def test_the_json_says_the_level_of_a_finding_and_whether_its_rows_are_the_first_ones(tmp_path):
+    made = report([pair()] * (ROWS_KEPT + 2), tmp_path)
+    repeats = next(one for one in json.loads(made.to_json())["findings"] if one["rule"] == "repeats")
+    assert (repeats["level"], repeats["rows_cut"], len(repeats["rows"])) == ("warning", True, ROWS_KEPT)
+    assert Report.from_json(made.to_json()) == made
+
+
+def test_circles_can_be_settled_by_votes(tmp_path):
+    pairs = [pair("x", "a", "b"), pair("x", "b", "c"), pair("x", "c", "a"), *balanced(20)]
+    found = report(pairs, tmp_path).finding("cycles")
+    assert found is not None
+    assert "split_conflicts" in found.actions

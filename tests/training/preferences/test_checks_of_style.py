@@ -183,3 +183,25 @@ def test_openings_on_both_sides_alike_are_no_artefact(examined):
         for n, (p, one, other) in enumerate(plain_pairs(300))
     ]
     assert examined(traits_of_better_answers, pairs)[0] is None
+
+
+def test_the_rows_of_every_trait_can_be_asked_for(tmp_path):
+    """40 better answers open with "sure", the worse ones of 40 other pairs with "sorry"."""
+    sure = [pair(f"p{n}", f"Sure, {n}.", f"So {n}.") for n in range(40)]
+    sorry = [pair(f"q{n}", f"Thus {n}.", f"Sorry, {n}.") for n in range(40)]
+    with survey(seal_pairs([*sure, *sorry], tmp_path, PromptSplit()).path) as subject:
+        traits_of_better_answers(subject)
+    rows = subject.found.rows
+    assert rows['artefacts: the opening "sure"'].rows.tolist() == list(range(40))
+    assert rows['artefacts: the opening "sorry"'].rows.tolist() == list(range(40, 80))
+
+
+def test_pairs_that_length_decides_are_balanced_by_their_weight(tmp_path):
+    """60 longer and 40 shorter answers win: 60 · 40/60 = 40, so by weight it is one half."""
+    longer = [pair(f"p{n}", "aaa", "b", weight=40 / 60) for n in range(60)]
+    shorter = [pair(f"q{n}", "a", "bbb") for n in range(40)]
+    with survey(seal_pairs([*longer, *shorter], tmp_path, PromptSplit()).path) as subject:
+        longer_answers_win(subject)
+    [found] = subject.found
+    assert found.level is Level.INFO
+    assert found.share[0] == pytest.approx(0.5)

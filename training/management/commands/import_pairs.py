@@ -1,4 +1,7 @@
-"""manage.py import_pairs FILE --dataset NAME: a file or folder of preference data becomes a sealed dataset version."""
+"""manage.py import_pairs FILE --dataset NAME: preference data becomes a sealed dataset version.
+
+With --hub NAME a data set of the Hugging Face hub takes the place of the file or folder.
+"""
 
 from __future__ import annotations
 
@@ -11,8 +14,8 @@ from pydantic import ValidationError
 
 from training.models import ImportJob, ImportState
 from training.preferences.formats import Format, Mapping, Pairing, Ties, proposed, recognise
-from training.preferences.importing import dataset_named, import_file
-from training.preferences.reading import first_rows
+from training.preferences.importing import dataset_named, import_file, import_from_hub
+from training.preferences.reading import HubAddress, first_rows
 from training.preferences.sources import UnreadableFile
 from training.preferences.splits import DEFAULT_SHARE
 
@@ -32,7 +35,12 @@ class Command(BaseCommand):
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("file", type=Path, help="a file, packed or not, or a folder as datasets reads them")
+        parser.add_argument(
+            "file", type=Path, nargs="?", help="a file, packed or not, or a folder as datasets reads them"
+        )
+        parser.add_argument("--hub", metavar="NAME", help="a Hugging Face data set instead, such as owner/name")
+        parser.add_argument("--config", default="", help="of a data set or folder that has several")
+        parser.add_argument("--split", default="", help="of a data set or folder, such as train")
         parser.add_argument("--dataset", required=True, metavar="NAME", help="made if there is none of this name")
         parser.add_argument(
             "--held-out", type=float, default=DEFAULT_SHARE, metavar="SHARE", help="of the prompts, 0 to 0.5"
@@ -50,13 +58,27 @@ class Command(BaseCommand):
         parser.add_argument("--gap", type=float, help="rated answers: least difference, for --pairing gap")
         parser.add_argument("--ties", choices=[rule.value for rule in Ties], help="battles: what a tie gives")
 
-    def handle(self, *args: Any, file: Path, dataset: str, held_out: float, **options: Any) -> None:
-        if not file.exists():
+    def handle(
+        self, *args: Any, file: Path | None, hub: str | None, dataset: str, held_out: float, **options: Any
+    ) -> None:
+        if (file is None) == (hub is None):
+            raise CommandError("Name either a file or folder, or a data set with --hub.")
+        if file is not None and not file.exists():
             raise CommandError(f"There is no file {file}.")
         if not 0 <= held_out <= 0.5:
             raise CommandError("--held-out must lie between 0 and 0.5.")
-        mapping = self.mapping(file, **options)
-        job = import_file(file, dataset_named(dataset), mapping=mapping, held_out_share=held_out, on_progress=self.show)
+        asked = {"split": options["split"], "config": options["config"]}
+        address = HubAddress(name=hub or str(file), **asked)
+        mapping = self.mapping(file if file and file.is_file() else address, **options)
+        settled: dict[str, Any] = {"mapping": mapping, "held_out_share": held_out, "on_progress": self.show}
+        if file:
+            job = import_file(file, dataset_named(dataset), **settled, **asked)
+        else:
+            job = import_from_hub(address, dataset_named(dataset), **settled)
+        self._say(job)
+
+    def _say(self, job: ImportJob) -> None:
+        """How it ended; raises CommandError where that is without a version."""
         if job.rejected:
             self.stderr.write(f"Rows that could not be used: {job.rejected:,}, listed in {job.rejects_path}")
         if job.state != ImportState.SUCCEEDED or job.version is None:
@@ -66,14 +88,14 @@ class Command(BaseCommand):
         self.stdout.write(f"{version}: {version.train_rows:,} rows to train on, {version.held_out_rows:,} held out")
         self.stdout.write(version.sha256)
 
-    def mapping(self, file: Path, **options: Any) -> Mapping | None:
+    def mapping(self, place: Path | HubAddress, **options: Any) -> Mapping | None:
         """What the options change about the recognised mapping; None when they change nothing."""
         rules = {name: options[name] for name in ("pairing", "gap", "ties") if options.get(name) is not None}
         named = dict(options.get("map") or [])
         if not (rules or named or options.get("format")):
             return None
         try:
-            rows = first_rows(file)
+            rows = first_rows(place)
             asked = options.get("format")
             found = proposed(Format(asked), rows) if asked else recognise(rows)[0].mapping
             columns = {role: column for role, column in (found.columns | named).items() if column}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
@@ -21,10 +22,16 @@ WORDS = ("tag", "annotator", "source", "language", "finding")
 NUMBERS = ("group", "cluster")
 ROWS_PER_PAGE = 25
 # Scores that are suspicions: the greatest comes first, unless an address says otherwise.
-MOST_FIRST = {"noise", "leak"}
+MOST_FIRST = {"noise", "leak", "disagreement"}
 # The order of a finding's rows, where it has a score of its own.
-SORT_OF_FINDING = {"label_noise": "noise", "leaks": "leak"}
+SORT_OF_FINDING = {
+    "label_noise": "noise",
+    "leaks": "leak",
+    "annotators_apart": "disagreement",
+    "sources_apart": "disagreement",
+}
 LONGEST_TEXT = 1_000
+THOUSANDS = re.compile(r"[+-]?[1-9][0-9]{0,2}(,[0-9]{3})+(\.[0-9]*)?")
 LARGEST = 2**53
 
 
@@ -178,7 +185,10 @@ def _bounds(parameters: QueryDict, complaints: list[str]) -> tuple[Bounds, ...]:
         numbers = [_number(text) for text in (low, high)]
         wrong = [text for text, number in zip((low, high), numbers, strict=True) if text and number is None]
         if wrong:
-            complaints.append(f"“{_short(wrong[0])}” is not a number, so the bounds of {_short(score)} were left out.")
+            complaints.append(
+                f"“{_short(wrong[0])}” is not a number, so the bounds of {_short(score)} were left out. "
+                "Decimals are written with a point."
+            )
         elif score and (low or high):
             found.append(Bounds(score=score, low=numbers[0], high=numbers[1]))
     return tuple(found)
@@ -193,8 +203,10 @@ def _rows(parameters: QueryDict, complaints: list[str]) -> tuple[int, ...]:
 
 
 def _number(text: Any) -> float | None:
+    """A number as pages print it, with commas between thousands; None for "0,5", as a comma may mean either."""
+    found = str(text).strip()
     try:
-        number = float(str(text).replace(",", "."))
+        number = float(found.replace(",", "") if THOUSANDS.fullmatch(found) else found)
     except ValueError:
         return None
     return number if math.isfinite(number) else None

@@ -6,13 +6,13 @@ sentence that says why, until somebody asks again.
 
 from __future__ import annotations
 
-import errno
 import logging
 from dataclasses import dataclass
 from pathlib import Path
 
 from django.conf import settings
 
+from alignapp import disk
 from alignapp.celery import call_workers
 from training.models import Dataset
 from training.preferences.browsing import is_small
@@ -80,7 +80,7 @@ def _make(path: Path) -> None:
 
 
 def _sentence(error: Exception) -> str:
-    if isinstance(error, OSError) and error.errno in {errno.ENOSPC, errno.EDQUOT}:
+    if disk.is_full(error):
         return "The disk is full, so the index of these rows could not be kept. Make room and try again."
     if isinstance(error, OSError) and error.errno is None:
         return str(error)

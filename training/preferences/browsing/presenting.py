@@ -9,20 +9,24 @@ from typing import TYPE_CHECKING
 
 from training.preferences import tags
 from training.preferences.browsing.selecting import Browser
+from training.preferences.checks.findings import part_of
 from training.preferences.filters import Bounds
 from training.preferences.store import Row
 
 if TYPE_CHECKING:
     from training.models import DatasetVersion
+    from training.preferences.report import Report
 
 LABELS = {
     "row": "Row",
     "noise": "P(label is wrong)",
     "style": "P(chosen) by style alone",
+    "disagreement": "Other raters against the label",
     "leak": "Overlap with an evaluation",
     "duplicate_of": "Copy of row",
     "cluster": "Prompt cluster",
     "tokens": "Tokens",
+    "estimated_tokens": "Tokens (estimated)",
     "prompt_length": "Prompt, characters",
     "chosen_length": "Chosen, characters",
     "rejected_length": "Rejected, characters",
@@ -35,6 +39,7 @@ SHORT = {
     "noise": "Noise",
     "style": "Style",
     "leak": "Leak",
+    "disagreement": "Against",
     "duplicate_of": "Copy of",
     "length_difference": "Longer by",
 }
@@ -112,6 +117,17 @@ def shown(browser: Browser, version: DatasetVersion, numbers: Sequence[int], sco
         )
         for row in rows
     ]
+
+
+def found_rows(report: Report | None) -> list[tuple[str, str]]:
+    """The findings that name rows, each followed by its parts: what a filter calls them, and in words."""
+    names: list[tuple[str, str]] = []
+    for finding in report.findings if report else ():
+        if finding.rows:
+            names.append((finding.rule, finding.sentence))
+            parts = [part_of(finding.rule, part) for part in finding.parts]
+            names += [(part, part.replace("_", " ", 1)) for part in parts]
+    return names
 
 
 def sorts(browser: Browser) -> list[tuple[str, str]]:

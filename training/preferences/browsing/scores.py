@@ -12,6 +12,7 @@ import numpy as np
 
 from training.preferences import store
 from training.preferences.browsing.layout import Array
+from training.preferences.checks.findings import rule_of
 from training.preferences.report import Place
 
 # Where "none" is said with a number.
@@ -66,7 +67,7 @@ class Scores:
         return _found(self.place.rows, _made(self.place.rows))
 
     def findings_of(self, rows: Iterable[int]) -> dict[int, list[tuple[str, int | None]]]:
-        """For each of some rows the rules that found it, with its group."""
+        """For each of some rows the rules that found it, with its group; parts of a finding stand for it."""
         wanted = np.fromiter(rows, np.int64)
         said: dict[int, list[tuple[str, int | None]]] = {int(row): [] for row in wanted}
         if not len(wanted):
@@ -77,7 +78,12 @@ class Scores:
             for place in np.flatnonzero(lookup[found.rows]):
                 group = None if found.groups is None else int(found.groups[place])
                 said[int(found.rows[place])].append((rule, group))
-        return said
+        return {row: _named_by_parts(found) for row, found in said.items()}
+
+
+def _named_by_parts(found: list[tuple[str, int | None]]) -> list[tuple[str, int | None]]:
+    parts = {rule_of(rule) for rule, _ in found if rule_of(rule) != rule}
+    return [(rule, group) for rule, group in found if rule not in parts]
 
 
 def _made(path: Path) -> int:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -108,6 +109,15 @@ class Browser:
         return mask
 
 
+@dataclass(frozen=True, slots=True)
+class Around:
+    """Where a row stands among others: its place, from 0, and the rows before and after it, if there are any."""
+
+    place: int
+    previous: int | None
+    next: int | None
+
+
 @dataclass(frozen=True)
 class Selection:
     """The rows that meet a filter, ascending; `together`: the group of every row of a finding of copies or circles."""
@@ -136,17 +146,44 @@ class Selection:
         """All rows in the order."""
         return self._window(0, len(self.rows), sort, descending)
 
+    def around(self, row: int, sort: str = "row", *, descending: bool = False) -> Around | None:
+        """What stands beside a row in the order; None where the row is not among these."""
+        place = int(np.searchsorted(self.rows, row))
+        if place == len(self.rows) or self.rows[place] != row:
+            return None
+        keys = self._keys(sort, descending)
+        if keys is None:
+            rows, place = (self.rows[::-1], len(self.rows) - 1 - place) if descending else (self.rows, place)
+            earlier, later = rows[:place][-1:], rows[place + 1 :][:1]
+        else:
+            earlier, later = keys[keys < keys[place]], keys[keys > keys[place]]
+            place, earlier, later = len(earlier), _rows(_end(earlier, np.max)), _rows(_end(later, np.min))
+        return Around(place, int(earlier[0]) if len(earlier) else None, int(later[0]) if len(later) else None)
+
     def _window(self, start: int, stop: int, sort: str, descending: bool) -> RowNumbers:
         if start >= stop:
             return self.rows[:0]
-        if sort == "row" and self.together is None:
+        keys = self._keys(sort, descending)
+        if keys is None:
             return self.rows[::-1][start:stop] if descending else self.rows[start:stop]
+        keys.partition((start, stop - 1))
+        return _rows(np.sort(keys[start:stop]))
+
+    def _keys(self, sort: str, descending: bool) -> Array | None:
+        """A number per row that rises in the order, with the row in its lower half; None for the order of rows."""
         values = self.browser.values(sort) if sort != "row" else self.together
-        assert values is not None, "the order of rows without groups is settled above"
-        packed = _order(values[self.rows], descending) << np.uint64(32) | self.rows.astype(np.uint64)
-        packed.partition((start, stop - 1))
-        window = np.sort(packed[start:stop]) & np.uint64(0xFFFFFFFF)
-        return window.astype(np.int64)
+        if values is None:
+            return None
+        return _order(values[self.rows], descending) << np.uint64(32) | self.rows.astype(np.uint64)
+
+
+def _rows(keys: Array) -> RowNumbers:
+    return (keys & np.uint64(0xFFFFFFFF)).astype(np.int64)
+
+
+def _end(keys: Array, end: Callable[[Array], Any]) -> Array:
+    """The least or greatest of some keys, as an array; none of none."""
+    return np.array([end(keys)]) if len(keys) else keys
 
 
 def _order(values: Array, descending: bool) -> Array:

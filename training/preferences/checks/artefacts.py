@@ -15,9 +15,9 @@ from typing import Any
 
 import numpy as np
 
-from training.preferences.checks.findings import Level, counted, harms, row_numbers
+from training.preferences.checks.bars import share_bar
+from training.preferences.checks.findings import Level, counted, harms, part_of, row_numbers
 from training.preferences.checks.markup import SIGNS, measure_markup
-from training.preferences.intervals import wilson
 from training.preferences.survey import Survey
 
 FALSE_DISCOVERIES = 0.05
@@ -34,15 +34,21 @@ MOST_COMPARED = 2 * MOST_SHOWN
 LONGEST_OPENING = 3
 
 # Words of an answer's first letters, in lower case, markup left out.
-OPENING = """
-CREATE OR REPLACE TEMP MACRO opening(turns, words) AS array_to_string(list_slice(list_filter(
-    string_split_regex(lower(left(ltrim(turns[1].content), 80)), '[^\\p{L}\\p{N}''’]+'), lambda word: word <> ''
-), 1, words), ' ')
+WORDS = """
+CREATE OR REPLACE TEMP MACRO first_words(turns) AS list_slice(list_filter(
+    string_split_regex(lower(left(ltrim(turns[1].content), 80)), '[^\\p{{L}}\\p{{N}}''’]+'), lambda word: word <> ''
+), 1, {most});
+CREATE OR REPLACE TEMP MACRO opening(found, words) AS array_to_string(list_slice(found, 1, words), ' ')
+"""
+OPENED = """
+CREATE OR REPLACE TEMP TABLE opened AS
+SELECT row, label, first_words(chosen) AS chosen, first_words(rejected) AS rejected
+FROM pairs WHERE rejected IS NOT NULL AND label <> 0.5
 """
 OPENINGS = """
 WITH sides AS (
     SELECT label > 0.5 AS is_right, opening(chosen, {words}) AS chosen, opening(rejected, {words}) AS rejected
-    FROM pairs WHERE rejected IS NOT NULL AND label <> 0.5
+    FROM opened
 ), openings AS (
     SELECT chosen AS opening, is_right AS is_better FROM sides WHERE chosen <> rejected
     UNION ALL SELECT rejected, NOT is_right FROM sides WHERE chosen <> rejected
@@ -59,8 +65,7 @@ SELECT row FROM markup JOIN measures USING (row)
 WHERE s{number} <> 0 AND label <> 0.5 AND ((s{number} > 0) = (label > 0.5)) = {is_better}
 """
 ROWS_OF_OPENING = """
-SELECT row FROM pairs WHERE rejected IS NOT NULL AND label <> 0.5
-AND (opening(chosen, {words}) = $opening) <> (opening(rejected, {words}) = $opening)
+SELECT row FROM opened WHERE (opening(chosen, {words}) = $opening) <> (opening(rejected, {words}) = $opening)
 AND ((opening(chosen, {words}) = $opening) = (label > 0.5)) = {is_better} ORDER BY row
 """
 
@@ -74,8 +79,7 @@ WHERE {column} <> 0 AND label <> 0.5
 HAVING_OPENING = """
 INSERT INTO having_traits
 SELECT {number}, row, CASE WHEN opening(chosen, {words}) = $opening THEN 1 ELSE -1 END
-FROM pairs WHERE rejected IS NOT NULL AND label <> 0.5
-AND (opening(chosen, {words}) = $opening) <> (opening(rejected, {words}) = $opening)
+FROM opened WHERE (opening(chosen, {words}) = $opening) <> (opening(rejected, {words}) = $opening)
 """
 TOGETHER = """
 SELECT one.number, other.number, count(*) FROM having_traits one JOIN having_traits other USING (row, side)
@@ -102,11 +106,13 @@ class Trait:
 def traits_of_better_answers(survey: Survey) -> None:
     """Traits that tell the better answer too often or too seldom, and the rows that follow the worst of them."""
     measure_markup(survey)
-    survey.database.execute(OPENING)
+    survey.database.execute(WORDS.format(most=LONGEST_OPENING))
+    survey.database.execute(OPENED)
     found = _merged(survey, worst_first(telling(_signs(survey) + _openings(survey))))
     if not found:
         return
-    rows = _rows(survey, found[0])
+    rows_of = {_name(trait): _rows(survey, trait) for trait in found[:MOST_SHOWN]}
+    rows = rows_of[_name(found[0])]
     is_common = any(trait.total >= COMMON * survey.pairs for trait in found)
     which = "better" if found[0].share > 0.5 else "worse"
     survey.found.add(
@@ -120,6 +126,8 @@ def traits_of_better_answers(survey: Survey) -> None:
             rlhf="The reward model pays for it or fines it, and RL will find that out.",
         ),
         action="Look at the rows; leave some out or give them less weight unless this is what you mean to teach.",
+        threshold=f"Listed at least {100 * NOTABLE:.0f} points from one half (with at most {FALSE_DISCOVERIES:.0%} "
+        f"false discoveries); a warning when one of them tells {COMMON:.0%} of the pairs apart, heuristics.",
         actions=("weight", "drop"),
         count=len(rows),
         total=survey.pairs,
@@ -131,6 +139,7 @@ def traits_of_better_answers(survey: Survey) -> None:
             "bars": [_bar(t) for t in found[:MOST_SHOWN]],
             "reference": 0.5,
         },
+        parts=rows_of,
     )
 
 
@@ -224,11 +233,13 @@ def _rows(survey: Survey, trait: Trait) -> Any:
     return survey.database.execute(query, {"opening": trait.text}).fetchnumpy()["row"]
 
 
+def _name(trait: Trait) -> str:
+    return f'the opening "{trait.text}"' if trait.kind == "opening" else trait.text
+
+
 def _named(trait: Trait) -> str:
-    name = f'the opening "{trait.text}"' if trait.kind == "opening" else trait.text
-    return f"{name} ({', '.join(trait.also)})" if trait.also else name
+    return f"{_name(trait)} ({', '.join(trait.also)})" if trait.also else _name(trait)
 
 
 def _bar(trait: Trait) -> dict[str, Any]:
-    low, high = wilson(trait.better, trait.total)
-    return {"label": _named(trait), "share": trait.share, "low": low, "high": high, "count": trait.total}
+    return share_bar(_named(trait), trait.better, trait.total, finding=part_of("artefacts", _name(trait)))

@@ -36,6 +36,7 @@ def pairs_labelled_both_ways(survey: Survey) -> None:
                 rlhf="The reward model learns that both are as good, with less certainty everywhere near them.",
             ),
             action="Decide each by a further vote, or leave both out.",
+            threshold=f"A warning from the first such pair on, an error above {MANY:.0%} of the pairs, a heuristic.",
             actions=("split_conflicts", "soften", "drop"),
             count=count,
             total=survey.pairs,

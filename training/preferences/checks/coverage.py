@@ -44,6 +44,7 @@ def _say_topics(survey: Survey, coverage: Any) -> None:
         f"The prompts form {counted(len(counts), 'topic', 'topics')}; {counted(half, 'holds', 'hold')} half of them.",
         harms=harms(Level.INFO, dpo=unknown, cpo=unknown, rlhf=unknown),
         action="Name a suite or a sample of production prompts as target, and the map shows what the data misses.",
+        threshold="Without a target nothing is judged.",
         count=int(counts[:half].sum()),
         total=int(counts.sum()),
         is_share=False,
@@ -52,6 +53,8 @@ def _say_topics(survey: Survey, coverage: Any) -> None:
 
 
 def _say_gaps(survey: Survey, coverage: Any) -> None:
+    from training.preferences.coverage.comparison import THIN
+
     comparison = coverage.comparison
     missed = [number for number in comparison.by_deficit() if comparison.uncovered[number]]
     count, total = int(comparison.target[missed].sum()), int(comparison.target.sum())
@@ -62,6 +65,9 @@ def _say_gaps(survey: Survey, coverage: Any) -> None:
         action="Look at the topics on the map; have answers to their prompts rated, or collect more such prompts."
         if missed
         else "Nothing to do.",
+        threshold=f"A warning with the first topic that is missed: its share in the data is below {THIN:.0%} of its "
+        f"share in the target, and chance does not explain that. An error for offline methods when over "
+        f"{MOST_UNCOVERED:.0%} of the target is missed, a heuristic.",
         count=count,
         total=total,
         picture=picture(coverage),

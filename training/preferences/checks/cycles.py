@@ -40,8 +40,10 @@ def preferences_in_a_circle(survey: Survey) -> None:
                 cpo="No policy can follow all of them; at least one pair of each circle stays short of its margin.",
                 rlhf="No reward can rank answers in a circle: the reward model settles for equal ones.",
             ),
-            action="Have the pairs of each circle judged again, or leave them out.",
-            actions=("soften", "drop"),
+            action="Have the pairs of each circle judged again, let votes decide which goes, or leave them out.",
+            threshold=f"A warning from the first circle on, an error when more than {MANY:.0%} of the labels are "
+            "surely wrong, one a circle, a heuristic.",
+            actions=("split_conflicts", "soften", "drop"),
             count=count,
             total=survey.pairs,
             rows=rows,

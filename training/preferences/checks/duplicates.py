@@ -29,6 +29,7 @@ def repeated_rows(survey: Survey) -> None:
                 rlhf="The reward model is surest about what was repeated, not about what is right.",
             ),
             action="Keep the repeats only where they are votes of several people.",
+            threshold=f"A warning above {NOTABLE:.0%} of the rows, a heuristic.",
             actions=("merge", "drop"),
             count=count,
             total=survey.rows,

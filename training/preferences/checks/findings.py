@@ -54,7 +54,8 @@ class Finding:
 
     `share` is count / total, or a rule's own estimate, with its 95 % interval; None where the finding is not about a
     share. `actions` name cleaning actions (cleaning.recipes) that a page offers on its rows. `picture` is data for a
-    chart or table.
+    chart or table. `threshold` says from where on its level is what it is, `parts` name kinds of its rows: those of one
+    are found by `part_of(rule, part)`.
     """
 
     rule: str
@@ -67,6 +68,13 @@ class Finding:
     share: tuple[float, float, float] | None
     rows: tuple[int, ...]
     picture: Mapping[str, Any] | None = None
+    threshold: str = ""
+    parts: tuple[str, ...] = ()
+
+    @property
+    def rows_cut(self) -> bool:
+        """Whether `rows` are the first ones only."""
+        return 0 < len(self.rows) < self.count
 
     @property
     def level(self) -> Level:
@@ -110,6 +118,7 @@ class Findings:
         *,
         harms: Mapping[Family, Harm],
         action: str,
+        threshold: str,
         actions: Sequence[str] = (),
         count: int,
         total: int,
@@ -118,16 +127,33 @@ class Findings:
         is_share: bool = True,
         share: tuple[float, float, float] | None = None,
         picture: Mapping[str, Any] | None = None,
+        parts: Mapping[str, Sequence[int] | RowNumbers] | None = None,
     ) -> None:
-        """`rows` are all rows that the finding is about, in order; `groups` as long as they are. `share` is given where
-        it is estimated otherwise than by counting."""
+        """`rows` are all rows that the finding is about, in order; `groups` as long as they are; `parts` are those of
+        its kinds by their names. `share` is given where it is estimated otherwise than by counting."""
         if share is None and is_share and total:
             share = (count / total, *wilson(count, total))
         numbers = np.asarray(rows, np.int64)
         if len(numbers):
             self.rows[rule] = FoundRows(numbers, None if groups is None else np.asarray(groups, np.int64))
-        first = tuple(numbers[:ROWS_KEPT].tolist())
-        self._found.append(Finding(rule, sentence, harms, action, tuple(actions), count, total, share, first, picture))
+        for part, of_part in (parts or {}).items():
+            self.rows[part_of(rule, part)] = FoundRows(np.asarray(of_part, np.int64))
+        self._found.append(
+            Finding(
+                rule,
+                sentence,
+                harms,
+                action,
+                tuple(actions),
+                count,
+                total,
+                share,
+                tuple(numbers[:ROWS_KEPT].tolist()),
+                picture,
+                threshold,
+                tuple(parts or ()),
+            )
+        )
 
     def __iter__(self) -> Iterator[Finding]:
         return iter(self.in_order(self._found))
@@ -147,6 +173,16 @@ class Findings:
 
     def __len__(self) -> int:
         return len(self._found)
+
+
+def part_of(rule: str, part: str) -> str:
+    """The name by which the rows of a part are found: "personal_data: IBAN"."""
+    return f"{rule}: {part}"
+
+
+def rule_of(name: str) -> str:
+    """The rule that a finding or a part of one belongs to."""
+    return name.partition(": ")[0]
 
 
 def harms(level: Level, *, dpo: str, cpo: str, rlhf: str) -> dict[Family, Harm]:

@@ -8,12 +8,18 @@ from typing import Any
 
 import numpy as np
 
+from training.preferences.checks.bars import share_bar
 from training.preferences.checks.findings import Level, counted, harms
 from training.preferences.intervals import wilson
 from training.preferences.survey import Survey
 
+Codes = np.ndarray[Any, Any]
+
 LOOKED_AT = 20_000
-"""Rows that are looked at; more are sampled. At 20,000 a share is known to within 0.7 points."""
+"""Rows that are looked at first; of more rows so many are drawn. At 20,000 a share is known to within 0.7 points."""
+
+AFFORDED = 200_000
+"""Of a version of up to so many rows all are looked at where those drawn are not in one language."""
 
 SURE = 0.8
 """Heuristic: below this probability (of langid's naive Bayes, Lui and Baldwin 2012) the language counts as unknown."""
@@ -32,25 +38,36 @@ UNKNOWN = "und"  # ISO 639: undetermined
 def languages_of_prompts(survey: Survey) -> None:
     """The mix of languages, as shares of the prompts whose language is clear."""
     every = -(-survey.rows // LOOKED_AT)
-    codes = np.full(survey.rows, "", dtype="U3")
-    for number, code in _identified(survey, f"hash(row) % {every} = 0" if every > 1 else "true"):
-        codes[number] = code
+    drawn = f"hash(row) % {every} = 0"
+    codes: Codes = np.full(survey.rows, "", dtype="U3")
+    _identify(survey, codes, drawn if every > 1 else "true")
+    if every > 1 and survey.rows <= AFFORDED and _is_mixed(_known(codes)):
+        _identify(survey, codes, f"NOT {drawn}")
     survey.score("language", codes.astype(object))
-    known = Counter(code for code in codes.tolist() if code not in {"", UNKNOWN})
-    if not known:
-        return
-    main, most = known.most_common(1)[0]
-    clear = known.total()
-    if wilson(clear - most, clear)[0] > WORTH_SAYING:
-        _add(survey, codes, known, main, sampled=every > 1)
+    left = int((codes == "").sum())
+    if left:
+        survey.notes["languages"] = (
+            f"Named for {survey.rows - left:,} rows drawn at random. A filter by language, and a step on one, is about "
+            f"these alone; the other {left:,} rows have none."
+        )
+    if _is_mixed(known := _known(codes)):
+        _add(survey, codes, known, sampled=left > 0)
 
 
-def _identified(survey: Survey, condition: str) -> Any:
-    """(row, language) of the rows that meet a condition."""
+def _identify(survey: Survey, codes: Codes, condition: str) -> None:
+    """Names the language of the rows that meet a condition."""
     identifier = _identifier()
     for texts in survey.texts(condition):
-        for row, prompt in zip(texts.rows, texts.prompts, strict=True):
-            yield row, _language(identifier, prompt[:READ])
+        codes[texts.rows] = [_language(identifier, prompt[:READ]) for prompt in texts.prompts]
+
+
+def _known(codes: Codes) -> Counter[str]:
+    return Counter(code for code in codes.tolist() if code not in {"", UNKNOWN})
+
+
+def _is_mixed(known: Counter[str]) -> bool:
+    clear = known.total()
+    return clear > 0 and wilson(clear - max(known.values()), clear)[0] > WORTH_SAYING
 
 
 @cache
@@ -68,8 +85,9 @@ def _language(identifier: Any, text: str) -> str:
     return str(code) if probability >= SURE else UNKNOWN
 
 
-def _add(survey: Survey, codes: np.ndarray[Any, Any], known: Counter[str], main: str, *, sampled: bool) -> None:
-    clear, others = known.total(), known.total() - known[main]
+def _add(survey: Survey, codes: Codes, known: Counter[str], *, sampled: bool) -> None:
+    [(main, most)] = known.most_common(1)
+    clear, others = known.total(), known.total() - most
     names = ", ".join(code for code, _ in known.most_common(4) if code != main)
     look = f" Looked at: {counted(int((codes != '').sum()), 'row', 'rows')}, drawn at random." if sampled else ""
     survey.found.add(
@@ -83,14 +101,15 @@ def _add(survey: Survey, codes: np.ndarray[Any, Any], known: Counter[str], main:
             rlhf="The reward model is less sure in a rare language, and RL finds where it errs.",
         ),
         action="Compare with the languages you serve; collect pairs where one is thin, leave out what nobody meant.",
-        actions=("drop",),
+        threshold=f"Said above {WORTH_SAYING:.0%} of the clear prompts (lower bound); a language is clear from a "
+        f"probability of {SURE} and {LETTERS} letters on; heuristics.",
+        actions=() if sampled else ("drop",),
         count=others,
         total=clear,
         rows=np.flatnonzero(~np.isin(codes, ["", UNKNOWN, main])),
-        picture={"kind": "bars", "of": "language", "bars": [_bar(c, n, clear) for c, n in known.most_common(SHOWN)]},
+        picture={
+            "kind": "bars",
+            "of": "language",
+            "bars": [share_bar(c, n, clear, language=c) for c, n in known.most_common(SHOWN)],
+        },
     )
-
-
-def _bar(code: str, count: int, total: int) -> dict[str, Any]:
-    low, high = wilson(count, total)
-    return {"label": code, "share": count / total, "low": low, "high": high, "count": count}

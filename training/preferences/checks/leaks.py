@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from training.preferences.checks.findings import Level, counted, harms
-from training.preferences.checks.overlaps import Flags, PromptIndex
+from training.preferences.checks.overlaps import COVERED, RUN_WORDS, SIMILAR, Flags, PromptIndex
 from training.preferences.checks.shingles import MOST_TEXTS, words_of
 from training.preferences.survey import Survey
 
@@ -53,6 +53,8 @@ def _add(survey: Survey, is_leak: Mapping[str, Flags], leaked: Mapping[str, int]
         f"{counted(count, 'row asks', 'rows ask')} what an evaluation asks: {named}.",
         harms=harms(Level.WARNING, dpo=flattered, cpo=flattered, rlhf=flattered),
         action="Leave these rows out, or evaluate on other prompts.",
+        threshold=f"A warning from the first row on. A prompt leaks when it is equal, alike to {SIMILAR}, or shares "
+        f"runs of {RUN_WORDS} words that cover over {COVERED:.0%} of it (Lambert et al. 2024).",
         actions=("drop",),
         count=count,
         total=survey.rows,

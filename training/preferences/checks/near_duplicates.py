@@ -165,6 +165,8 @@ def _add_copies(survey: Survey, first: RowNumbers, is_varied: np.ndarray[Any, np
                 rlhf="The reward model is surest about what was copied, and its held-out accuracy flatters it.",
             ),
             action="Keep one row of each group, unless the copies are votes of several people.",
+            threshold=f"Alike from a Jaccard similarity of {SIMILAR} on; a warning when copies beside the first of "
+            f"each group exceed {NOTABLE:.0%} of the rows, a heuristic.",
             actions=("merge",),
             count=count,
             total=survey.rows,
@@ -186,6 +188,8 @@ def _add_crossings(survey: Survey, first: RowNumbers, is_held_out: np.ndarray[An
                 Level.WARNING if count / total > NOTABLE else Level.INFO, dpo=flattered, cpo=flattered, rlhf=flattered
             ),
             action="Split again so that alike prompts stay on one side, or leave these rows out.",
+            threshold=f"Alike from a Jaccard similarity of {SIMILAR} on; a warning above {NOTABLE:.0%} of the held-out "
+            "rows, a heuristic.",
             actions=("resplit", "drop"),
             count=count,
             total=total,

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from training.preferences.checks.bars import mean_bar, share_bar
 from training.preferences.checks.findings import Level, RowNumbers, counted, harms
-from training.preferences.intervals import wilson
 from training.preferences.survey import Survey
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ SUSPICIOUS = 0.5
 """Pairs are listed that are more likely wrong than right."""
 SAMPLE = 20_000
 """Pairs that the model is fitted on; all pairs are judged by it."""
-BARS = 5
+BARS, SHOWN = 5, 30
 SEED = 0
 
 # A label of one half prefers neither answer, so it cannot be wrong.
@@ -30,6 +30,10 @@ JUDGED = "rejected IS NOT NULL AND label <> 0.5"
 SIGNS = """
 SELECT CASE WHEN NOT is_pair OR label = 0.5 THEN 0 WHEN label > 0.5 THEN 1 ELSE -1 END AS sign
 FROM measures ORDER BY row
+"""
+MEANS = """
+SELECT {column}, avg(noise), stddev_pop(noise), count(*) FROM measures JOIN noise_scores USING (row)
+WHERE NOT isnan(noise) AND coalesce({column}, '') <> '' GROUP BY 1 ORDER BY 2 DESC, 1 LIMIT {shown}
 """
 
 
@@ -108,13 +112,31 @@ def _add_rate(survey: Survey, found: FlipRate, scores: Any, margins: Any) -> Non
             rlhf="The reward model learns smaller gaps, and scores least well where the wrong labels gather.",
         ),
         action=_advice(found.rate),
+        threshold=f"A warning from {NOISY:.0%} on, an error from {TOO_NOISY:.0%} on, heuristics; pairs are listed "
+        "that are more likely wrong than right.",
         actions=("soften", "drop", "flip"),
         count=len(rows),
         total=found.pairs,
         share=(found.rate, found.low, found.high),
         rows=rows,
-        picture=_picture(margins, found, scores),
+        picture={**_picture(margins, found, scores), "beside": _by_name(survey, scores)},
     )
+
+
+def _by_name(survey: Survey, scores: Any) -> list[dict[str, Any]]:
+    """The mean score by source and by annotator, the highest first; none of one name alone."""
+    import pyarrow as pa
+
+    database = survey.database.cursor()
+    database.register("noise_scores", pa.table({"row": np.arange(survey.rows), "noise": scores}))
+    pictures = []
+    for column in ("source", "annotator"):
+        found = database.execute(MEANS.format(column=column, shown=SHOWN)).fetchall()
+        bars = [mean_bar(*record, **{column: record[0]}) for record in found]
+        picture = {"kind": "bars", "of": column, "shares": "mean P(label is wrong)", "bars": bars}
+        pictures += [picture] if len(bars) > 1 else []
+    database.close()
+    return pictures
 
 
 def _level(rate: float) -> Level:
@@ -125,13 +147,12 @@ def _level(rate: float) -> Level:
 
 def _advice(rate: float) -> str:
     if rate < NOISY:
-        return "Look at the most suspicious pairs; below 10 % nothing else is needed (a rule of thumb)."
+        return "Look at the most suspicious pairs; little else is needed."
     return (
         f"Judge the listed pairs again, the first ones first, without seeing their labels, and clean by what was "
         f"judged: a score alone knows only what the pairs say, and a second judgement adds to it. Where nobody can, "
         f"soften every label by its own score, or train with conservative or robust DPO and a label smoothing of "
-        f"{rate:.2f}; compare before you rely on it. "
-        f"A rule of thumb: attention from {NOISY:.0%} on, no training from {TOO_NOISY:.0%} on."
+        f"{rate:.2f}; compare before you rely on it."
     )
 
 
@@ -147,6 +168,8 @@ def _add_doubt(survey: Survey, found: FlipRate, margins: Any) -> None:
         f"this. The model agrees with {found.accuracy:.0%} of the labels it has not seen and is nowhere sure enough.",
         harms=harms(level, dpo=why, cpo=why, rlhf=why),
         action="Have a sample of the pairs judged by a second person: agreement measures noise directly.",
+        threshold=f"Where the rate cannot be told: a warning if {TOO_NOISY:.0%} cannot be ruled out, an error if "
+        "less can; heuristics.",
         count=0,
         total=found.pairs,
         is_share=False,
@@ -162,8 +185,7 @@ def _picture(margins: Any, found: FlipRate, scores: Any) -> dict[str, Any]:
     bars = []
     for name, part in zip(names, np.array_split(margins[order], BARS), strict=True):
         against = int((part <= 0).sum())
-        low, high = wilson(against, len(part))
-        bars.append({"label": name, "share": against / len(part), "low": low, "high": high, "count": len(part)})
+        bars.append(share_bar(name, against, len(part)))
     counts = [] if scores is None else np.histogram(scores[np.isfinite(scores)], 20, (0, 1))[0].tolist()
     return {
         "kind": "bars",

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from training.preferences.checks.findings import Level, harms
+from training.preferences.checks.findings import Level, harms, part_of
 from training.preferences.intervals import wilson
 from training.preferences.survey import TEXTS_PER_BATCH, Survey
 
@@ -153,10 +153,18 @@ def _add(survey: Survey, rows: dict[str, list[int]], occurrences: dict[str, int]
             cpo="A policy can repeat word for word what it was trained on; chosen answers are pushed hardest.",
             rlhf="The reward model may pay for such details, and the prompts are sampled from again and again.",
         ),
-        action="Look at the rows; leave out or replace what belongs to real people before the data travels further.",
+        action="Look at the rows; leave out what belongs to real people before the data travels further.",
+        threshold=f"A warning above {NOTABLE:.1%} of the rows (lower bound), a heuristic, or with any "
+        f"{' or '.join(GRAVE)}.",
         actions=("drop",),
         count=len(every),
         total=survey.rows,
         rows=every,
-        picture={"kind": "table", "columns": ["Kind", "Rows", "Times", "For example, masked"], "rows": table},
+        picture={
+            "kind": "table",
+            "columns": ["Kind", "Rows", "Times", "For example, masked"],
+            "rows": table,
+            "filters": [{"finding": part_of("personal_data", kind)} for kind in by_number],
+        },
+        parts={kind: rows[kind] for kind in by_number},
     )

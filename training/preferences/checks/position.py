@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from training.preferences.checks.bars import share_bar
 from training.preferences.checks.findings import Level, harms, row_numbers
 from training.preferences.intervals import Z95, wilson
 from training.preferences.survey import Survey
@@ -48,6 +49,8 @@ def shown_first_wins(survey: Survey) -> None:
             rlhf="The reward model cannot see positions, so for it these labels are noise.",
         ),
         action="Show answers in random order, ask some pairs both ways round, and soften the labels meanwhile.",
+        threshold=f"A warning when a share is more than {100 * NOTABLE:.0f} points from one half and its interval "
+        "excludes that, overall or (Bonferroni) of an annotator; a heuristic.",
         actions=("soften",),
         count=len(rows),
         total=total,
@@ -80,10 +83,8 @@ def _named(names: list[str]) -> str:
 
 
 def _picture(by_annotator: list[Any]) -> dict[str, Any]:
-    bars = [_bar(name or "not said", first, total) for name, first, total in by_annotator[:SHOWN]]
+    bars = [
+        share_bar(name or "not said", first, total, **({"annotator": name} if name else {}))
+        for name, first, total in by_annotator[:SHOWN]
+    ]
     return {"kind": "bars", "of": "annotator", "shares": "first chosen", "bars": bars, "reference": 0.5}
-
-
-def _bar(label: str, successes: int, total: int) -> dict[str, Any]:
-    low, high = wilson(successes, total)
-    return {"label": label, "share": successes / total, "low": low, "high": high, "count": total}

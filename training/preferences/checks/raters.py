@@ -10,6 +10,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
+from training.preferences.checks.bars import share_bar
 from training.preferences.checks.findings import Level, RowNumbers, counted, harms
 from training.preferences.checks.position import corrected
 from training.preferences.intervals import wilson
@@ -24,6 +27,7 @@ APART = 0.1
 """Heuristic: a rater stands apart who contradicts the majority by so many points more often than raters do together."""
 
 SHOWN = 30
+NAMES = {"annotator": "annotators", "source": "sources"}
 
 # One row per vote on a pair that several raters judged; `vote` is for the answer whose hash is the smaller.
 VOTES = """
@@ -42,10 +46,11 @@ WITH said AS (
 ), opinions AS (
     SELECT pair, rater, sign(sum(vote)) AS opinion FROM grouped GROUP BY pair, rater
 ), majorities AS (
-    SELECT pair, sum(opinion) AS majority FROM opinions GROUP BY pair
+    SELECT pair, sum(opinion) AS majority, count(*) - 1 AS others FROM opinions GROUP BY pair
 )
-SELECT row, annotator, source, rater, pair, vote, vote * majority <= 0 AS contradicts
-FROM grouped JOIN majorities USING (pair)
+SELECT row, annotator, source, rater, pair, vote, vote * majority <= 0 AS contradicts,
+       (others - vote * (majority - opinion)) / (2 * others) AS against
+FROM grouped JOIN majorities USING (pair) JOIN opinions USING (pair, rater)
 """
 # Pairs of votes of different raters on the same pair, and those that agree.
 AGREEMENT = """
@@ -81,14 +86,27 @@ class Agreement:
 
 
 def raters(survey: Survey) -> None:
-    """Agreement of raters and the label noise that follows, then annotators and sources that stand apart."""
+    """Agreement of raters and the label noise that follows, then annotators and sources that stand apart.
+
+    Leaves the score `disagreement`: the share of the other raters of a pair that are against a row's label, one who
+    said both for half.
+    """
     survey.database.execute(VOTES)
     agreement = _agreement(survey)
     if agreement is None:
         return
-    _add_agreement(survey, agreement)
-    _add_apart(survey, "annotator", "annotators")
-    _add_apart(survey, "source", "sources")
+    _score(survey)
+    by_name = {column: survey.database.execute(APART_BY.format(column=column)).fetchall() for column in NAMES}
+    _add_agreement(survey, agreement, [_picture(column, found) for column, found in by_name.items() if len(found) > 1])
+    for column, found in by_name.items():
+        _add_apart(survey, column, found)
+
+
+def _score(survey: Survey) -> None:
+    found = survey.database.execute("SELECT row, against FROM votes").fetchnumpy()
+    disagreement = np.full(survey.rows, np.nan, np.float32)
+    disagreement[found["row"]] = found["against"]
+    survey.score("disagreement", disagreement)
 
 
 def _agreement(survey: Survey) -> Agreement | None:
@@ -102,7 +120,7 @@ def _agreement(survey: Survey) -> Agreement | None:
     return Agreement(pairs, share, min(low, share), max(high, share))
 
 
-def _add_agreement(survey: Survey, found: Agreement) -> None:
+def _add_agreement(survey: Survey, found: Agreement, pictures: list[dict[str, Any]]) -> None:
     noise, least, most = (flip_rate(a) for a in (found.share, found.high, found.low))
     level = Level.ERROR if least > TOO_NOISY else Level.WARNING if noise > NOISY else Level.INFO
     rows, groups = _split_pairs(survey)
@@ -121,11 +139,14 @@ def _add_agreement(survey: Survey, found: Agreement) -> None:
         action=f"Use a label smoothing of about {noise:.2f}, or decide split pairs by majority."
         if noise > 0
         else "Nothing to do.",
+        threshold=f"A warning when more than {NOISY:.0%} of single votes are wrong, an error when it is at least "
+        f"{TOO_NOISY:.0%} (lower bound); heuristics.",
         actions=("split_conflicts", "soften") if len(rows) else (),
         count=len(rows),
         total=int(votes[0]) if votes else 0,
         rows=rows,
         groups=groups,
+        picture={**pictures[0], "beside": pictures[1:]} if pictures else None,
     )
 
 
@@ -135,13 +156,26 @@ def _split_pairs(survey: Survey) -> tuple[RowNumbers, RowNumbers]:
     return found["row"].astype("int64"), found["pair"].astype("int64")
 
 
-def _add_apart(survey: Survey, column: str, plural: str) -> None:
+def _picture(column: str, by_name: list[Any]) -> dict[str, Any]:
+    """How often each contradicts the majority, and how often all do together."""
+    return {
+        "kind": "bars",
+        "of": column,
+        "shares": "against the majority",
+        "bars": [share_bar(*record, **{column: record[0]}) for record in by_name[:SHOWN]],
+        "reference": _together(by_name),
+    }
+
+
+def _together(by_name: list[Any]) -> float:
+    return float(sum(record[1] for record in by_name) / sum(record[2] for record in by_name))
+
+
+def _add_apart(survey: Survey, column: str, by_name: list[Any]) -> None:
     """Those who contradict the majority clearly more often than all do together."""
-    by_name: list[Any] = survey.database.execute(APART_BY.format(column=column)).fetchall()
     if len(by_name) < 2:
         return
-    contradicting, judged = (sum(record[place] for record in by_name) for place in (1, 2))
-    together, z = contradicting / judged, corrected(len(by_name))
+    plural, together, z = NAMES[column], _together(by_name), corrected(len(by_name))
     apart = [
         name for name, bad, all_ in by_name if wilson(bad, all_, z)[0] > together and bad / all_ > together + APART
     ]
@@ -163,18 +197,10 @@ def _add_apart(survey: Survey, column: str, plural: str) -> None:
         ),
         action=f"Look at the rows and at the guidelines; weigh these {plural} less, or leave their rows out.",
         actions=("weight", "soften", "drop"),
+        threshold=f"A warning when the interval (Bonferroni) lies above the share of all and the share is "
+        f"{100 * APART:.0f} points above it, a heuristic.",
         count=len(rows),
         total=total,
         rows=rows,
-        picture={
-            "kind": "bars",
-            "of": column,
-            "bars": [_bar(*record) for record in by_name[:SHOWN]],
-            "reference": together,
-        },
+        picture=_picture(column, by_name),
     )
-
-
-def _bar(name: str, contradicting: int, judged: int) -> dict[str, Any]:
-    low, high = wilson(contradicting, judged)
-    return {"label": name, "share": contradicting / judged, "low": low, "high": high, "count": judged}

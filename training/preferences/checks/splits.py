@@ -18,6 +18,7 @@ def nothing_held_out(survey: Survey) -> None:
         f"No row is held out: {cause}.",
         harms=harms(Level.WARNING, dpo=unseen, cpo=unseen, rlhf=unseen),
         action="Import again with a held-out share, or with more prompts.",
+        threshold="A warning where no row is held out.",
         actions=("resplit",),
         count=0,
         total=survey.rows,

@@ -133,9 +133,11 @@ def _add(survey: Survey, auc: Interval, rows: RowNumbers, bars: list[dict[str, A
             cpo="The floor does not know style from content; what separates the answers is learnt first.",
             rlhf="The reward model pays for style, and RL will find that out.",
         ),
-        action="Look at the pairs that style alone decides; balance them or give them less weight."
+        action="Look at the pairs that style alone decides; give them less weight, or leave some out."
         if biased
         else "Nothing to do.",
+        threshold=f"A warning when the AUC is at least {NOTABLE} and its interval excludes 0.5, a heuristic; a pair is "
+        f"listed from P(better) {CLEAR} by style on.",
         actions=("weight", "drop") if biased else (),
         count=len(rows) if biased else 0,
         total=survey.pairs,

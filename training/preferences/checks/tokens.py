@@ -101,7 +101,8 @@ def token_lengths(survey: Survey) -> None:
 
 
 def _counted(survey: Survey, tokenizer: ChatTokenizer, limit: int) -> tuple[Lengths, Flags]:
-    """Lengths of the rows drawn and of those that could be cut, and which were drawn; leaves the score `tokens`."""
+    """Lengths of the rows drawn and of those that could be cut, and which were drawn; leaves the score `tokens`, or
+    `estimated_tokens`."""
     size, drawn, alike = _sizes(survey)
     lengths = Lengths.of(survey.rows)
     _measure(survey, tokenizer, drawn, limit, lengths)
@@ -113,7 +114,7 @@ def _counted(survey: Survey, tokenizer: ChatTokenizer, limit: int) -> tuple[Leng
     could_be_cut = size * density.max() * DENSER > limit
     _measure(survey, tokenizer, ~drawn & (could_be_cut | alike), limit, lengths)
     estimated = np.round(size * density.mean()).astype(np.int32)
-    survey.score("tokens", np.where(lengths.prompt >= 0, lengths.total, estimated))
+    survey.score("estimated_tokens", np.where(lengths.prompt >= 0, lengths.total, estimated))
     survey.notes["tokens"] = (
         f"Counted in {int(drawn.sum()):,} rows drawn at random and in every row that could be cut; "
         "for the others the score is estimated from their bytes."
@@ -225,6 +226,7 @@ def _describe(survey: Survey, lengths: Lengths, drawn: Flags, limit: int) -> Non
             rlhf="The reward model judges the beginning only, and the policy's samples are cut as well.",
         ),
         action=_advice(survey, limit) if len(rows) else "Nothing to do.",
+        threshold=f"A warning when more than {CUT:.0%} of the rows are cut (lower bound), a heuristic.",
         actions=("drop",) if len(rows) else (),
         count=len(rows),
         total=survey.rows,
@@ -266,6 +268,7 @@ def _dropped(survey: Survey, lengths: Lengths, limit: int) -> None:
             rlhf="The reward model drops these pairs, and their prompts may leave no room to answer in.",
         ),
         action="Raise the longest text of the run, or leave these rows out.",
+        threshold=f"A warning from the first such pair on, an error above {LOST:.0%} of the pairs, a heuristic.",
         actions=("drop",),
         count=len(rows),
         total=survey.pairs,

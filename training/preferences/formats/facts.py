@@ -9,10 +9,10 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, TypeGuard
 
 from training.preferences.formats.messages import kind_of
-from training.preferences.formats.roles import FACTS
+from training.preferences.formats.roles import FACTS, GAP
 from training.preferences.records import Problem, RowProblem
 from training.preferences.sources.rows import Cell
 
@@ -34,6 +34,7 @@ class Facts:
     def __init__(self, columns: Mapping[str, str], used: frozenset[str]) -> None:
         self.core = used
         self.readers = [(columns[role.name], role.name, role.name in NUMBERS) for role in FACTS if role.name in columns]
+        self.gap = [columns[role.name] for role in GAP if role.name in columns]
         self.used = used | {column for column, _, _ in self.readers}
 
     def read(self, row: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -53,9 +54,27 @@ class Facts:
                 extra[column] = value
             else:
                 fields[field] = read
+        if len(self.gap) == len(GAP) and "margin" not in fields:
+            fields |= self._margin(row)
         if extra and not is_finite(extra):
             raise RowProblem(Problem.TYPE, "A number outside the range of a double cannot be kept.")
         return fields, extra
+
+    def _margin(self, row: Mapping[str, Any]) -> dict[str, float]:
+        """The difference of two scores; none where one is missing, or they contradict the pair."""
+        chosen, rejected = (row.get(column) for column in self.gap)
+        chosen, rejected = (value.number if isinstance(value, Cell) else value for value in (chosen, rejected))
+        if not is_number(chosen) or not is_number(rejected) or chosen < rejected:
+            return {}
+        return {"margin": float(chosen) - float(rejected)}
+
+
+def is_number(value: object) -> TypeGuard[int | float]:
+    """A finite number that a double holds, and neither true nor false."""
+    try:
+        return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    except OverflowError:
+        return False
 
 
 def number(value: object, field: str, column: str) -> float:
@@ -76,7 +95,7 @@ def fits(value: object, field: str) -> bool:
         return DESCRIPTIONS[field](value) is not None
     if isinstance(value, Cell):
         value = value.number
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+    if not is_number(value):
         return False
     return value >= 0 if field == "margin" else 0 < value <= (1 if field == "label" else math.inf)
 

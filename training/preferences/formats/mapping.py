@@ -8,7 +8,7 @@ from typing import Self
 from pydantic import Field, model_validator
 
 from training.config.base import Frozen
-from training.preferences.formats.roles import ROLES, Format, Role
+from training.preferences.formats.roles import GAP, ROLES, Format, Role
 
 
 class Pairing(StrEnum):
@@ -80,8 +80,11 @@ class Mapping(Frozen):
 
     @property
     def rule(self) -> str:
-        """The rule that makes pairs, as a sentence; empty where a row is a pair already."""
+        """The rule that makes pairs, or their margins, as a sentence; empty where a row says all of it already."""
+        scores = [self.columns.get(role.name) for role in GAP]
         match self.format:
+            case Format.PAIRS | Format.TRANSCRIPTS if all(scores):
+                return f"Margin: {scores[0]} - {scores[1]}, where there is no other and that is not below 0."
             case Format.RATED if self.pairing is Pairing.GAP:
                 return f"{self.pairing.label}: {self.gap:g} or more."
             case Format.RATED:

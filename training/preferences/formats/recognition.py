@@ -8,12 +8,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from training.preferences.formats.conversion import OWN, converter
-from training.preferences.formats.facts import fits
+from training.preferences.formats.facts import fits, is_number
 from training.preferences.formats.mapping import Mapping
 from training.preferences.formats.roles import (
     ANSWER_SCORE,
     ANSWER_TEXT,
     FACTS,
+    GAP,
     ROLES,
     Format,
     Role,
@@ -21,6 +22,7 @@ from training.preferences.formats.roles import (
 from training.preferences.formats.transcripts import looks_like_transcript
 from training.preferences.records import Pair, Refusal, RowProblem
 from training.preferences.sealing import as_json
+from training.preferences.sources.rows import Cell
 
 SAMPLE_ROWS = 200
 # The most particular form first: a transcript is also text, a rated answer may also have a prompt and a response.
@@ -101,6 +103,8 @@ def _suits(role: Role, column: str, rows: Sequence[Row[str, Any]], format: Forma
         return True
     if role in FACTS:
         return any(fits(value, role.name) for value in values)
+    if role in GAP:
+        return any(is_number(value.number if isinstance(value, Cell) else value) for value in values)
     match role.name:
         case "answers" | "scores" | "models":
             return any(isinstance(value, list) for value in values)

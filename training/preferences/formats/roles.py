@@ -87,6 +87,17 @@ POSITION = Role("position", "Position of the chosen answer", ("position", "posit
 AT = Role("at", "Time", ("timestamp", "at", "time", "created_at", "date", "tstamp"))
 TAGS = Role("tags", "Tags", ("tags", "tag", "categories", "category"))
 
+SCORE_CHOSEN = Role(
+    "score_chosen", "Score of the chosen answer, for the margin", ("score_chosen", "chosen_score", "chosen_rating")
+)
+SCORE_REJECTED = Role(
+    "score_rejected",
+    "Score of the rejected answer, for the margin",
+    ("score_rejected", "rejected_score", "rejected_rating"),
+)
+# Their difference is the margin of a pair that has none of its own.
+GAP = (SCORE_CHOSEN, SCORE_REJECTED)
+
 FACTS = (ANNOTATOR, SOURCE, MARGIN, WEIGHT, LABEL, POSITION, AT, TAGS)
 # Where the format itself gives margin, label and position, no column does.
 OTHER_FACTS = (ANNOTATOR, SOURCE, WEIGHT, AT, TAGS)
@@ -123,8 +134,8 @@ MODEL_A = Role("model_a", "Model A", ("model_a", "model_1", "model_left"))
 MODEL_B = Role("model_b", "Model B", ("model_b", "model_2", "model_right"))
 
 ROLES: dict[Format, tuple[Role, ...]] = {
-    Format.PAIRS: (PROMPT, CHOSEN, REJECTED, COMPLETION, *FACTS),
-    Format.TRANSCRIPTS: (PROMPT, CHOSEN, REJECTED, *FACTS),
+    Format.PAIRS: (PROMPT, CHOSEN, REJECTED, COMPLETION, *FACTS, *GAP),
+    Format.TRANSCRIPTS: (PROMPT, CHOSEN, REJECTED, *FACTS, *GAP),
     Format.RATED: (PROMPT, ANSWERS, SCORES, MODELS, ANSWER_TEXT, ANSWER_SCORE, *OTHER_FACTS),
     Format.BATTLES: (PROMPT, ANSWER_A, ANSWER_B, WINNER, MODEL_A, MODEL_B, *OTHER_FACTS),
 }

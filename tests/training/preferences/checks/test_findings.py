@@ -9,7 +9,9 @@ from training.preferences.checks.findings import Findings, Level, harms
 
 def finding(rule: str, count: int, *, level: Level = Level.WARNING, total: int = 1000, **more):
     found = Findings()
-    found.add(rule, "", harms=harms(level, dpo="", cpo="", rlhf=""), action="", count=count, total=total, **more)
+    found.add(
+        rule, "", harms=harms(level, dpo="", cpo="", rlhf=""), action="", threshold="", count=count, total=total, **more
+    )
     return next(iter(found))
 
 

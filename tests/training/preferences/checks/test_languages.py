@@ -41,9 +41,31 @@ def test_other_scripts_are_told_by_few_letters(tmp_path, prompt, code):
 
 def test_of_many_rows_some_are_looked_at_and_the_finding_says_so(tmp_path, monkeypatch):
     monkeypatch.setattr(languages, "LOOKED_AT", 100)
+    monkeypatch.setattr(languages, "AFFORDED", 399)
     pairs = [pair((GERMAN if n % 2 else ENGLISH).format(n)) for n in range(400)]
     survey = examined(languages_of_prompts, pairs, tmp_path)
     [found] = survey.found
     assert 50 < found.total < 160
     assert "drawn at random" in found.sentence
     assert survey.scores["language"].tolist().count("") == 400 - found.total
+    assert found.actions == ()
+    assert f"the other {400 - found.total} rows have none" in survey.notes["languages"]
+
+
+def test_where_the_rows_drawn_are_mixed_all_are_looked_at(tmp_path, monkeypatch):
+    """Nothing that a filter or a step could miss: all 200 German rows are found, and can be dropped."""
+    monkeypatch.setattr(languages, "LOOKED_AT", 100)
+    survey = examined(
+        languages_of_prompts, [pair((GERMAN if n % 2 else ENGLISH).format(n)) for n in range(400)], tmp_path
+    )
+    [found] = survey.found
+    assert (found.count, found.total, found.actions) == (200, 400, ("drop",))
+    assert (list(survey.scores["language"]).count("de"), survey.notes) == (200, {})
+    assert [bar["filter"] for bar in found.picture["bars"]] == [{"language": "en"}, {"language": "de"}]
+
+
+def test_of_one_language_no_more_rows_are_looked_at_and_a_note_says_so(tmp_path, monkeypatch):
+    monkeypatch.setattr(languages, "LOOKED_AT", 100)
+    survey = examined(languages_of_prompts, [pair(ENGLISH.format(n)) for n in range(400)], tmp_path)
+    assert len(survey.found) == 0
+    assert "drawn at random" in survey.notes["languages"]

@@ -13,7 +13,7 @@ import pytest
 
 from tests.training.preferences.pairs import pair
 from training.preferences.checks.findings import Level
-from training.preferences.checks.noise import labels_that_look_wrong
+from training.preferences.checks.noise import _by_name, labels_that_look_wrong
 from training.preferences.sealing import seal_pairs
 from training.preferences.splits import PromptSplit
 from training.preferences.survey import survey
@@ -118,3 +118,14 @@ def test_few_pairs_or_a_single_prompt_say_nothing(pairs, tmp_path):
 
 def test_the_same_version_gives_the_same_scores(tmp_path):
     assert np.array_equal(examined(as_pairs(world_rows(0.2)), tmp_path)[1], judged(0.2)[1])
+
+
+def test_the_mean_score_is_shown_by_source_and_by_annotator_the_noisiest_first(tmp_path):
+    """Scores 0.2 and 0.4 of one source, 0.9 of the other: means 0.3 ± 1.96 · 0.1 / √2, and 0.9."""
+    pairs = [pair(f"p{n}", source=source, annotator="ann") for n, source in enumerate(["a", "a", "b", ""])]
+    with survey(seal_pairs(pairs, tmp_path, PromptSplit(0)).path) as subject:
+        [picture] = _by_name(subject, np.array([0.2, 0.4, 0.9, np.nan], np.float32))
+    noisiest, other = picture["bars"]
+    assert (noisiest["label"], other["label"], other["count"]) == ("b", "a", 2)
+    assert [other["low"], other["share"], other["high"]] == pytest.approx([0.1614, 0.3, 0.4386], abs=1e-4)
+    assert other["filter"] == {"source": "a"}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.training.preferences.checks.examining import found_by
+from tests.training.preferences.checks.examining import examined, found_by
 from tests.training.preferences.pairs import pair
 from training.preferences.checks.findings import Level
 from training.preferences.checks.personal_data import masked, personal_data
@@ -56,3 +56,14 @@ def test_one_address_in_many_rows_is_a_remark_and_one_card_a_warning(tmp_path):
     mail = found_by(personal_data, [*clean, pair("x", "jane@acme.org")], tmp_path / "a")["personal_data"]
     card = found_by(personal_data, [*clean, pair("x", "4111 1111 1111 1111")], tmp_path / "b")["personal_data"]
     assert (mail.level, card.level) == (Level.INFO, Level.WARNING)
+
+
+def test_the_rows_of_each_kind_can_be_asked_for(tmp_path):
+    mail, card = "to jane@acme-corp.com", "card 4111 1111 1111 1111"
+    survey = examined(personal_data, [pair("a", mail, "b"), pair("c", f"{mail}, {card}", "d"), pair("e")], tmp_path)
+    found = survey.found.rows
+    assert found["personal_data"].rows.tolist() == [0, 1]
+    assert found["personal_data: e-mail address"].rows.tolist() == [0, 1]
+    assert found["personal_data: card number"].rows.tolist() == [1]
+    [finding] = survey.found
+    assert finding.picture["filters"][1] == {"finding": "personal_data: card number"}

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from tests.training.preferences.checks.examining import found_by
+import numpy as np
+import pytest
+
+from tests.training.preferences.checks.examining import examined, found_by
 from tests.training.preferences.pairs import pair
 from training.preferences.checks.findings import Level
 from training.preferences.checks.raters import raters
@@ -89,3 +92,29 @@ def test_who_votes_three_times_is_one_voice(tmp_path):
     three = [vote(f"p{n}", "ann") for n in range(40) for _ in range(3)]
     two = [vote(f"p{n}", rater, up=False) for n in range(40) for rater in ("bob", "cem")]
     assert found_by(raters, [*three, *two], tmp_path)["annotators_apart"].sentence.startswith("ann contradicts")
+
+
+def test_a_label_is_as_doubtful_as_the_share_of_the_other_raters_against_it(tmp_path):
+    """ann, bob, cem against dan: of ann's three others one is against her, of dan's all three. eve said both ways and
+    is half against everybody: (1 + ½) / 4 of each of the first three, 3½ / 4 of dan. One rater alone has no score."""
+    three = [vote("p", rater) for rater in ("ann", "bob", "cem")]
+    survey = examined(raters, [*three, vote("p", "dan", up=False), vote("alone", "ann")], tmp_path)
+    assert survey.scores["disagreement"][:4].tolist() == pytest.approx([1 / 3, 1 / 3, 1 / 3, 1])
+    assert np.isnan(survey.scores["disagreement"][4])
+    both = [vote("p", "eve"), vote("p", "eve", up=False)]
+    survey = examined(raters, [*three, vote("p", "dan", up=False), *both], tmp_path)
+    assert survey.scores["disagreement"][:4].tolist() == pytest.approx([0.375, 0.375, 0.375, 0.875])
+
+
+def test_the_share_against_the_majority_is_shown_by_annotator_and_source_when_nobody_stands_apart(tmp_path):
+    pairs = [
+        vote(f"p{n}", rater, up=rater != "bob" or n > 5, source=f"{rater}'s")
+        for n in range(60)
+        for rater in ("ann", "bob", "cem")
+    ]
+    found = found_by(raters, pairs, tmp_path)["rater_agreement"]
+    assert found.level is Level.INFO
+    of, bars = found.picture["of"], found.picture["bars"]
+    assert (of, [(bar["label"], bar["share"]) for bar in bars]) == ("annotator", [("bob", 0.1), ("ann", 0), ("cem", 0)])
+    [beside] = found.picture["beside"]
+    assert beside["bars"][0]["filter"] == {"source": "bob's"}
