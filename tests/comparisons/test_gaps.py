@@ -12,6 +12,7 @@ from django.urls import reverse
 from comparisons import export, gaps, sealing
 from comparisons.models import PromptCollection, Study, StudyKind, StudyState
 from tests.comparisons.rating_factories import judge_all, make_rater, make_study, prefer
+from tests.comparisons.serving_factories import make_endpoint, make_family
 from tests.factories import make_user
 from tests.training.hostile import LONG_WORD, MEGABYTE, OVERRIDE, SCRIPT, assert_harmless
 from tests.training.preferences.pairs import pair
@@ -172,13 +173,13 @@ def test_a_filter_of_the_browser_is_a_gap(client):
 
 def test_an_adversarial_study_on_a_gap_is_opened_as_it_is_filled_in_and_its_pairs_may_join(client):
     version = version_with_a_contradiction()
-    make_study(items=1)  # two policies that are served
+    make_endpoint("http://127.0.0.1:1", make_family("one", "two"))
     client.force_login(make_user())
     address = asked(version, "gap-attempts")
     form = client.get(address).context["form"]
     assert "Prompt 0?" in form["guideline"].value()
     filled = {field.name: field.value() for field in form if field.value() not in (None, False)}
-    made = client.post(address, filled | {"policies": [policy.pk for policy in filled["policies"]]})
+    made = client.post(address, filled)
     assert made.status_code == 302, made.context["form"].errors
     study = Study.objects.get(kind=StudyKind.ADVERSARIAL)
     assert made["Location"] == study.get_absolute_url()

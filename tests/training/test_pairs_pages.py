@@ -475,7 +475,7 @@ def test_a_row_that_its_listing_does_not_hold_leads_to_the_next_of_the_version(c
 def test_the_way_back_from_a_row_leads_to_its_page_of_the_listing(client: Client, rita: User) -> None:
     version = sealed()
     page = client.get(address(version, "page=1", "dataset-pair", 30))
-    assert soup(page).select_one(".breadcrumb li:last-child a")["href"] == address(version, "page=2")
+    assert soup(page).select(".breadcrumb a")[-1]["href"] == address(version, "page=2")
 
 
 @pytest.mark.parametrize("low, listed_rows", [("1,204", []), ("1,000", [0]), ("1000.5", []), ("-1,000", [0, 1])])
@@ -495,7 +495,7 @@ def test_a_comma_that_may_mean_either_is_complained_about(client: Client, rita: 
 
 def test_a_filtered_listing_leads_to_what_people_can_be_asked_to_do(client: Client, rita: User) -> None:
     version = sealed()
-    links = [a["href"] for a in soup(client.get(address(version, "annotator=a1"))).select("a[href*='/gaps/']")]
+    links = [str(a["href"]) for a in soup(client.get(address(version, "annotator=a1"))).select("a[href*='/gaps/']")]
     assert [urlsplit(link).path for link in links] == [
         reverse(name) for name in ("gap-study", "gap-collection", "gap-attempts")
     ]
@@ -511,7 +511,7 @@ def test_the_rows_of_a_part_of_a_finding_are_listed_and_named(client: Client, ri
     page = client.get(address(version, urlencode({"finding": part})))
     assert listed(page) == [1]
     assert soup(page).select_one(".chip").get_text(" ", strip=True).startswith("Finding: personal data: card number")
-    assert soup(page).select_one("#finding option[selected]")["value"] == part
+    assert [option["value"] for option in soup(page).select("#finding option[selected]")] == [part]
 
 
 def test_a_filter_by_language_says_which_rows_were_looked_at(client: Client, rita: User, monkeypatch) -> None:

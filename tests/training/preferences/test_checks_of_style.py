@@ -204,4 +204,5 @@ def test_pairs_that_length_decides_are_balanced_by_their_weight(tmp_path):
         longer_answers_win(subject)
     [found] = subject.found
     assert found.level is Level.INFO
+    assert found.share is not None
     assert found.share[0] == pytest.approx(0.5)

@@ -13,7 +13,8 @@ def rows_not_taken(found: Findings, problems: Mapping[str, int], total: int) -> 
     count = sum(problems.values())
     if not count:
         return
-    reasons = "; ".join(f"{PROBLEM_LABELS.get(problem, problem)}: {number:,}" for problem, number in problems.items())
+    labels = {problem.value: label for problem, label in PROBLEM_LABELS.items()}
+    reasons = "; ".join(f"{labels.get(problem, problem)}: {number:,}" for problem, number in problems.items())
     absent = "Not trained on: the rows are not part of the version."
     found.add(
         "not_imported",

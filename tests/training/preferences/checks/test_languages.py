@@ -61,6 +61,7 @@ def test_where_the_rows_drawn_are_mixed_all_are_looked_at(tmp_path, monkeypatch)
     [found] = survey.found
     assert (found.count, found.total, found.actions) == (200, 400, ("drop",))
     assert (list(survey.scores["language"]).count("de"), survey.notes) == (200, {})
+    assert found.picture is not None
     assert [bar["filter"] for bar in found.picture["bars"]] == [{"language": "en"}, {"language": "de"}]
 
 

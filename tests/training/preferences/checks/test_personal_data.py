@@ -66,4 +66,5 @@ def test_the_rows_of_each_kind_can_be_asked_for(tmp_path):
     assert found["personal_data: e-mail address"].rows.tolist() == [0, 1]
     assert found["personal_data: card number"].rows.tolist() == [1]
     [finding] = survey.found
+    assert finding.picture is not None
     assert finding.picture["filters"][1] == {"finding": "personal_data: card number"}
