@@ -122,9 +122,28 @@ def data_pages(stack: Stack) -> dict[str, str]:
 
 
 @pytest.fixture(scope="session")
-def study_pages(stack: Stack) -> dict[str, dict[str, str]]:
+def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    """The web process alone on a home of its own, with the people of prepare_rating.py."""
+    home = tmp_path_factory.mktemp("site")
+    clean = {name: value for name, value in os.environ.items() if name not in OF_THE_TESTS}
+    port = str(needs.free_port())
+    environment = processes_environment(home, clean | {"PORT": port, "RATING_MOST_PER_MINUTE": "0"})
+    running = Stack(f"http://127.0.0.1:{port}", home, environment, {})
+    running.manage("migrate", "--verbosity", "0")
+    running.manage("collectstatic", "--noinput", "--verbosity", "0")
+    running.run("tests.e2e.prepare_rating")
+    try:
+        running.start("web")
+        wait_for_web(running)
+        yield running
+    finally:
+        running.stop()
+
+
+@pytest.fixture(scope="session")
+def study_pages(site: Stack) -> dict[str, dict[str, str]]:
     """Addresses of pages about studies with something on them: of the researcher rosa and the rater ilse, by name."""
-    addresses: dict[str, dict[str, str]] = json.loads(stack.run("tests.e2e.study_pages"))
+    addresses: dict[str, dict[str, str]] = json.loads(site.run("tests.e2e.study_pages"))
     return addresses
 
 
@@ -146,6 +165,14 @@ def context(browser: Browser, stack: Stack) -> Iterator[BrowserContext]:
     """A fresh browser profile."""
     opened = browser.new_context(base_url=stack.address, viewport={"width": 1280, "height": 900}, accept_downloads=True)
     opened.set_default_timeout(15_000)
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def at_site(browser: Browser, site: Stack) -> Iterator[BrowserContext]:
+    """A fresh browser profile for the web process alone."""
+    opened = browser.new_context(base_url=site.address, viewport={"width": 1280, "height": 900})
     yield opened
     opened.close()
 

@@ -17,7 +17,7 @@ django.setup()
 
 from django.urls import reverse  # noqa: E402
 
-from alignapp.accounts.models import User  # noqa: E402
+from alignapp.accounts.models import Role, User  # noqa: E402
 from comparisons import assignment as assigning  # noqa: E402
 from comparisons import attempts, collecting, sealing  # noqa: E402
 from comparisons.export import Export, Rule  # noqa: E402
@@ -39,6 +39,7 @@ LONG = "A policy whose name nobody has thought of cutting short before it came t
 
 def main() -> dict[str, dict[str, str]]:
     """Make it all; the addresses of pages of the researcher rosa and of the rater ilse, by their names."""
+    User.objects.create_user("rosa", password="islands", role=Role.RESEARCHER)
     policies = [make_policy(name=name) for name in ("Orvane", "Pelund", "Sulla", LONG)]
     pool = RaterPool.objects.create(name="Islanders", slug="islanders", attributes={"language": "Pelundish"})
     raters = [make_rater(name) for name in ("ilse", "ivo", "ines", "igor")]

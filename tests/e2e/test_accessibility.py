@@ -48,6 +48,9 @@ study = make_study(items=3)
 Answer.objects.filter(contender=study.contenders.first()).update(text="Unbroken" * 60)
 Answer.objects.filter(contender=study.contenders.last()).update(text="A long answer. " * 200)
 """
+TOO_WIDE = """() => [...document.querySelectorAll("main *")].filter(
+    (element) => element.getBoundingClientRect().right > document.documentElement.clientWidth + 1
+        && !element.closest(".table-frame, pre")).slice(0, 3).map((element) => element.outerHTML.slice(0, 120))"""
 TOPS = """() => [...document.querySelectorAll(".answers .card, .rating-bar .button")].map(
     (element) => [element.textContent.trim().slice(0, 8), Math.round(element.getBoundingClientRect().top)])"""
 
@@ -67,7 +70,7 @@ def findings(page: Page) -> Iterator[str]:
     page.set_viewport_size(PHONE)
     beyond = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
     if beyond > 0:
-        yield f"{page.url}: scrolls {beyond} px sideways at {PHONE['width']} px"
+        yield f"{page.url}: scrolls {beyond} px sideways at {PHONE['width']} px: {page.evaluate(TOO_WIDE)}"
     page.set_viewport_size(WIDE)
 
 
@@ -100,18 +103,6 @@ def test_axe_finds_nothing_on_pages_about_data(context: BrowserContext, data_pag
     page.keyboard.press("Enter")
     expect(page.locator(".opened article")).to_be_visible()
     assert [*found, *findings(page)] == []
-
-
-@pytest.mark.parametrize("name", ["rosa", "ilse"])
-def test_axe_finds_nothing_on_pages_about_studies(
-    context: BrowserContext, study_pages: dict[str, dict[str, str]], name: str
-):
-    page = log_in(context, name)
-    found: list[str] = []
-    for path in study_pages[name].values():
-        assert page.goto(path).ok, path
-        found += findings(page)
-    assert found == []
 
 
 def test_the_web_process_stays_below_200_mb_after_pages_about_data_were_used(

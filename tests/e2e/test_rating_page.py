@@ -3,20 +3,16 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import sqlite3
-from collections.abc import Iterator
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, Route, expect
+from playwright.sync_api import BrowserContext, Page, Route, expect
 
-from tests.e2e.conftest import OF_THE_TESTS, Stack, log_in, wait_for_web
+from tests.e2e.conftest import Stack, log_in
 from tests.e2e.test_accessibility import PHONE, WIDE, findings
-from tooling import needs
-from tooling.demo import processes_environment
 
 OWN = "rater_id = (SELECT id FROM accounts_user WHERE username = ?)"
 CLOSE = """UPDATE comparisons_study SET state = 'closed' WHERE id IN (
@@ -24,26 +20,7 @@ CLOSE = """UPDATE comparisons_study SET state = 'closed' WHERE id IN (
 JUDGED_SLOWLY = f"""UPDATE comparisons_rating SET seconds = 90 WHERE assignment_id IN (
     SELECT id FROM comparisons_assignment WHERE {OWN})"""
 
-pytestmark = [pytest.mark.e2e, pytest.mark.xdist_group("rating page"), pytest.mark.timeout(120)]
-
-
-@pytest.fixture(scope="module")
-def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    """The web process on a home of its own, with the people of prepare_rating.py."""
-    home = tmp_path_factory.mktemp("rating")
-    clean = {name: value for name, value in os.environ.items() if name not in OF_THE_TESTS}
-    port = str(needs.free_port())
-    environment = processes_environment(home, clean | {"PORT": port, "RATING_MOST_PER_MINUTE": "0"})
-    running = Stack(f"http://127.0.0.1:{port}", home, environment, {})
-    running.manage("migrate", "--verbosity", "0")
-    running.manage("collectstatic", "--noinput", "--verbosity", "0")
-    running.run("tests.e2e.prepare_rating")
-    try:
-        running.start("web")
-        wait_for_web(running)
-        yield running
-    finally:
-        running.stop()
+pytestmark = [pytest.mark.e2e, pytest.mark.xdist_group("site"), pytest.mark.timeout(120)]
 
 
 def sql(site: Stack, statement: str, *values: object) -> list[tuple]:
@@ -61,11 +38,9 @@ def judgements(site: Stack, name: str, *columns: str) -> list:
 
 
 @pytest.fixture
-def context(browser: Browser, site: Stack) -> Iterator[BrowserContext]:
-    opened = browser.new_context(base_url=site.address, viewport=WIDE)
-    opened.set_default_timeout(10_000)
-    yield opened
-    opened.close()
+def context(at_site: BrowserContext) -> BrowserContext:
+    at_site.set_default_timeout(10_000)
+    return at_site
 
 
 def begin(context: BrowserContext, name: str) -> Page:
