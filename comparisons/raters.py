@@ -26,7 +26,6 @@ from .statistics.raters import (
     profiles,
     shares_right,
 )
-from .statistics.raters import overall as overall_profile
 from .statistics.shares import Share
 
 SAID = {Verdict.FIRST: FIRST, Verdict.SECOND: SECOND, Verdict.TIE: TIE, Verdict.BOTH_BAD: BOTH_BAD}
@@ -45,9 +44,9 @@ class RaterProfile:
     excluded: bool
 
 
-def rater_profiles(study: Study) -> list[RaterProfile]:
-    """Everybody who judged in the study, the busiest first."""
-    found = profiles_of(study)
+def rater_profiles(study: Study, judgements: Judgements | None = None) -> list[RaterProfile]:
+    """Everybody who judged in the study, the busiest first; `judgements` if they were read already."""
+    found = profiles_of(study, judgements)
     people = User.objects.in_bulk([profile.rater for profile in found])
     rule = study.rules.exclusion
     rows = [
@@ -58,30 +57,30 @@ def rater_profiles(study: Study) -> list[RaterProfile]:
     return sorted(rows, key=lambda row: (-row.profile.judgements, row.user.username))
 
 
-def everybody(study: Study) -> Profile:
-    """All raters of the study together."""
-    return overall_profile(judgements_of(study))
-
-
 def left_out(study: Study) -> frozenset[int]:
     """Ids of the raters whom the study's rule leaves out of its results."""
     rule = study.rules.exclusion
     return frozenset(exclude(profiles_of(study), rule)) if rule != ExclusionRule() else frozenset()
 
 
-def profiles_of(study: Study) -> list[Profile]:
+def profiles_of(study: Study, judgements: Judgements | None = None) -> list[Profile]:
     """The profile of everybody who judged, with accuracy by consensus where there are enough raters."""
-    judgements = judgements_of(study)
+    judgements = judgements or judgements_of(study)
     return profiles(judgements, accuracy=_by_consensus(judgements))
 
 
 def _by_consensus(judgements: Judgements) -> dict[int, Share]:
     """Each rater's accuracy by Dawid and Skene, from plain comparisons; empty with too few raters."""
-    plain = judgements.of(judgements.plain)
-    labels = Labels.of(plain.item, plain.rater, plain.said, 4)
+    labels = labels_of(judgements)
     if len(labels.rater_ids) < ENOUGH_RATERS:
         return {}
     return shares_right(labels.rater_ids, dawid_skene(labels, symmetric=True).accuracy)
+
+
+def labels_of(judgements: Judgements) -> Labels:
+    """Plain comparisons as labels: one answer, the other, tie, both bad."""
+    plain = judgements.of(judgements.plain)
+    return Labels.of(plain.item, plain.rater, plain.said, 4)
 
 
 def judgements_of(study: Study) -> Judgements:

@@ -5,6 +5,7 @@ judgements.py      what was said, as arrays          raters.py       pseudonyms,
 evaluation.py      prompts that never become data    consensus.py    a decision on every item
 hard_negatives.py  pairs from both-bad items         provenance.py   what a pair says of its origin
 pairs.py           Export: pairs, streamed, and the counts
+noise.py           how often its labels are wrong
 card.py            the data card                     files.py        JSON Lines, Parquet, Hugging Face folder
 versions.py        sealed versions, which comparisons/sealing.py has workers make
 """

@@ -13,14 +13,14 @@ from django.db.models import Count, Max, Min, Q
 from comparisons.models import Answer, RaterPool, Suite
 from comparisons.results import Judgements, Look, Said, judgements_of
 from comparisons.results.agreement import Coefficient, coefficients
-from comparisons.statistics.agreement import Agreement, percent_agreement
-from comparisons.statistics.label_noise import noise_of_agreement
+from comparisons.results.judgements import own_runs
+from comparisons.statistics.agreement import Agreement
 from comparisons.statistics.shares import Share, percent, share
 from training.preferences.data_card import Card, Section, Table
 
 from .judgements import counted
+from .noise import noise_words, smoothing_of
 from .pairs import Export
-from .rules import Consensus, Decision
 
 ALPHA = "Krippendorff’s α"
 RELIABLE = 0.667
@@ -64,6 +64,10 @@ class _Facts:
     @cached_property
     def left(self) -> Share | None:
         return share(self.judgements.count(Said.A), self.judgements.count(Said.A, Said.B))
+
+    @cached_property
+    def of_own_runs(self) -> int:
+        return self.believed.filter(own_runs()).count()
 
     @cached_property
     def most_raters_of_an_item(self) -> int:
@@ -120,9 +124,17 @@ def _raters(facts: _Facts) -> Section:
                 f"{facts.most_raters_of_an_item:,} of {facts.study.ratings_per_item:,} wanted",
             ),
             ("Left out by the study’s rule", f"{summary.excluded_raters:,}. {facts.study.rules.exclusion}"),
+            *_own_runs(facts),
         ),
         table=Table(columns=("Pool", "Raters of it"), rows=table) if table else None,
     )
+
+
+def _own_runs(facts: _Facts) -> Iterator[tuple[str, str]]:
+    """Whether people judged answers of runs that they launched, where the study allows it."""
+    if facts.study.rules.own_runs:
+        told = f"allowed; {facts.of_own_runs:,} of {facts.summary.judgements:,} judgements"
+        yield "Of answers of runs that they launched", told
 
 
 def _agreement(facts: _Facts) -> Section:
@@ -134,17 +146,11 @@ def _agreement(facts: _Facts) -> Section:
 
 
 def _wrong_labels(facts: _Facts) -> Iterator[tuple[str, str]]:
-    """How many labels are the wrong way round, where a majority gave them and agreement tells."""
-    agreed, preferring = facts.export.agreed, facts.judgements.where(facts.judgements.said <= Said.B)
-    if facts.export.rule.consensus != Consensus.MAJORITY:
-        return
-    decided = [item for item, one in agreed.decisions.items() if isinstance(one, Decision) and not one.adjudicated]
-    votes = np.array([agreed.tallies[item].first + agreed.tallies[item].second for item in decided], dtype=np.int64)
-    found = noise_of_agreement(percent_agreement(preferring.item, preferring.preferred), votes)
-    if found:
-        told = f"{percent(found.value)} [{100 * found.low:.0f}, {100 * found.high:.0f}], if raters err independently"
-        smoothing = f"; label smoothing of {found.smoothing:.2f} answers to it" if found.smoothing is not None else ""
-        yield "Labels the wrong way round", told + smoothing
+    """How many labels are the wrong way round, where judgements tell, and the smoothing that answers to it."""
+    if found := facts.export.wrong_labels:
+        smoothing = smoothing_of(facts.export.rule, found)
+        answer = f"; label smoothing of {smoothing:.2f} answers to it" if smoothing is not None else ""
+        yield "Labels the wrong way round", f"{noise_words(found)}, if raters err independently{answer}"
 
 
 def _coefficient(found: Agreement) -> str:
@@ -209,6 +215,8 @@ def _warnings(facts: _Facts) -> Iterator[str]:
     if summary.raters < FEW_RATERS:
         people = "1 person" if summary.raters == 1 else f"{summary.raters} people"
         yield f"Only {people} judged: what they like is in every pair."
+    if facts.study.rules.own_runs and facts.of_own_runs:
+        yield "Some people judged answers of runs that they launched, and may have recognised them."
     if alpha.value is not None and alpha.value < RELIABLE:
         yield f"Raters agree little: α is {alpha.value:.2f}. Below {RELIABLE} not even tentative conclusions are safe."
     if facts.left and facts.left.differs_from_half:

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 from django.db.models import Prefetch
 
@@ -18,6 +19,9 @@ from .hard_negatives import TAG, HardNegative, find
 from .provenance import Choice, provenance, said_of
 from .raters import pseudonyms
 from .rules import BothBad, Certainty, Decision, Dropped, Rule
+
+if TYPE_CHECKING:
+    from comparisons.statistics.label_noise import LabelNoise
 
 ITEMS_PER_READ = 500
 
@@ -61,6 +65,13 @@ class Export:
     @cached_property
     def agreed(self) -> Agreed:
         return agree(self.study, self.rule)
+
+    @cached_property
+    def wrong_labels(self) -> LabelNoise | None:
+        """How often its labels are the wrong way round; None where the judgements do not tell."""
+        from .noise import wrong_labels_of  # imports scipy
+
+        return wrong_labels_of(self)
 
     @cached_property
     def names(self) -> dict[int, str]:

@@ -19,6 +19,7 @@ from training.preferences.splits import PromptSplit
 from training.preferences.versions import Watch, create_version, folder
 
 from .card import card_of
+from .noise import noise_words, smoothing_of
 from .pairs import Export
 
 
@@ -57,7 +58,9 @@ def join_version(
         _look_as_at_the_parent(version)
         watch.published(version)
 
-    return join(parent, export.pairs(), _origin(export), user=user, watch=replace(watch, published=published))
+    # Of the parent's labels nobody knows how often they are wrong, so no smoothing is offered for all of them.
+    origin = {name: value for name, value in _origin(export).items() if name != "label_smoothing"}
+    return join(parent, export.pairs(), origin, user=user, watch=replace(watch, published=published))
 
 
 def _look_as_at_the_parent(version: DatasetVersion) -> None:
@@ -90,4 +93,14 @@ def _origin(export: Export) -> dict[str, Any]:
         "left_out": summary.left_out,
         "prompt_sets": _prompt_sets(study),
         "card": card_of(export).model_dump(mode="json"),
+        **_smoothing(export),
     }
+
+
+def _smoothing(export: Export) -> dict[str, Any]:
+    """How often labels are wrong, for people, and the label smoothing that training is offered; nothing if unknown."""
+    found = export.wrong_labels
+    if found is None:
+        return {}
+    smoothing = smoothing_of(export.rule, found)
+    return {"wrong_labels": noise_words(found)} | ({"label_smoothing": smoothing} if smoothing else {})

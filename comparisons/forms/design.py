@@ -156,6 +156,21 @@ class DesignForm(forms.Form):
         help_text="For one judgement.",
         widget=forms.NumberInput(attrs={"step": "any", "inputmode": "decimal"}),
     )
+    exclude_accuracy = PercentField(
+        low=0.01,
+        high=1,
+        required=False,
+        label="Right by consensus below, %",
+        help_text="By Dawid and Skene, of at least 30 judgements; needs three raters.",
+    )
+    exclude_side = forms.FloatField(
+        min_value=1e-12,
+        max_value=0.1,
+        required=False,
+        label="One side preferred, p below",
+        help_text="Chance of so uneven a count if sides meant nothing, such as 0.001.",
+        widget=forms.NumberInput(attrs={"step": "any", "inputmode": "decimal"}),
+    )
     hourly_pay = forms.FloatField(
         min_value=0,
         max_value=10_000,
@@ -186,4 +201,6 @@ class DesignForm(forms.Form):
             attention=chosen("exclude_attention"),
             consistent=chosen("exclude_consistent"),
             median_seconds=chosen("exclude_seconds"),
+            side_p=chosen("exclude_side"),
+            accuracy=chosen("exclude_accuracy"),
         )

@@ -108,7 +108,14 @@ SECTIONS: dict[str, tuple[str, str, tuple[str, ...], tuple[str, ...]]] = {
     "exclusion": (
         "Whose ratings are left out",
         "Written down before anybody looks. Each field that is filled in is enough by itself.",
-        ("exclude_gold", "exclude_attention", "exclude_consistent", "exclude_seconds"),
+        (
+            "exclude_gold",
+            "exclude_attention",
+            "exclude_consistent",
+            "exclude_accuracy",
+            "exclude_side",
+            "exclude_seconds",
+        ),
         (),
     ),
     "sampling": (

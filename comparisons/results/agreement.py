@@ -15,12 +15,13 @@ from comparisons.statistics.agreement import (
     krippendorff_alpha,
     percent_agreement,
 )
+from comparisons.statistics.votes import Floats, Ints
 
 from .judgements import Judgements
 
-MOST_DIVIDED = 20
 # On each pair of contenders four things can be said: one answer, the other, tie, both bad.
 CLASSES = 4
+BINS = 8  # bars of the histogram, from 0 to 2 bits
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +41,12 @@ class ItemAgreement:
     counts: list[int]
     divided: int
     items: int
+
+    @property
+    def bars(self) -> list[tuple[int, float, float, int]]:
+        """Number, from, to (bits) and items of every bar that has any."""
+        bars = zip(range(BINS), self.edges, self.edges[1:], self.counts, strict=False)
+        return [bar for bar in bars if bar[3]]
 
     @property
     def chart(self) -> dict[str, Any]:
@@ -76,5 +83,12 @@ def by_item(judgements: Judgements) -> ItemAgreement:
     """How divided raters are about items: 0 bits where all say the same, 1 where two halves differ, 2 at most."""
     found = entropies(judgements.item, judgements.preferred)
     bits = found.bits[found.judgements > 1]
-    counts, edges = np.histogram(bits, bins=8, range=(0.0, 2.0))
+    counts = np.bincount(bin_of(bits), minlength=BINS)
+    edges = np.linspace(0.0, 2.0, BINS + 1)
     return ItemAgreement(edges.tolist(), counts.tolist(), int((bits > 0).sum()), len(bits))
+
+
+def bin_of(bits: Floats) -> Ints:
+    """The histogram's bar of each entropy, from 0."""
+    bars: Ints = np.clip((bits * BINS / 2).astype(np.int64), 0, BINS - 1)
+    return bars

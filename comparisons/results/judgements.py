@@ -7,9 +7,10 @@ from dataclasses import dataclass, fields
 from enum import IntEnum
 
 import numpy as np
-from django.db.models import Q, QuerySet
+from django.db.models import F, Q, QuerySet
 
 from comparisons.models import Choice, Contender, RaterPool, Rating, Stratum, Study
+from comparisons.statistics.aggregation.labels import Labels
 from comparisons.statistics.strengths.models import Model
 from comparisons.statistics.votes import Bools, Floats, Ints, Votes
 
@@ -111,9 +112,28 @@ class Judgements:
 
 def judgements_of(study: Study, look: Look = EVERYTHING) -> Judgements:
     """The counted judgements that somebody looks at, without those of excluded raters."""
-    ratings = Rating.objects.counted().filter(_asked(look), assignment__item__study=study).order_by("id")
     contenders = list(study.contenders.values_list("pk", flat=True))
-    return judgements_in(ratings, contenders).without(look.excluded)
+    return judgements_in(Rating.objects.counted().filter(asked(study, look)).order_by("id"), contenders)
+
+
+def asked(study: Study, look: Look) -> Q:
+    """The study's ratings that somebody looks at, whatever their state."""
+    found = Q(assignment__item__study=study)
+    found &= Q(assignment__item__prompt__suite__stratum=look.stratum) if look.stratum else Q()
+    found &= Q(assignment__rater__in=look.pool.members.all()) if look.pool else Q()
+    return found & ~Q(assignment__rater__in=look.excluded) if look.excluded else found
+
+
+def own_runs() -> Q:
+    """Ratings of an answer of a run that the rater launched."""
+    launchers = (f"assignment__item__{answer}__contender__policy__run__created_by" for answer in ("first", "second"))
+    first, second = (Q((launcher, F("assignment__rater"))) for launcher in launchers)
+    return first | second
+
+
+def of_own_runs(study: Study, look: Look = EVERYTHING) -> int:
+    """How many counted judgements are of an answer of a run that their rater launched."""
+    return Rating.objects.counted().filter(asked(study, look), own_runs()).count()
 
 
 def judgements_in(ratings: QuerySet[Rating], contenders: Sequence[int] | None = None) -> Judgements:
@@ -151,9 +171,17 @@ def judgements_in(ratings: QuerySet[Rating], contenders: Sequence[int] | None = 
     )
 
 
-def _asked(look: Look) -> Q:
-    asked = Q(assignment__item__prompt__suite__stratum=look.stratum) if look.stratum else Q()
-    return asked & Q(assignment__rater__in=look.pool.members.all()) if look.pool else asked
+def labels_of(judgements: Judgements) -> Labels:
+    """What was said with the contender that comes first in the study as answer 0, whatever the sides."""
+    return Labels.of(judgements.item, judgements.rater, _by_place(judgements), len(Said))
+
+
+def _by_place(judgements: Judgements) -> Ints:
+    turned = judgements.a > judgements.b
+    swapped = np.where(judgements.said == Said.A, Said.B, Said.A)
+    prefers = judgements.said <= Said.B
+    label: Ints = np.where(turned & prefers, swapped, judgements.said)
+    return label
 
 
 def names_of(contenders: Sequence[Contender]) -> list[str]:

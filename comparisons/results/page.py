@@ -13,7 +13,8 @@ from comparisons.statistics.win_rates import win_matrix
 
 from .agreement import Coefficient, ItemAgreement, by_item, coefficients
 from .costs import Cost, cost_of
-from .judgements import EVERYTHING, Judgements, Look, Said, judgements_of, names_of
+from .judgements import EVERYTHING, Judgements, Look, Said, asked, judgements_of, names_of, of_own_runs
+from .noise import WrongLabels, wrong_labels
 from .people import RaterRow, rater_rows, side_a
 from .standings import Cell, Group, Standing, by_pool, by_stratum, matrix_rows, rates_of, standings, strengths_of
 
@@ -22,7 +23,10 @@ HOUR = 3600.0
 
 @dataclass(frozen=True, slots=True)
 class Results:
-    """Everything the results page shows."""
+    """Everything the results page shows. Costs are of all answers, whatever part of the study is looked at.
+
+    `own_runs`: judgements of answers of runs that their raters launched; None where the study does not allow them.
+    """
 
     verdict: str
     scope: str
@@ -37,9 +41,11 @@ class Results:
     both_bad: int
     skipped: int
     late: int
+    own_runs: int | None
     side_a: Share | None
     coefficients: list[Coefficient]
     items: ItemAgreement
+    wrong_labels: WrongLabels
     raters: list[RaterRow]
     costs: list[Cost]
     curves: dict[str, Any]
@@ -73,18 +79,20 @@ def gather(study: Study, look: Look = EVERYTHING) -> Results:
         standings=standings(contenders, rates_of(votes), strengths) if strengths else [],
         corrected=bool(strengths and strengths.corrected),
         connected=bool(strengths and strengths.connected),
-        matrix=matrix_rows(contenders, matrix, judgements),
+        matrix=matrix_rows(contenders, matrix, judgements, strengths),
         strata=[] if look.stratum else by_stratum(contenders, judgements, look.model),
         pools=[] if look.pool else by_pool(study, contenders, judgements, look.model),
         preferences=judgements.count(Said.A, Said.B),
         ties=judgements.count(Said.TIE),
         both_bad=judgements.count(Said.BOTH_BAD),
-        skipped=_standing(study, AssignmentState.SKIPPED),
-        late=_standing(study, AssignmentState.LATE),
+        skipped=_standing(study, look, AssignmentState.SKIPPED),
+        late=_standing(study, look, AssignmentState.LATE),
+        own_runs=of_own_runs(study, look) if study.rules.own_runs else None,
         side_a=side_a(judgements),
         coefficients=coefficients(judgements),
         items=by_item(judgements),
-        raters=rater_rows(study, judgements),
+        wrong_labels=wrong_labels(judgements),
+        raters=rater_rows(study, judgements, look),
         costs=[cost_of(contender) for contender in contenders],
         curves=curves(judgements),
     )
@@ -97,8 +105,8 @@ def verdict_of(study: Study, look: Look = EVERYTHING) -> str:
     return verdict(strengths_of(votes, look.model), win_matrix(votes), names_of(contenders))
 
 
-def _standing(study: Study, state: AssignmentState) -> int:
-    return Rating.objects.standing().filter(assignment__item__study=study, assignment__state=state).count()
+def _standing(study: Study, look: Look, state: AssignmentState) -> int:
+    return Rating.objects.standing().filter(asked(study, look), assignment__state=state).count()
 
 
 def curves(judgements: Judgements) -> dict[str, Any]:

@@ -8,11 +8,11 @@ from statistics import median
 
 import numpy as np
 
-from comparisons.models import Choice, Rating, Study
+from comparisons.models import AssignmentState, Rating, Study
 from comparisons.statistics.agreement import AgainstRest, against_rest
 from comparisons.statistics.shares import Share, share
 
-from .judgements import Judgements, Said
+from .judgements import EVERYTHING, Judgements, Look, Said, asked
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,11 +35,11 @@ def side_a(judgements: Judgements) -> Share | None:
     return share(judgements.count(Said.A), judgements.count(Said.A, Said.B))
 
 
-def rater_rows(study: Study, judgements: Judgements) -> list[RaterRow]:
-    """One row per person who judged or skipped, the busiest first."""
-    skips = Rating.objects.standing().filter(assignment__item__study=study, choice=Choice.SKIP)
+def rater_rows(study: Study, judgements: Judgements, look: Look = EVERYTHING) -> list[RaterRow]:
+    """One row per person who judged or skipped what is looked at, the busiest first."""
+    everybody = Rating.objects.filter(asked(study, look))
+    skips = everybody.standing().filter(assignment__state=AssignmentState.SKIPPED)
     skipped = Counter(skips.values_list("assignment__rater", flat=True))
-    everybody = Rating.objects.filter(assignment__item__study=study)
     people = dict(everybody.values_list("assignment__rater", "assignment__rater__username"))
     beside = against_rest(judgements.item, judgements.rater, judgements.preferred)
     rows = [

@@ -10,10 +10,10 @@ import numpy as np
 from comparisons.export.consensus import posterior
 from comparisons.export.rules import Consensus
 from comparisons.models import Contender
-from comparisons.statistics.aggregation.labels import UNDECIDED, Labels, most_likely
+from comparisons.statistics.aggregation.labels import UNDECIDED, most_likely
 from comparisons.statistics.votes import Floats, Ints
 
-from .judgements import Judgements, Said
+from .judgements import Judgements, Said, labels_of
 
 WAYS = tuple(Consensus)
 NAMES = {
@@ -46,7 +46,7 @@ def settled(judgements: Judgements, contenders: Sequence[Contender]) -> Settled 
     if not len(judgements):
         return None
     lower, higher = np.minimum(judgements.a, judgements.b), np.maximum(judgements.a, judgements.b)
-    labels = Labels.of(judgements.item, judgements.rater, _by_place(judgements, lower), len(Said))
+    labels = labels_of(judgements)
     found = [most_likely(posterior(labels, way)) for way in WAYS]
     _, at = np.unique(judgements.item, return_index=True)
     shares = [_shares(one, lower[at], higher[at], len(contenders)) for one in found]
@@ -63,15 +63,6 @@ def _of_several(judgements: Judgements) -> Judgements:
     """Those of items that have at least two: with one there is nothing to settle."""
     items, counts = np.unique(judgements.item, return_counts=True)
     return judgements.where(np.isin(judgements.item, items[counts > 1]))
-
-
-def _by_place(judgements: Judgements, lower: Ints) -> Ints:
-    """What was said with the contender that comes first in the study as answer 0, whatever the sides."""
-    turned = judgements.a != lower
-    swapped = np.where(judgements.said == Said.A, Said.B, Said.A)
-    prefers = judgements.said <= Said.B
-    label: Ints = np.where(turned & prefers, swapped, judgements.said)
-    return label
 
 
 def _shares(found: Ints, lower: Ints, higher: Ints, contenders: int) -> list[float | None]:

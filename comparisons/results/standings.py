@@ -10,7 +10,7 @@ import numpy as np
 from comparisons.models import Contender, RaterPool, Stratum, Study
 from comparisons.statistics.strengths.estimate import Strengths, estimate
 from comparisons.statistics.strengths.models import Model
-from comparisons.statistics.verdicts import place_words, places, verdict
+from comparisons.statistics.verdicts import place_words, places, until_decided, verdict
 from comparisons.statistics.votes import Votes
 from comparisons.statistics.win_rates import WinMatrix, WinRates, win_matrix, win_rates
 
@@ -19,7 +19,7 @@ from .judgements import STRATA, Judgements, Said, names_of
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """A policy's strength (log-odds; 0 is the average of the study) with its interval, and its votes.
+    """A policy's strength (log-odds; 0 is the average of the study) and how often it was preferred, with intervals.
 
     `place`: the places that the votes leave open, all pairs considered: "1", or "1 to 3".
     """
@@ -29,13 +29,18 @@ class Standing:
     low: float
     high: float
     rate: float
+    rate_low: float
+    rate_high: float
     votes: int
     place: str
 
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """One policy against another: how often the row's answer was preferred."""
+    """One policy against another: how often the row's answer was preferred.
+
+    `until`: whether that is decided, or how many more votes it takes.
+    """
 
     opponent: Contender
     rate: float
@@ -44,6 +49,7 @@ class Cell:
     votes: int
     ties: int
     both_bad: int
+    until: str = ""
 
     @property
     def lead(self) -> int:
@@ -79,6 +85,8 @@ def standings(contenders: Sequence[Contender], rates: WinRates, strengths: Stren
             float(strengths.theta[i]),
             *strengths.interval(i),
             float(rates.rate[i]),
+            float(rates.low[i]),
+            float(rates.high[i]),
             int(rates.votes[i]),
             place_words(open_places[i]),
         )
@@ -89,21 +97,21 @@ def standings(contenders: Sequence[Contender], rates: WinRates, strengths: Stren
 
 
 def matrix_rows(
-    contenders: Sequence[Contender], matrix: WinMatrix, judgements: Judgements
+    contenders: Sequence[Contender], matrix: WinMatrix, judgements: Judgements, strengths: Strengths | None
 ) -> list[tuple[Contender, list[Cell | None]]]:
     """Rows and columns in the study's order; None where nobody compared, and on the diagonal."""
-    bad = judgements.where(judgements.said == Said.BOTH_BAD)
+    neither = judgements.where(judgements.said == Said.BOTH_BAD)
     both_bad = np.zeros((len(contenders), len(contenders)), dtype=np.int64)
-    np.add.at(both_bad, (bad.a, bad.b), 1)
+    np.add.at(both_bad, (neither.a, neither.b), 1)
     both_bad += both_bad.T
 
     def cell(i: int, j: int) -> Cell | None:
         if i == j or not (matrix.votes[i, j] or both_bad[i, j]):
             return None
         rate, low, high = float(matrix.rate[i, j]), float(matrix.low[i, j]), float(matrix.high[i, j])
-        return Cell(
-            contenders[j], rate, low, high, int(matrix.votes[i, j]), int(matrix.ties[i, j]), int(both_bad[i, j])
-        )
+        votes, ties, bad = int(matrix.votes[i, j]), int(matrix.ties[i, j]), int(both_bad[i, j])
+        until = until_decided(strengths, i, j) if strengths else ""
+        return Cell(contenders[j], rate, low, high, votes, ties, bad, until)
 
     numbers = range(len(contenders))
     return [(contenders[i], [cell(i, j) for j in numbers]) for i in numbers]

@@ -91,16 +91,6 @@ def first_place(votes: Votes, kind: Kind, model: Model | None = None) -> Fragili
     return min(found, key=lambda one: one.removed if one.removed is not None else len(votes) + 1)
 
 
-def pair_sign(votes: Votes, kind: Kind, one: int, other: int, model: Model | None = None) -> Fragility | None:
-    """What it takes for the weaker of two policies to be ahead; None where the two are not comparable."""
-    evidence = weigh(votes, model)
-    if not evidence.comparable[one, other]:
-        return None
-    theta = evidence.found.parameters
-    ahead, behind = (one, other) if theta[one] >= theta[other] else (other, one)
-    return _fragile(votes, evidence, kind, ahead, behind)
-
-
 def leave_one_out(votes: Votes, kind: Kind, model: Model | None = None) -> LeaveOneOut:
     """Refit without each rater, or each prompt; of many, without the EACH that matter most to any pair."""
     evidence, units, ids = weigh(votes, model), _units(votes, kind), _ids(votes, kind)

@@ -85,24 +85,15 @@ class Plan:
     needed_raters: int
 
 
-def plan_for_half_width(half_width: float, given: Assumptions) -> Plan:
-    """Votes for which the 95 % interval of every pair's win rate is ± half_width."""
-    return _plan(half_width, 0.0, given)
-
-
-def plan_for_difference(difference: float, given: Assumptions) -> Plan:
-    """Votes that find a win rate of ½ ± difference, with 80 % chance, as an interval that excludes ½."""
-    return _plan(difference, POWER, given)
-
-
-def _plan(reach: float, power: float, given: Assumptions) -> Plan:
+def plan_for_half_width(reach: float, given: Assumptions) -> Plan:
+    """Votes for which the 95 % interval of every pair's win rate is ± reach."""
     if reach <= 0:
         raise ValueError("The wanted precision must be above 0.")
-    needed = _least_raters(reach, power, given)
-    count = _least_votes(reach, power, given)
+    needed = _least_raters(reach, given)
+    count = _least_votes(reach, given)
     if count is None:
         return Plan(None, None, None, None, None, None, needed)
-    independent = given.vote_variance * (_quantile(np.inf, power) / reach) ** 2
+    independent = given.vote_variance * (_quantile(np.inf) / reach) ** 2
     mean = _dealt(count, given)
     total = given.per_item * ceil(mean / given.per_item) * given.pair_count
     hours = total * given.seconds / 3600
@@ -110,8 +101,8 @@ def _plan(reach: float, power: float, given: Assumptions) -> Plan:
     return Plan(total, count, items, hours, hours * given.price, count / max(1.0, independent), needed)
 
 
-def expected_reach(votes: float, given: Assumptions, power: float = 0.0) -> float:
-    """Half-width of the interval of a pair's win rate after so many votes of the pair; with power, what can be found.
+def expected_reach(votes: float, given: Assumptions) -> float:
+    """Half-width of the interval of a pair's win rate after so many votes of the pair.
 
     Student's t stands for few raters: its freedom is Satterthwaite's, of raters' means beside everything else.
     """
@@ -121,31 +112,31 @@ def expected_reach(votes: float, given: Assumptions, power: float = 0.0) -> floa
     prompts = max(2.0, votes / given.per_item)
     spread = by_rater**2 / max(1, given.raters - 1) + by_vote**2 / (prompts - 1)
     freedom = max(1.0, (by_rater + by_vote) ** 2 / spread)
-    return _quantile(freedom, power) * sqrt(by_rater + by_vote)
+    return _quantile(freedom) * sqrt(by_rater + by_vote)
 
 
-def _least_votes(reach: float, power: float, given: Assumptions) -> int | None:
+def _least_votes(reach: float, given: Assumptions) -> int | None:
     """The fewest votes of a pair with which the reach is met, by bisection; None beyond MOST."""
     low, high = 1, MOST
-    if expected_reach(high, given, power) > reach:
+    if expected_reach(high, given) > reach:
         return None
     while low < high:
         middle = (low + high) // 2
-        low, high = (low, middle) if expected_reach(middle, given, power) <= reach else (middle + 1, high)
+        low, high = (low, middle) if expected_reach(middle, given) <= reach else (middle + 1, high)
     return low
 
 
-def _least_raters(reach: float, power: float, given: Assumptions) -> int:
+def _least_raters(reach: float, given: Assumptions) -> int:
     """The fewest raters, FEWEST or more, with whom endless votes would meet the reach for other raters too."""
     least = FEWEST
-    while _quantile(least - 1, power) * sqrt(given.vote_variance * given.rater_part / least) > reach:
+    while _quantile(least - 1) * sqrt(given.vote_variance * given.rater_part / least) > reach:
         least += 1
     return least
 
 
-def _quantile(freedom: float, power: float) -> float:
-    """How many errors wide the reach is: for an interval, and with power for finding a difference."""
-    return float(-stdtrit(freedom, 0.025) + (stdtrit(freedom, power) if power else 0.0))
+def _quantile(freedom: float) -> float:
+    """How many errors wide half a 95 % interval is."""
+    return float(-stdtrit(freedom, 0.025))
 
 
 def _dealt(votes: int, given: Assumptions) -> int:

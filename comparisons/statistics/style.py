@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from dataclasses import astuple, dataclass
+from dataclasses import dataclass
+from operator import attrgetter
 
 import numpy as np
 
@@ -28,6 +29,7 @@ class Style:
 
 FEATURES = ("length", "headers", "bold", "list items", "code blocks")
 """The columns of every array of styles, in the order of Style."""
+COUNTS = attrgetter("length", "headers", "bold", "list_items", "code_blocks")
 
 
 def style_of(text: str, tokens: int | None = None) -> Style:
@@ -54,7 +56,7 @@ def style_of(text: str, tokens: int | None = None) -> Style:
 def style_differences(left: list[Style], right: list[Style]) -> Floats:
     """(a - b) / (a + b) of each count, (n, F): -1 to 1, 0 where neither answer has any."""
     one, other = (
-        np.array([astuple(style) for style in styles], dtype=float).reshape(-1, len(FEATURES))
+        np.array([COUNTS(style) for style in styles], dtype=float).reshape(-1, len(FEATURES))
         for styles in (left, right)
     )
     total = one + other

@@ -66,11 +66,12 @@ def scope(strengths: Strengths) -> str:
     return f"{told}, and of other {sampled} like these; with {FEWEST} {short} or more they speak of others too."
 
 
-def group_verdicts(
-    groups: Sequence[tuple[str, Strengths | None, WinMatrix]], names: Sequence[str]
-) -> list[tuple[str, str]]:
-    """A verdict for each stratum or pool: its label and the sentence."""
-    return [(label, verdict(strengths, matrix, names)) for label, strengths, matrix in groups]
+def until_decided(strengths: Strengths, i: int, j: int) -> str:
+    """Whether the votes tell two policies apart, all pairs considered, or about how many more of the study would."""
+    if strengths.decided(i, j):
+        return "decided"
+    more = more_votes(strengths, i, j)
+    return "hardly ever decided" if more is None else f"about {rounded(more):,} more votes decide it"
 
 
 def _two_way(strengths: Strengths, matrix: WinMatrix, names: Sequence[str]) -> str:

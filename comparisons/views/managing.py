@@ -15,7 +15,7 @@ from django.views.decorators.http import require_http_methods, require_safe
 from alignapp.accounts.access import researcher_required, user_of
 from alignapp.accounts.models import User
 from comparisons import adjudication
-from comparisons import raters as judging
+from comparisons.following import follow
 from comparisons.forms.adjudication import AdjudicationForm
 from comparisons.models import Item, Study, StudyState
 from comparisons.rendering import shown_alike
@@ -30,13 +30,10 @@ PER_PAGE = 50
 def raters(request: HttpRequest, slug: str) -> HttpResponse:
     """How each rater judges, what is suspicious in it, and whom the study's rule leaves out."""
     study = get_object_or_404(Study, slug=slug)
-    rows = judging.rater_profiles(study)
     context = {
         "study": study,
-        "rows": rows,
-        "everybody": judging.everybody(study),
+        "found": follow(study),
         "rule": study.rules.exclusion,
-        "scatter": judging.scatter(rows),
         "tab": "raters",
         "section": "studies",
     }

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from django.core.paginator import Paginator
-from django.db.models import Q, QuerySet
+from typing import Any
+
+from django.core.paginator import Page, Paginator
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, render
 from django.urls import path
@@ -12,11 +13,12 @@ from django.views.decorators.http import require_safe
 from alignapp.accounts.access import researcher_required
 from comparisons import results as finding
 from comparisons.adjudication import latest
-from comparisons.forms.results import LookForm
-from comparisons.models import Adjudication, Choice, Item, Rating, Study, StudyState
+from comparisons.forms.results import LookForm, RowsForm
+from comparisons.models import Adjudication, Item, Rating, Study, StudyState
 from comparisons.raters import left_out
 from comparisons.rendering import Shown, shown_alike
 from comparisons.results import robustness as asking
+from comparisons.results.rows import Told, behind, items_behind, told
 from training.models import Policy
 
 from .rating_pages import shown_prompt
@@ -32,10 +34,10 @@ def results(request: HttpRequest, slug: str) -> HttpResponse:
     if not _is_closed(study):
         return still_open(request, study)
     form = LookForm(study, request.GET)
-    look, everybody = form.look_without(left_out(study)), form.look
-    context = {"study": study, "form": form, "look": look, "results": finding.gather(study, look)}
-    if look.excluded:
-        context["with_everybody"] = finding.verdict_of(study, everybody)
+    context = _looked(study, form)
+    context["results"] = finding.gather(study, context["look"])
+    if context["look"].excluded:
+        context["with_everybody"] = finding.verdict_of(study, form.look)
     return render(request, "comparisons/results/results.html", context)
 
 
@@ -46,36 +48,65 @@ def robustness(request: HttpRequest, slug: str) -> HttpResponse:
     study = get_object_or_404(Study, slug=slug)
     if not _is_closed(study):
         return still_open(request, study)
-    look = LookForm(study, request.GET).look_without(left_out(study))
-    context = {"study": study, "found": asking.robustness(study, look)}
+    context = _looked(study, LookForm(study, request.GET))
+    context["found"] = asking.robustness(study, context["look"])
     return render(request, "comparisons/results/robustness.html", context)
 
 
 @researcher_required
 @require_safe
 def rows(request: HttpRequest, slug: str) -> HttpResponse:
-    """The items behind a figure, with both answers, who wrote them, and every judgement."""
+    """The items behind a figure, with both answers, who wrote them, and the judgements that it counts."""
     study = get_object_or_404(Study, slug=slug)
     if not _is_closed(study):
         return still_open(request, study)
-    page = Paginator(_chosen_items(study, request), ITEMS_PER_PAGE).get_page(request.GET.get("page"))
-    judged: dict[int, list[Rating]] = {item.pk: [] for item in page}
-    authors = (f"assignment__item__{answer}__contender__policy" for answer in ("first", "second"))
-    standing = Rating.objects.standing().filter(assignment__item__in=judged).order_by("id")
-    for rating in standing.select_related("assignment__rater", *authors):
-        judged[rating.assignment.item_id].append(rating)
+    form = RowsForm(study, request.GET)
+    context = _looked(study, form)
+    counts = items_behind(study, context["look"], form.wanted)
+    page = Paginator(list(counts), ITEMS_PER_PAGE).get_page(request.GET.get("page"))
+    judged = _judged(study, form, context, page)
     decided = latest(Adjudication.objects.filter(item__in=judged))
-    context = {
-        "study": study,
+    context |= {
         "page": page,
         "rows": [
             (item, shown_prompt(item.prompt), _shown_answers(item), judged[item.pk], decided.get(item.pk))
-            for item in page
+            for item in _items(page)
         ],
-        "contenders": study.contenders.select_related("policy"),
-        "choices": [choice for choice in Choice if choice not in {Choice.WITHDRAWN, Choice.A, Choice.B}],
+        "items": len(counts),
+        "judgements": sum(counts.values()),
     }
     return render(request, "comparisons/results/rows.html", context)
+
+
+def _looked(study: Study, form: LookForm) -> dict[str, Any]:
+    """What every page tells of the part of the study that it shows."""
+    left = left_out(study)
+    look = form.look_without(left)
+    return {
+        "study": study,
+        "form": form,
+        "look": look,
+        "asked": form.asked,
+        "left_out": left,
+        "everybody_in": bool(left) and not look.excluded,
+    }
+
+
+def _items(page: Page[int]) -> list[Item]:
+    """The items of a page, in its order."""
+    found = Item.objects.select_related("prompt", "first__contender__policy", "second__contender__policy")
+    items = found.in_bulk(list(page))
+    return [items[pk] for pk in page]
+
+
+def _judged(study: Study, form: RowsForm, context: dict[str, Any], page: Page[int]) -> dict[int, list[Told]]:
+    """Item of the page -> its judgements, in the order in which they came."""
+    judged: dict[int, list[Told]] = {item: [] for item in page}
+    authors = (f"assignment__item__{answer}__contender__policy" for answer in ("first", "second"))
+    ratings = behind(study, context["look"], form.wanted).filter(assignment__item__in=judged).order_by("id")
+    for rating in ratings.select_related("assignment__rater", *authors):
+        judged[rating.assignment.item_id].append(told(rating, context["left_out"]))
+    return judged
 
 
 def _shown_answers(item: Item) -> list[tuple[Policy | None, Shown]]:
@@ -95,23 +126,6 @@ def still_open(request: HttpRequest, study: Study) -> HttpResponse:
     wanted = study.items.comparisons().count() * study.ratings_per_item
     have = Rating.objects.counted().filter(assignment__item__study=study).count()
     return render(request, "comparisons/results/open.html", {"study": study, "have": have, "wanted": wanted})
-
-
-def _chosen_items(study: Study, request: HttpRequest) -> QuerySet[Item]:
-    """The study's items, narrowed to one, to a pair of contenders and to what was said, as the address asks."""
-    items = study.items.select_related("prompt", "first__contender__policy", "second__contender__policy")
-    items = items.order_by("position")
-    contenders = {str(pk): pk for pk in study.contenders.values_list("pk", flat=True)}
-    for name in ("one", "other"):
-        if contender := contenders.get(request.GET.get(name, "")):
-            items = items.filter(Q(first__contender=contender) | Q(second__contender=contender))
-    number, said = request.GET.get("item", ""), request.GET.get("said", "")
-    if number.isdecimal():
-        items = items.filter(position=min(int(number), 2**31) - 1)
-    if said in Choice.values:
-        standing = Rating.objects.standing().filter(choice=said)
-        items = items.filter(pk__in=standing.values("assignment__item"))
-    return items
 
 
 urls = [

@@ -119,6 +119,8 @@ def test_every_choice_of_the_design_is_stored_in_its_own_unit(researcher: Client
         exclude_attention=2,
         exclude_consistent=55,
         exclude_seconds=1.5,
+        exclude_accuracy=52,
+        exclude_side=0.001,
         break_optional="on",
         cut_off="unlike",
         pools=[pool.pk],
@@ -144,7 +146,9 @@ def test_every_choice_of_the_design_is_stored_in_its_own_unit(researcher: Client
         stop_votes=50,
         hourly_pay=24.5,
         break_optional=True,
-        exclusion=ExclusionRule(gold=0.6, attention=2, consistent=0.55, median_seconds=1.5),
+        exclusion=ExclusionRule(
+            gold=0.6, attention=2, consistent=0.55, median_seconds=1.5, accuracy=0.52, side_p=0.001
+        ),
     )
     assert list(study.pools.all()) == [pool]
 

@@ -353,3 +353,43 @@ def test_a_rule_a_line_is_kept_and_a_broken_one_refused(ada, material):
 def test_the_settings_of_ppo_are_open_where_ppo_is_chosen_alone(ada):
     pages = [parsed(ada.get(f"{reverse('run-new', args=['rlhf'])}?algorithm={name}")) for name in ("rloo", "ppo")]
     assert [page.select_one("[aria-labelledby=ppo-title] details").has_attr("open") for page in pages] == [False, True]
+
+
+# --- Label smoothing that a version advises ---------------------------------------------------------------------------
+
+
+def advised(**origin: object) -> int:
+    return make_version(origin={"kind": "study", "wrong_labels": "12 % [9, 15]", **origin}).pk
+
+
+def smoothing_of(method: str, **values: object):
+    form = LaunchForm(Method(method), values)
+    form.is_valid()
+    return form.smoothing
+
+
+@pytest.mark.parametrize("method,offered", [("dpo", True), ("cpo", True), ("sft", False)])
+def test_a_version_whose_judges_were_wrong_offers_to_smooth_labels_by_as_much(method: str, offered: bool):
+    found = smoothing_of(method, dataset_version=advised(label_smoothing=0.12))
+    assert (found is not None) == offered
+    assert found is None or (found.value, found.wrong) == (0.12, "12 % [9, 15]")
+
+
+@pytest.mark.parametrize("origin,smoothed", [({}, 0.0), ({"label_smoothing": 0.12}, 0.12)])
+def test_nothing_is_offered_where_labels_are_soft_or_smoothed_already(origin: dict[str, float], smoothed: float):
+    values = {"label_smoothing": smoothed, "dataset_version": advised(**origin)}
+    assert smoothing_of("dpo", **values) is None
+
+
+def test_one_click_smooths_the_labels_and_keeps_what_was_filled_in(ada):
+    """With script the button fills in the field; without, the form comes back with it."""
+    address = reverse("run-new", args=["dpo"])
+    version = advised(label_smoothing=0.12)
+    page = parsed(ada.get(f"{address}?dataset_version={version}"))
+    button = page.select_one("#data-verdict button[data-fill]")
+    assert (button["data-fill"], button["value"]) == ("label_smoothing", "0.12")
+    sent = {"dataset_version": version, "name": "Kept", "label_smoothing": "0.0", "smooth": button["value"]}
+    page = parsed(ada.post(reverse("run-estimate", args=["dpo"]), sent))
+    fields = {name: page.select_one(f"[name={name}]")["value"] for name in ("name", "label_smoothing")}
+    assert fields == {"name": "Kept", "label_smoothing": "0.12"}
+    assert not page.select("#data-verdict button[data-fill]")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 from uuid import UUID, uuid4, uuid5
 
@@ -58,6 +59,14 @@ class RewardModelChoice(forms.ModelChoiceField):  # type: ignore[type-arg]
 
     def label_from_instance(self, obj: Any) -> str:
         return f"{obj.name} · on {obj.root.name}"
+
+
+@dataclass(frozen=True, slots=True)
+class LabelSmoothing:
+    """The label smoothing that answers to how often labels are wrong, which `wrong` says for people."""
+
+    value: float
+    wrong: str
 
 
 class LaunchForm(forms.Form):
@@ -263,6 +272,16 @@ class LaunchForm(forms.Form):
     @property
     def can_check_reference(self) -> bool:
         return inspections.is_checkable(self.method, *self._material)
+
+    @property
+    def smoothing(self) -> LabelSmoothing | None:
+        """What the makers of the chosen pairs know of wrong labels, while the form smooths less than that."""
+        version = self._material[1]
+        advised = version.origin.get("label_smoothing") if version else None
+        smoothed = getattr(self.config, "label_smoothing", None)
+        if not advised or smoothed is None or smoothed >= advised:
+            return None
+        return LabelSmoothing(float(advised), str(version.origin.get("wrong_labels", "")))  # type: ignore[union-attr]
 
     @property
     def _material(self) -> tuple[Policy | None, DatasetVersion | None]:

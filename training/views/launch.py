@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import redirect, render
 from django.urls import path, reverse
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
@@ -46,11 +46,20 @@ def run_new(request: HttpRequest, method: str) -> HttpResponse:
 @require_POST
 def run_estimate(request: HttpRequest, method: str) -> HttpResponse:
     """Time and memory of the form as it stands: a fragment for htmx, the whole page without script."""
-    form = LaunchForm(_method_or_404(method), request.POST)
+    form = LaunchForm(_method_or_404(method), _smoothed(request.POST))
     form.is_valid()
     if request.headers.get("HX-Request"):
         return render(request, "training/runs/_estimate.html", {"trial": form})
     return _form_page(request, form, trial=form)
+
+
+def _smoothed(sent: QueryDict) -> QueryDict:
+    """What was sent, with the label smoothing of the button in its field if that was pressed."""
+    if "smooth" not in sent:
+        return sent
+    data = sent.copy()
+    data["label_smoothing"] = data.pop("smooth")[-1]
+    return data
 
 
 @researcher_required

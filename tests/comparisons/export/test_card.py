@@ -9,6 +9,7 @@ from comparisons.export.card import card_of
 from comparisons.models import RaterPool, Suite, Verdict
 from tests.comparisons.export.material import adjudicate, study_with, three_policies
 from tests.comparisons.rating_factories import make_rater
+from tests.factories import make_run
 from training.models import Dataset
 from training.preferences import data_card
 
@@ -56,13 +57,13 @@ def test_agreement_has_an_interval_or_a_reason():
     assert said == "0.50 [0.00, 1.00], 2 items"
 
 
-def test_wrong_labels_are_estimated_from_agreement_where_a_majority_decides():
+def test_wrong_labels_are_estimated_from_agreement_where_a_majority_decides_and_else_from_the_posterior():
     """Pairs of preferences agree in a = 1/2 of the time at most here, so a single vote is a coin and so is a label."""
     study = study_with([["first", "first", "second"], ["second", "second", "second"]])
     said = facts(card_of(Export(study, Rule())), "Agreement")["Labels the wrong way round"]
     assert "if raters err independently" in said
     weighed = Rule(consensus=Consensus.DAWID_SKENE, threshold=0.51)
-    assert "Labels the wrong way round" not in facts(card_of(Export(study, weighed)), "Agreement")
+    assert "Labels the wrong way round" in facts(card_of(Export(study, weighed)), "Agreement")
 
 
 def test_raters_whom_the_study_leaves_out_are_counted_with_the_rule():
@@ -115,3 +116,15 @@ def test_a_version_shows_its_card_with_what_its_file_holds():
     assert (card.title, card.sections[0].title) == ("Rated v1", "File")
     assert dict(card.sections[0].facts)["SHA-256 of the sealed file"] == version.sha256
     assert [one.title for one in card.sections[1:]] == [one.title for one in card_of(export).sections]
+
+
+def test_a_card_says_how_many_judgements_are_of_runs_that_their_raters_launched():
+    """One rater launched the run behind the second policy, and two of the three judgements are theirs."""
+    study = study_with([["first", "second"], ["first"]], design={"own_runs": True})
+    rater = study.items.get(position=0).assignments.first().rater
+    policy = study.contenders.last().policy
+    policy.run = make_run(user=rater)
+    policy.save()
+    card = card_of(Export(study, Rule()))
+    assert facts(card, "Who judged")["Of answers of runs that they launched"] == "allowed; 2 of 3 judgements"
+    assert "may have recognised them" in " ".join(section(card, "Known limits").points)

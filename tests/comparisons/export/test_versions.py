@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from comparisons.export import BothBad, Certainty, Export, Rule, join_version, make_version
-from comparisons.models import Suite
+from comparisons.export import BothBad, Certainty, Consensus, Export, Rule, join_version, make_version
+from comparisons.models import Study, Suite
 from tests.comparisons.export.material import study_with, three_policies
 from tests.comparisons.rating_factories import make_prompt
 from tests.factories import make_user
@@ -78,3 +78,40 @@ def test_the_report_does_not_call_a_studys_own_prompts_leaked_but_looks_for_all_
     make_prompt(held, 0, "Something else?")
     version = make_version(Export(study, Rule()), dataset, None)
     assert settings_of(version).evaluation == ("suite:held",)
+
+
+def mostly_alike() -> Study:
+    """Two raters who say the same of eight items of ten: single votes are wrong in (1 - √0.6) / 2 = 0.113, and labels
+    that two votes agree on in 0.113² / 0.8 = 0.016."""
+    return study_with([["first", "first"]] * 8 + [["first", "second"]] * 2)
+
+
+def test_a_version_carries_how_often_its_labels_are_wrong_and_the_smoothing_that_answers_to_it(dataset):
+    origin = make_version(Export(mostly_alike(), Rule()), dataset, None).origin
+    assert origin["label_smoothing"] == 0.02
+    assert origin["wrong_labels"].startswith("2 % [")
+
+
+def test_labels_that_say_how_sure_they_are_ask_for_no_smoothing(dataset):
+    origin = make_version(Export(mostly_alike(), Rule(certainty=Certainty.LABEL)), dataset, None).origin
+    assert "label_smoothing" not in origin
+    assert "wrong_labels" in origin
+
+
+def test_labels_that_nobody_judged_twice_tell_no_smoothing(dataset):
+    assert "wrong_labels" not in make_version(Export(study_with([["first"]] * 5), Rule()), dataset, None).origin
+
+
+def test_where_raters_are_weighed_their_posterior_tells_how_often_labels_are_wrong(dataset):
+    rule = Rule(consensus=Consensus.DAWID_SKENE, threshold=0.5)
+    export = Export(study_with([["first", "first", "second"]] * 6 + [["second", "second", "first"]] * 6), rule)
+    assert export.wrong_labels is not None
+    assert 0 <= export.wrong_labels.low <= export.wrong_labels.value <= 0.5
+    assert export.wrong_labels.items == export.summary.pairs
+
+
+def test_a_joined_version_offers_no_smoothing_since_nobody_knows_of_its_other_labels(dataset):
+    parent = make_version(Export(study_with([["first"]] * 5), Rule()), dataset, None)
+    child = join_version(Export(mostly_alike(), Rule()), parent, None)
+    assert "label_smoothing" not in child.origin
+    assert "wrong_labels" in child.origin

@@ -15,7 +15,6 @@ from comparisons.statistics.fragility import (
     fragility_words,
     leave_one_out,
     leave_one_out_words,
-    pair_sign,
 )
 from comparisons.statistics.strengths.estimate import estimate
 from tests.comparisons.statistics.votes_by_hand import votes_of
@@ -25,7 +24,7 @@ NAMES = ["CPO", "DPO", "base"]
 
 def test_thirty_to_ten_turns_without_twenty_one_wins():
     """30 wins, 10 losses: without 20 wins it is 10 : 10, without 21 the other is ahead."""
-    found = pair_sign(votes_of([(0, 1, 1.0, 30), (0, 1, 0.0, 10)]), Kind.VOTE, 1, 0)
+    found = first_place(votes_of([(0, 1, 1.0, 30), (0, 1, 0.0, 10)]), Kind.VOTE)
     assert (found.ahead, found.other, found.removed, found.total) == (0, 1, 21, 40)
     assert max(found.members) < 30
 
@@ -69,11 +68,10 @@ def test_a_lead_that_all_share_cannot_be_turned():
 def test_policies_that_cannot_be_compared_carry_nothing():
     votes = votes_of([(0, 1, 1.0, 3), (1, 0, 1.0, 3), (2, 3, 1.0, 2), (3, 2, 1.0, 2)], policies=4)
     assert first_place(votes, Kind.VOTE) is None
-    assert pair_sign(votes, Kind.VOTE, 0, 2) is None
 
 
 def test_words_tell_how_few():
-    found = pair_sign(votes_of([(0, 1, 1.0, 30), (0, 1, 0.0, 10)]), Kind.VOTE, 0, 1)
+    found = first_place(votes_of([(0, 1, 1.0, 30), (0, 1, 0.0, 10)]), Kind.VOTE)
     assert found is not None
     assert fragility_words(found, NAMES) == "Without 21 votes of 40 (52 %) DPO would come before CPO."
 

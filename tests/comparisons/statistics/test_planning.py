@@ -16,7 +16,6 @@ from comparisons.statistics.planning import (
     expected_reach,
     more_votes,
     parts,
-    plan_for_difference,
     plan_for_half_width,
     votes_to_decide,
     wide_pairs,
@@ -34,11 +33,6 @@ def test_independent_votes_for_five_points_are_the_textbooks_385():
     assert plan.hours == pytest.approx((plan.votes or 0) / 100)
     assert plan.money == pytest.approx((plan.hours or 0) * 20)
     assert plan.design_effect == pytest.approx(1.0, abs=0.01)
-
-
-def test_a_difference_of_ten_points_takes_the_textbooks_196_votes():
-    """(1.95996 + 0.84162)² · 0.25 / 0.1² = 196.2."""
-    assert plan_for_difference(0.1, ALONE).votes == pytest.approx(197, abs=3)
 
 
 def test_ties_make_votes_steadier():

@@ -7,7 +7,7 @@ import pytest
 
 from bench.rating.tournaments import Shape, tournament
 from comparisons.statistics.strengths.estimate import estimate
-from comparisons.statistics.verdicts import group_verdicts, leaders, place_words, places, rounded, scope, verdict
+from comparisons.statistics.verdicts import leaders, place_words, places, rounded, scope, until_decided, verdict
 from comparisons.statistics.win_rates import win_matrix
 from tests.comparisons.statistics.votes_by_hand import NO_VOTES, votes_of
 
@@ -98,13 +98,14 @@ def test_it_is_said_of_whom_the_intervals_speak(raters, prompts, words):
     assert scope(estimate(votes)) == f"The intervals speak of {words}"
 
 
-def test_each_stratum_has_a_verdict_of_its_own():
-    one, other = votes_of([(0, 1, 1.0, 120), (0, 1, 0.0, 40)]), votes_of([(0, 1, 1.0, 22), (0, 1, 0.0, 18)])
-    groups = [(label, estimate(votes), win_matrix(votes)) for label, votes in (("usual", one), ("hostile", other))]
-    told = dict(group_verdicts([*groups, ("empty", None, win_matrix(NO_VOTES))], ["DPO", "base"]))
-    assert told["usual"].startswith("DPO is preferred to base")
-    assert told["hostile"].startswith("The votes cannot tell")
-    assert told["empty"].startswith("No judgement")
+def test_for_every_pair_it_is_said_whether_it_is_decided_or_how_many_more_votes_would_do_it():
+    """120 of 160 wins is far from half; 22 of 40 is not."""
+    clear, close = (estimate(votes_of([(0, 1, 1.0, won), (0, 1, 0.0, lost)])) for won, lost in ((120, 40), (22, 18)))
+    assert until_decided(clear, 0, 1) == until_decided(clear, 1, 0) == "decided"
+    assert until_decided(close, 0, 1) == until_decided(close, 1, 0)
+    assert until_decided(close, 0, 1).startswith("about ")
+    even = estimate(votes_of([(0, 1, 1.0, 20), (0, 1, 0.0, 20)]))
+    assert until_decided(even, 0, 1) == "hardly ever decided"
 
 
 @pytest.mark.parametrize("number,words", [(7, 7), (99, 99), (101, 110), (788, 790), (12_345, 13_000)])

@@ -1,4 +1,4 @@
-"""The parts of the benchmark of preference data: each is written when it is done, and none undoes another."""
+"""Parts of a benchmark: each is written when it is done, and none undoes another."""
 
 from __future__ import annotations
 
@@ -9,8 +9,10 @@ from types import SimpleNamespace
 
 import pytest
 
-from bench.data import __main__ as data
+from bench import parts as benchmark
 from bench.report import Report
+
+PARTS = benchmark.Parts("bench.data", ("planted", "noise"), "whatever")
 
 
 @pytest.fixture
@@ -20,9 +22,10 @@ def out(tmp_path: Path) -> Path:
 
 def measure(monkeypatch: pytest.MonkeyPatch, out: Path, **parts) -> int:
     """Runs the parts given by name, in place of the real ones."""
-    monkeypatch.setattr(data, "import_module", lambda name: SimpleNamespace(measure=parts[name.rpartition(".")[2]]))
-    monkeypatch.setattr(sys, "argv", ["bench.data", "--out", str(out), "--only", *parts])
-    return data.main()
+    found = {name: SimpleNamespace(measure=part) for name, part in parts.items()}
+    monkeypatch.setattr(benchmark, "import_module", lambda name: found[name.rpartition(".")[2]])
+    monkeypatch.setattr(sys, "argv", ["bench", "--out", str(out), "--only", *parts])
+    return PARTS.main("")
 
 
 def adds(value: float, *, ok: bool = True):
