@@ -9,7 +9,9 @@ reopens or extends the study afterwards wants more than it asks for.
 from __future__ import annotations
 
 import logging
+from dataclasses import asdict, dataclass, field
 from datetime import timedelta
+from typing import Any
 
 from django.db import transaction
 from django.db.models import Max, Q
@@ -48,32 +50,53 @@ def look(study: Study) -> bool:
     if latest is None or (study.rule_looked_at and latest < study.rule_looked_at - EVERY):
         return False
     Study.objects.filter(pk=study.pk).update(rule_looked_at=timezone.now())
-    met = evidence(study)
-    return met is not None and _pause(study, met)
+    found = seen(study)
+    Study.objects.filter(pk=study.pk).update(rule_saw=asdict(found))
+    return found.met and _pause(study, found)
 
 
-def evidence(study: Study) -> dict[str, float] | None:
-    """Votes and the widest interval with which the rule is met; None while it is not.
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What the rule goes by: `votes`, the `fewest` of a pair, and the pairs that are still too wide, the widest first.
 
-    Raters whom the study's written rule leaves out of results count for nothing here either.
+    `widest` of all pairs and of those in `wide` (two policies, and the width as a share of wins) are None and empty
+    before every pair has the votes that the rule asks for.
     """
-    rules, policies = study.rules, study.contenders.count()
-    votes = judgements_of(study, Look(excluded=left_out(study))).votes(policies)
+
+    votes: int
+    fewest: int
+    met: bool = False
+    widest: float | None = None
+    wide: list[tuple[str, str, float]] = field(default_factory=list)
+
+
+def seen(study: Study) -> Seen:
+    """Look at the votes. Raters whom the study's written rule leaves out of results count for nothing here either."""
+    rules, names = study.rules, list(study.contenders.values_list("policy__name", flat=True))
+    votes = judgements_of(study, Look(excluded=left_out(study))).votes(len(names))
     counts, _ = pair_counts(votes)
-    if rules.stop_width is None or counts.min() < rules.stop_votes:
-        return None
-    [widest, *_] = wide_pairs(estimate(votes), 0.0)
-    if widest.width >= rules.stop_width:
-        return None
-    return {"votes": len(votes), "widest": round(widest.width, 4), "narrower_than": rules.stop_width}
+    fewest = int(counts.min())
+    if rules.stop_width is None or fewest < rules.stop_votes:
+        return Seen(len(votes), fewest)
+    widths = wide_pairs(estimate(votes), 0.0)
+    wide = [
+        (names[one.one], names[one.other], round(one.width, 4)) for one in widths if not one.width < rules.stop_width
+    ]
+    return Seen(len(votes), fewest, not wide, round(widths[0].width, 4), wide)
 
 
-def _pause(study: Study, met: dict[str, float]) -> bool:
+def _pause(study: Study, met: Seen) -> bool:
     with transaction.atomic():
         if not Study.objects.filter(pk=study.pk, state=StudyState.OPEN).update(state=StudyState.PAUSED):
             return False
-        record(study, None, STOPPED, **met)
+        record(study, None, STOPPED, votes=met.votes, widest=met.widest, narrower_than=study.rules.stop_width)
         return True
+
+
+def waiting(study: Study) -> dict[str, Any] | None:
+    """What the rule saw when it last looked at an open study, if it may still pause it; None before it has looked."""
+    waits = study.state == StudyState.OPEN and study.rules.stop_width is not None and bool(study.rule_saw)
+    return study.rule_saw if waits and not has_acted(study) else None
 
 
 def has_acted(study: Study) -> bool:

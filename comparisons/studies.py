@@ -16,6 +16,7 @@ from alignapp.celery import call_workers
 from .audit import record
 from .models import Answer, Assignment, Contender, Item, Study, StudyKind, StudyState
 from .raters import left_out
+from .results.pools import as_they_are
 from .sampling import REFUSED
 from .statistics.exclusion import ExclusionRule
 from .stopping import paused_by_rule
@@ -34,7 +35,7 @@ def move(study: Study, verb: str, user: User | None = None) -> bool:
     allowed, target = MOVES[verb]
     change: dict[str, Any] = {"state": target, "heartbeat_at": None}
     if target == StudyState.CLOSED:
-        change["closed_at"] = timezone.now()
+        change |= {"closed_at": timezone.now(), "pools_at_close": as_they_are(study)}
     if target == StudyState.GENERATING:
         change["error"] = ""
     before = study.state

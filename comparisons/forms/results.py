@@ -9,8 +9,9 @@ from django import forms
 from django.http import QueryDict
 
 from alignapp.accounts.models import User
-from comparisons.models import RaterPool, Stratum, Study
+from comparisons.models import Stratum, Study
 from comparisons.results import Look
+from comparisons.results.pools import pools_of
 from comparisons.results.rows import DIVIDED, KINDS, SAID, Asked
 from comparisons.statistics.strengths.models import Model
 
@@ -26,9 +27,7 @@ class LookForm(forms.Form):
     """Narrowing by the address; what is not understood looks at everything."""
 
     stratum = forms.ChoiceField(required=False, label="Prompts")
-    pool = forms.ModelChoiceField(
-        RaterPool.objects.none(), required=False, to_field_name="slug", label="Raters", empty_label="Everybody"
-    )
+    pool = forms.ChoiceField(required=False, label="Raters")
     ties = forms.ChoiceField(choices=MODELS, required=False)
     everybody = forms.BooleanField(required=False, widget=forms.HiddenInput)
 
@@ -36,15 +35,16 @@ class LookForm(forms.Form):
         super().__init__(data)
         kinds = study.suites.order_by("stratum").values_list("stratum", flat=True).distinct()
         self.fields["stratum"].choices = [("", "All"), *((kind, Stratum(kind).label) for kind in kinds)]  # type: ignore[attr-defined]
-        pools = study.pools.all() if study.pools.exists() else RaterPool.objects.all()
-        self.fields["pool"].queryset = pools  # type: ignore[attr-defined]
+        self.pools = {pool.slug: pool for pool in pools_of(study)}
+        choices = [("", "Everybody"), *((pool.slug, pool.name) for pool in self.pools.values())]
+        self.fields["pool"].choices = choices  # type: ignore[attr-defined]
 
     @property
     def look(self) -> Look:
         self.is_valid()
         sent = self.cleaned_data
         model = Model(sent["ties"]) if sent.get("ties") else None
-        return Look(stratum=sent.get("stratum", ""), pool=sent.get("pool"), model=model)
+        return Look(stratum=sent.get("stratum", ""), pool=self.pools.get(sent.get("pool", "")), model=model)
 
     def look_without(self, raters: frozenset[int]) -> Look:
         """The same without these raters, unless the address asks for everybody."""
@@ -62,7 +62,7 @@ class LookForm(forms.Form):
     @property
     def offers_something(self) -> bool:
         """Whether there is more than one kind of prompts or a pool to choose."""
-        return len(self.fields["stratum"].choices) > 2 or self.fields["pool"].queryset.exists()  # type: ignore[attr-defined]
+        return len(self.fields["stratum"].choices) > 2 or bool(self.pools)  # type: ignore[attr-defined]
 
 
 class RowsForm(LookForm):

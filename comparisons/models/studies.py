@@ -120,6 +120,10 @@ class Study(models.Model):
     seed = models.PositiveIntegerField(default=0)
     error = models.TextField(blank=True)
     heartbeat_at = models.DateTimeField(null=True, blank=True)
+    # Pools and their members at closing (comparisons.results.pools), so that results stay; null: as they are now.
+    pools_at_close = models.JSONField(null=True, blank=True)
+    # What the stop rule saw then (comparisons.stopping.Seen).
+    rule_saw = models.JSONField(default=dict, blank=True)
     rule_looked_at = models.DateTimeField(null=True, blank=True, help_text="When the stop rule last saw the votes.")
     created_at = models.DateTimeField(auto_now_add=True)
     created_by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL)

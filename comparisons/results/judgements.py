@@ -9,10 +9,12 @@ from enum import IntEnum
 import numpy as np
 from django.db.models import F, Q, QuerySet
 
-from comparisons.models import Choice, Contender, RaterPool, Rating, Stratum, Study
+from comparisons.models import Choice, Contender, Rating, Stratum, Study
 from comparisons.statistics.aggregation.labels import Labels
 from comparisons.statistics.strengths.models import Model
 from comparisons.statistics.votes import Bools, Floats, Ints, Votes
+
+from .pools import Pool
 
 STRATA = tuple(Stratum.values)
 
@@ -35,7 +37,7 @@ class Look:
     """What part of a study is looked at, and how ties are taken; `pool` is None for everybody."""
 
     stratum: str = ""
-    pool: RaterPool | None = None
+    pool: Pool | None = None
     model: Model | None = None
     excluded: frozenset[int] = frozenset()
 
@@ -120,7 +122,7 @@ def asked(study: Study, look: Look) -> Q:
     """The study's ratings that somebody looks at, whatever their state."""
     found = Q(assignment__item__study=study)
     found &= Q(assignment__item__prompt__suite__stratum=look.stratum) if look.stratum else Q()
-    found &= Q(assignment__rater__in=look.pool.members.all()) if look.pool else Q()
+    found &= Q(assignment__rater__in=look.pool.members) if look.pool else Q()
     return found & ~Q(assignment__rater__in=look.excluded) if look.excluded else found
 
 

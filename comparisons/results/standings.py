@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from comparisons.models import Contender, RaterPool, Stratum, Study
+from comparisons.models import Contender, Stratum, Study
 from comparisons.statistics.strengths.estimate import Strengths, estimate
 from comparisons.statistics.strengths.models import Model
 from comparisons.statistics.verdicts import place_words, places, until_decided, verdict
@@ -15,6 +15,7 @@ from comparisons.statistics.votes import Votes
 from comparisons.statistics.win_rates import WinMatrix, WinRates, win_matrix, win_rates
 
 from .judgements import STRATA, Judgements, Said, names_of
+from .pools import pools_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,17 +127,10 @@ def by_stratum(contenders: Sequence[Contender], judgements: Judgements, model: M
 
 
 def by_pool(study: Study, contenders: Sequence[Contender], judgements: Judgements, model: Model | None) -> list[Group]:
-    """A verdict of each pool of which somebody judged, where there are several."""
-    found = [_group(pool.slug, pool.name, part, contenders, model) for pool, part in _pool_parts(study, judgements)]
+    """A verdict of each pool of which somebody judged, where there are several, and of what pools share."""
+    parts = ((pool, judgements.where(np.isin(judgements.rater, list(pool.members)))) for pool in pools_of(study))
+    found = [_group(pool.slug, pool.name, part, contenders, model) for pool, part in parts if len(part)]
     return found if len(found) > 1 else []
-
-
-def _pool_parts(study: Study, judgements: Judgements) -> Iterator[tuple[RaterPool, Judgements]]:
-    pools = study.pools.all() if study.pools.exists() else RaterPool.objects.all()
-    for pool in pools.prefetch_related("members"):
-        part = judgements.where(np.isin(judgements.rater, [member.pk for member in pool.members.all()]))
-        if len(part):
-            yield pool, part
 
 
 def _group(key: str, label: str, part: Judgements, contenders: Sequence[Contender], model: Model | None) -> Group:

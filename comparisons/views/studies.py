@@ -21,7 +21,7 @@ from comparisons.flags import flags_of
 from comparisons.forms.rating import SKIP_REASONS
 from comparisons.models import AssignmentState, Endpoint, Item, ItemKind, Study, StudyState
 from comparisons.pace import active_raters, bars, pace_of
-from comparisons.stopping import paused_by_rule
+from comparisons.stopping import paused_by_rule, waiting
 
 STUDIES_PER_PAGE = 25
 ITEMS_PER_PAGE = 25
@@ -82,6 +82,7 @@ def _live(study: Study) -> dict[str, Any]:
         # Generating is watched by who waits for it; what people judge comes in slowly, and counting it takes longer.
         "every": 2 if study.state == StudyState.GENERATING else 10,
         "stopped": by_rule.detail if by_rule else None,
+        "waiting": waiting(study),
         "done": done,
     }
 

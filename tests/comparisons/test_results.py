@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
 from comparisons import assignment as assigning
 from comparisons.models import Answer, Choice, Contender, Prompt, RaterPool, Stratum, StudyState, Suite
 from comparisons.results import Cell, Look, gather, judgements_of
+from comparisons.results.pools import Pool, only_pool, partitions, pools_of
+from comparisons.studies import move
 from tests.comparisons.rating_factories import judge_all, make_rater, make_study, prefer, take
 from tests.factories import make_policy, make_run, make_user
 
@@ -176,7 +179,7 @@ def test_pools_of_raters_are_told_apart():
         judge_all(study, rater, prefer(policy))
     found = gather(close(study))
     assert [(group.key, group.votes) for group in found.pools] == [("experts", 6), ("others", 6)]
-    assert gather(study, Look(pool=pools[0])).standings[0].contender.policy == base
+    assert gather(study, Look(pool=pools_of(study)[0])).standings[0].contender.policy == base
 
 
 def test_pairs_that_were_drawn_seldom_weigh_more():
@@ -206,3 +209,38 @@ def test_how_divided_raters_are_is_counted_item_by_item():
     items = gather(close(study)).items
     assert (items.items, items.divided, sum(items.counts)) == (4, 1, 4)
     assert (items.counts[0], items.counts[4]) == (3, 1)
+
+
+def test_pools_of_a_closed_study_are_those_of_its_closing():
+    """Alice was an expert when the study was closed; that she has left since, and that the pool is gone, moves
+    nothing."""
+    study, alice = make_study(items=4), make_rater()
+    pool = RaterPool.objects.create(slug="experts", name="Experts")
+    pool.members.add(alice)
+    judge_all(study, alice, lambda _: "a")
+    assert move(study, "close")
+    study.refresh_from_db()
+    pool.members.clear()
+    assert pools_of(study) == [Pool("experts", "Experts", frozenset({alice.pk}))]
+    pool.delete()
+    assert len(judgements_of(study, Look(pool=pools_of(study)[0]))) == 4
+
+
+def test_what_several_pools_share_makes_groups_of_its_own():
+    """Of three pools two are German and one is French: German is a group of two pools. Skill differs everywhere."""
+    people = [make_rater() for _ in range(3)]
+    for number, (language, person) in enumerate(zip(("German", "German", "French"), people, strict=True)):
+        attributes = {"language": language, "skill": str(number)}
+        pool = RaterPool.objects.create(slug=f"pool-{number}", name=f"Pool {number}", attributes=attributes)
+        pool.members.add(person)
+    found = pools_of(make_study(items=1))
+    assert [(pool.slug, len(pool.members)) for pool in found[3:]] == [("language:French", 1), ("language:German", 2)]
+    assert [[pool.slug for pool in part] for part in partitions(found)] == [
+        ["pool-0", "pool-1", "pool-2"],
+        ["language:French", "language:German"],
+    ]
+
+
+def test_raters_of_several_pools_or_none_belong_to_neither_side():
+    pools = [Pool("one", "One", frozenset({1, 2})), Pool("other", "Other", frozenset({2, 3}))]
+    assert only_pool(np.array([1, 2, 3, 4]), pools).tolist() == [0, -1, 1, -1]

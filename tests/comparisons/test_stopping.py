@@ -11,7 +11,7 @@ from django.utils import timezone
 from comparisons import stopping
 from comparisons.drawing import draw_where_due, open_study
 from comparisons.models import Study, StudyState
-from comparisons.stopping import evidence, look, paused_by_rule, stop_where_due
+from comparisons.stopping import Seen, look, paused_by_rule, seen, stop_where_due
 from comparisons.studies import ExtensionRefused, extend, move
 from comparisons.tasks import tend_open_studies
 from tests.comparisons.answered_studies import answered_study, by_strength, rate_in_bulk
@@ -60,11 +60,11 @@ def test_it_goes_on_while_an_interval_is_wider():
 def test_it_goes_on_before_every_pair_has_its_votes():
     """The second and third pair have none, so the first does not count alone."""
     study = rated(stop_votes=121)
-    assert evidence(study) is None
+    assert not seen(study).met
     three = answered_study(policies=3, prompts=100, item_limit=120, design={"stop_width": 0.9, "stop_votes": 41})
     open_study(three)
     rate_in_bulk(three, make_rater(), by_strength(three, 0, 0, 0))
-    assert evidence(three) is None
+    assert not seen(three).met
 
 
 def test_ties_are_votes_and_both_bad_judgements_are_none():
@@ -72,15 +72,13 @@ def test_ties_are_votes_and_both_bad_judgements_are_none():
     open_study(study)
     said = iter(["a", "b", "tie", "both_bad"] * 20)
     rate_in_bulk(study, make_rater(), lambda _: next(said))
-    met = evidence(study)
-    assert met is not None
-    assert met["votes"] == 60
+    assert (seen(study).met, seen(study).votes) == (True, 60)
 
 
 def test_raters_whom_the_study_leaves_out_count_for_nothing():
     """Everybody here is quicker than 20 seconds, so no vote is left."""
-    assert evidence(rated(exclusion={"median_seconds": 20.0})) is None
-    assert evidence(rated(exclusion={"median_seconds": 5.0})) is not None
+    assert not seen(rated(exclusion={"median_seconds": 20.0})).met
+    assert seen(rated(exclusion={"median_seconds": 5.0})).met
 
 
 def test_a_study_without_a_rule_goes_on():
@@ -102,7 +100,7 @@ def test_the_rule_acts_once(client: Client):
 def test_votes_are_looked_at_once_a_minute_and_only_when_somebody_has_judged(monkeypatch: pytest.MonkeyPatch):
     study = rated(stop_width=0.15)
     looks: list[Study] = []
-    monkeypatch.setattr(stopping, "evidence", looks.append)
+    monkeypatch.setattr(stopping, "seen", lambda study: looks.append(study) or Seen(0, 0))
     stop_where_due()
     stop_where_due()
     assert len(looks) == 1
@@ -115,14 +113,14 @@ def test_votes_are_looked_at_once_a_minute_and_only_when_somebody_has_judged(mon
 
 def test_one_study_that_fails_does_not_keep_others_from_their_rule(monkeypatch: pytest.MonkeyPatch):
     broken, good = rated(), rated()
-    find = stopping.evidence
+    find = stopping.seen
 
     def fail_once(study: Study):
         if study.pk == broken.pk:
             raise RuntimeError("broken")
         return find(study)
 
-    monkeypatch.setattr(stopping, "evidence", fail_once)
+    monkeypatch.setattr(stopping, "seen", fail_once)
     tend_open_studies()
     assert (state_of(broken), state_of(good)) == (StudyState.OPEN, StudyState.PAUSED)
 
@@ -210,3 +208,17 @@ def test_a_study_of_written_prompts_has_no_number_of_items_to_raise():
     study = make_study(items=2, kind="adversarial", item_limit=5)
     with pytest.raises(ExtensionRefused, match="come from what raters write"):
         extend(study, make_user(), item_limit=50)
+
+
+def test_while_the_rule_waits_the_page_says_for_which_pairs(client: Client):
+    """The only pair's interval is 0.18 wide, and 0.15 is asked for; before 200 votes nothing is estimated."""
+    study = rated(stop_width=0.15)
+    client.force_login(make_user())
+    assert "The stop rule waits" not in client.get(study.get_absolute_url()).content.decode()
+    stop_where_due()
+    told = " ".join(client.get(study.get_absolute_url()).content.decode().split())
+    assert "waits for 1 pair whose interval is not narrower than 15 % yet" in told
+    few = rated(stop_votes=200)
+    stop_where_due()
+    told = " ".join(client.get(few.get_absolute_url()).content.decode().split())
+    assert "waits until every pair of policies has 200 votes; the fewest are 120" in told
