@@ -55,8 +55,8 @@ SECOND = Q(choice=Choice.A, assignment__first_is_a=False) | Q(choice=Choice.B, a
 class Asked:
     """What rows are wanted. `kind`, `said` and `divided` are keys of KINDS, SAID and DIVIDED.
 
-    `item`: its number; `one`, `other`: contenders whose answers were compared; `preferred`: the contender whose answer was better; `own`:
-    only of answers of runs that the rater launched.
+    `item`: its number; `one`, `other`: contenders whose answers were compared; `preferred`: the contender whose answer
+    was better; `own`: only of answers of runs that the rater launched.
     """
 
     kind: str = ""

@@ -217,3 +217,8 @@ def test_late_rows_are_marked(client, researcher, study):
         state=AssignmentState.LATE
     )
     assert "too late to count" in client.get(reverse("study-rows", args=["ferries"]), {"kind": "late"}).text
+
+
+def test_the_number_of_an_item_leads_to_its_judgements(client, researcher, study):
+    assert counted(page_of(client.get(reverse("study-rows", args=["ferries"]), {"item": 3}))) == (2, 1)
+    assert counted(page_of(client.get(reverse("study-rows", args=["ferries"]), {"item": 10**30}))) == (16, 8)
