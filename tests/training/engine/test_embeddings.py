@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from transformers import AutoTokenizer, BertConfig, BertModel
 
 from training.engine.embeddings import batches, embed, load
 from training.engine.errors import EngineError
@@ -22,6 +23,17 @@ def test_an_embedding_is_the_mean_of_the_states_of_a_texts_own_tokens(model_fold
         with torch.inference_mode():
             states = model(**tokenizer(text, return_tensors="pt")).last_hidden_state[0]
         np.testing.assert_allclose(vector, states.mean(dim=0).cpu().numpy(), rtol=1e-4, atol=1e-5)
+
+
+def test_a_sentence_encoder_embeds_too(model_folder: Path, tmp_path: Path):
+    """Any model with hidden states will do: here one of the kind of BERT, which is no policy."""
+    tokenizer = AutoTokenizer.from_pretrained(model_folder)
+    sizes = {"hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 32}
+    BertModel(BertConfig(vocab_size=len(tokenizer), **sizes)).save_pretrained(tmp_path)
+    tokenizer.save_pretrained(tmp_path)
+    found = embed(TEXTS[:3], *load(tmp_path))
+    assert found.shape == (3, 16)
+    assert np.isfinite(found).all()
 
 
 def test_batches_hold_every_text_that_has_tokens_once_the_shortest_first():

@@ -13,12 +13,15 @@ from django.utils import timezone
 
 from tests.factories import make_policy, make_version
 from tests.training.preferences.pairs import pair
+from training.forms.reports import ReportSettingsForm
+from training.management.commands.report_on_version import _missed
 from training.models import DatasetVersion
 from training.preferences import importing, prompt_sets, reporting
+from training.preferences.checks.findings import Finding
 from training.preferences.prompt_sets import PromptSet
 from training.preferences.records import Message
 from training.preferences.report import report_on
-from training.preferences.report_settings import default_settings, missed_sets, settings_of
+from training.preferences.report_settings import default_settings, embedding_models, missed_sets, settings_of
 from training.preferences.reporting import SECOND_ATTEMPT, STALE_AFTER
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("worker_was_quick")]
@@ -186,11 +189,48 @@ def test_the_reference_check_stands_in_a_report_as_it_is_today(tmp_path):
 def test_the_command_prints_the_report_in_words_and_as_json(capsys):
     version = sealed()
     call_command("report_on_version", "islands", "1")
+    stored: Any = reporting.report_of(version)
     words = capsys.readouterr().out
     assert "Constrained CPO  " in words
     assert "length_bias" in words
+    found: Any = stored.finding("length_bias")
+    assert f"{found.count} of {found.total}, {found.percent}" in words
+    assert f"RLHF (info): {found.harms['rlhf'].why}" in words
+    assert found.threshold in words
     call_command("report_on_version", "islands", "1", "--json")
     assert json.loads(capsys.readouterr().out) == json.loads(reporting.report_of(version).to_json())
+
+
+def test_the_command_takes_the_settings_of_the_report_and_prints_what_is_missed(suites, capsys):
+    version = sealed(60)
+    call_command("report_on_version", "islands", "1", target="Suite one", evaluation=[""], tokenizer="")
+    version.refresh_from_db()
+    chosen = settings_of(version)
+    assert (chosen.target, chosen.evaluation, chosen.tokenizer) == ("suite:one", (), "")
+    words = capsys.readouterr().out
+    assert "Embeddings: " in words
+    with pytest.raises(CommandError, match=r"No prompt sets are called 'two'. There are: suite:one \(Suite one\)"):
+        call_command("report_on_version", "islands", "1", target="two")
+    with pytest.raises(CommandError, match="No registered base"):
+        call_command("report_on_version", "islands", "1", tokenizer="nowhere")
+
+
+def test_the_command_names_the_topics_that_the_data_misses():
+    topics = [{"words": ["sea", "tide"], "target": 9, "data": 1, "uncovered": n < 13} for n in range(14)]
+    shown = list(_missed(Finding("coverage", "", {}, "", (), 1, 2, None, (), {"topics": topics})))
+    assert shown[0] == "- sea, tide: 9 target prompts, 1 in the data"
+    assert (len(shown), shown[-1]) == (13, "- and 1 more")
+
+
+def test_a_model_that_the_environment_names_may_compare_prompts(tmp_path, settings):
+    """A sentence encoder is no policy, so it cannot be registered; a folder without a model is not offered."""
+    settings.EMBEDDING_MODEL = str(tmp_path / "encoder")
+    assert embedding_models([]) == []
+    (tmp_path / "encoder").mkdir()
+    (tmp_path / "encoder" / "config.json").write_text("{}")
+    assert embedding_models([]) == [(str(tmp_path / "encoder"), "encoder")]
+    choices: Any = ReportSettingsForm(sealed()).fields["embedding_model"]
+    assert (str(tmp_path / "encoder"), "encoder") in choices.choices
 
 
 def test_the_command_says_what_is_not_there():
