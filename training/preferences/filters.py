@@ -8,7 +8,6 @@ from pydantic import AfterValidator, Field
 
 from training.config.base import Frozen
 
-Sort = Literal["row", "score"]
 # No text of a row or tag holds NUL, and no database takes one: what is asked for with it is found nowhere.
 Words = Annotated[str, AfterValidator(lambda text: text.replace("\0", "\N{REPLACEMENT CHARACTER}"))]
 # What arrays of the index can be compared with, and more than any version has.

@@ -109,7 +109,7 @@ def report_of(version: DatasetVersion) -> Report | None:
     if report is None:
         return None
     found = Findings()
-    rows_not_taken(found, version.origin.get("problems", {}), version.origin.get("lines", 0))
+    rows_not_taken(found, version.origin.get("problems", {}), version.origin.get("accepted", 0))
     if report.pairs:
         _look_at_reference(found, version)
     return replace(report, findings=tuple(Findings.in_order([*report.findings, *found])))

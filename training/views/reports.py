@@ -126,7 +126,14 @@ def _actions(version: DatasetVersion, finding: Finding) -> list[tuple[str, str]]
         if action in ACTIONS
     ]
     asking = filling(version, finding=finding.rule) if finding.rule in VOTES_TELL and finding.rows else []
-    return [*_second_look(version, finding), *cleaning, *asking]
+    return [*_refused(version, finding), *_second_look(version, finding), *cleaning, *asking]
+
+
+def _refused(version: DatasetVersion, finding: Finding) -> list[tuple[str, str]]:
+    """The rows that an import left out stand on its page."""
+    if finding.rule != "not_imported" or not hasattr(version, "import_job"):
+        return []
+    return [("These rows", version.import_job.get_absolute_url())]
 
 
 def _second_look(version: DatasetVersion, finding: Finding) -> list[tuple[str, str]]:

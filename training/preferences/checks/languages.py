@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from training.preferences.checks.bars import share_bar
-from training.preferences.checks.findings import Level, counted, harms
+from training.preferences.checks.findings import Level, counted, harms, whole_number
 from training.preferences.intervals import wilson
 from training.preferences.survey import Survey
 
@@ -18,8 +18,8 @@ Codes = np.ndarray[Any, Any]
 LOOKED_AT = 20_000
 """Rows that are looked at first; of more rows so many are drawn. At 20,000 a share is known to within 0.7 points."""
 
-AFFORDED = 200_000
-"""Of a version of up to so many rows all are looked at where those drawn are not in one language."""
+AFFORDED = 25_000_000
+"""Characters of prompts up to which all rows are looked at where those drawn are not in one language."""
 
 SURE = 0.8
 """Heuristic: below this probability (of langid's naive Bayes, Lui and Baldwin 2012) the language counts as unknown."""
@@ -30,8 +30,9 @@ LETTERS = 20
 WORTH_SAYING = 0.01
 """Heuristic: other languages are named once their share (lower bound) exceeds this."""
 
-READ = 1_000  # characters of a prompt
+READ = 500  # characters of a prompt
 SHOWN = 15
+CHARACTERS = f"SELECT sum(least(prompt_length, {READ})) FROM measures"
 UNKNOWN = "und"  # ISO 639: undetermined
 
 
@@ -41,7 +42,7 @@ def languages_of_prompts(survey: Survey) -> None:
     drawn = f"hash(row) % {every} = 0"
     codes: Codes = np.full(survey.rows, "", dtype="U3")
     _identify(survey, codes, drawn if every > 1 else "true")
-    if every > 1 and survey.rows <= AFFORDED and _is_mixed(_known(codes)):
+    if every > 1 and _is_mixed(_known(codes)) and whole_number(survey.database, CHARACTERS) <= AFFORDED:
         _identify(survey, codes, f"NOT {drawn}")
     survey.score("language", codes.astype(object))
     left = int((codes == "").sum())
@@ -58,7 +59,9 @@ def _identify(survey: Survey, codes: Codes, condition: str) -> None:
     """Names the language of the rows that meet a condition."""
     identifier = _identifier()
     for texts in survey.texts(condition):
-        codes[texts.rows] = [_language(identifier, prompt[:READ]) for prompt in texts.prompts]
+        read = [prompt[:READ] for prompt in texts.prompts]
+        named = {text: _language(identifier, text) for text in set(read)}
+        codes[texts.rows] = [named[text] for text in read]
 
 
 def _known(codes: Codes) -> Counter[str]:

@@ -8,7 +8,7 @@ from training.preferences.checks.findings import Findings, Level, harms
 from training.preferences.records import PROBLEM_LABELS
 
 
-def rows_not_taken(found: Findings, problems: Mapping[str, int], total: int) -> None:
+def rows_not_taken(found: Findings, problems: Mapping[str, int], accepted: int) -> None:
     """How many of the source's rows are not in the version, by reason; nothing where all are."""
     count = sum(problems.values())
     if not count:
@@ -23,5 +23,6 @@ def rows_not_taken(found: Findings, problems: Mapping[str, int], total: int) -> 
         action="Look at the list of the import where they are more than you expect.",
         threshold="Said from the first row on; never more than this.",
         count=count,
-        total=total,
+        total=accepted + count,
+        is_share=False,
     )
