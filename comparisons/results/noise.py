@@ -11,9 +11,10 @@ from comparisons.statistics.agreement import percent_agreement
 from comparisons.statistics.label_noise import LabelNoise, noise_of_agreement, noise_of_posterior
 
 from .judgements import Judgements, Said, labels_of
+from .remembered import remembered
 
-QUICK = 3_000
-"""Judgements up to which a page asks for the posterior's estimate itself; it fits Dawid and Skene RESAMPLES times."""
+QUICK = 2_000
+"""Judgements up to which the results ask the posterior too; of more, the page that asks how sure they are tells it."""
 RESAMPLES = 10
 """Studies drawn again for what a posterior is too sure by; each is fitted anew."""
 
@@ -27,9 +28,14 @@ class WrongLabels:
 
 
 def wrong_labels(judgements: Judgements) -> WrongLabels:
-    """Of the labels that all these judgements give; by the posterior only where that is quick."""
-    by_posterior = of_posterior(judgements) if len(judgements) <= QUICK else None
+    """Of the labels that all these judgements give."""
+    by_posterior = remembered("posterior", judgements, (), lambda: of_posterior(judgements))
     return WrongLabels(of_majority(judgements), by_posterior)
+
+
+def wrong_labels_quickly(judgements: Judgements) -> WrongLabels:
+    """The same, but by the posterior only where that is quick."""
+    return wrong_labels(judgements) if len(judgements) <= QUICK else WrongLabels(of_majority(judgements), None)
 
 
 def of_majority(judgements: Judgements, decided: Collection[int] | None = None) -> LabelNoise | None:

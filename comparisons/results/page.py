@@ -14,7 +14,7 @@ from comparisons.statistics.win_rates import win_matrix
 from .agreement import Coefficient, ItemAgreement, by_item, coefficients
 from .costs import Cost, cost_of
 from .judgements import EVERYTHING, Judgements, Look, Said, asked, judgements_of, names_of, of_own_runs
-from .noise import WrongLabels, wrong_labels
+from .noise import WrongLabels, wrong_labels_quickly
 from .people import RaterRow, rater_rows, side_a
 from .standings import Cell, Group, Standing, by_pool, by_stratum, matrix_rows, rates_of, standings, strengths_of
 
@@ -91,7 +91,7 @@ def gather(study: Study, look: Look = EVERYTHING) -> Results:
         side_a=side_a(judgements),
         coefficients=coefficients(judgements),
         items=by_item(judgements),
-        wrong_labels=wrong_labels(judgements),
+        wrong_labels=wrong_labels_quickly(judgements),
         raters=rater_rows(study, judgements, look),
         costs=[cost_of(contender) for contender in contenders],
         curves=curves(judgements),

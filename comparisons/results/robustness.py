@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from comparisons.models import Answer, Contender, Stratum, Study
+from comparisons.models import Answer, Contender, Study
 from comparisons.statistics.controlled import Controlled, controlled
 from comparisons.statistics.fragility import (
     Kind,
@@ -16,23 +16,30 @@ from comparisons.statistics.fragility import (
     leave_one_out,
     leave_one_out_words,
 )
-from comparisons.statistics.groups import disagreements
-from comparisons.statistics.strengths.estimate import Interval
+from comparisons.statistics.strengths.estimate import Interval, Strengths
 from comparisons.statistics.style import FEATURES, Style, style_differences, style_of
 from comparisons.statistics.votes import Floats, Ints, Votes
 
-from .judgements import EVERYTHING, STRATA, Judgements, Look, Said, judgements_of, names_of
+from .disagreeing import between_groups
+from .judgements import EVERYTHING, Judgements, Look, Said, judgements_of, names_of
+from .noise import WrongLabels, wrong_labels
+from .pools import pools_of
+from .remembered import remembered
 from .settling import Settled, settled
 
-MOST_DISAGREEMENTS = 6
+LENGTH = FEATURES.index("length")
 
 
 @dataclass(frozen=True, slots=True)
 class AtEqualStyle:
-    """One policy with all features of style held equal: strength, how far that moved it, rate before and now."""
+    """One policy with all features of style held equal: strength, how far that moved it, rate before and now.
+
+    `equally_long`: its strength with length alone held equal.
+    """
 
     contender: Contender
     strength: Interval
+    equally_long: Interval
     move: Interval
     plain_rate: Interval
     rate: Interval
@@ -57,7 +64,7 @@ class Effect:
 
 @dataclass(frozen=True, slots=True)
 class Robustness:
-    """Everything the page shows; empty where nobody voted."""
+    """Everything the page shows; empty where nobody voted. `effects` are of features in which some answers differ."""
 
     standings: list[AtEqualStyle]
     effects: list[Effect]
@@ -66,27 +73,40 @@ class Robustness:
     disagreements: list[str]
     votes: int
     settled: Settled | None = None
+    wrong_labels: WrongLabels | None = None
+
+
+NOTHING = Robustness([], [], [], [], [], 0)
 
 
 def robustness(study: Study, look: Look = EVERYTHING) -> Robustness:
-    """Ask what would change the result; refits the strengths some hundred times."""
+    """Ask what would change the result, of the same judgements once: strengths are refitted some 300 times."""
     contenders = list(study.contenders.select_related("policy__run"))
-    judgements = judgements_of(study, look)
+    judgements, pools = judgements_of(study, look), pools_of(study)
+    also = (look.model, names_of(contenders), pools, look.pool)
+    return remembered("robustness", judgements, also, lambda: _asked(study, look, contenders, judgements))
+
+
+def _asked(study: Study, look: Look, contenders: Sequence[Contender], judgements: Judgements) -> Robustness:
     cast = judgements.where(judgements.said != Said.BOTH_BAD)
     votes, names = judgements.votes(len(contenders)), names_of(contenders)
     if not len(votes):
-        return Robustness([], [], [], [], [], 0)
-    equal = controlled(votes, _differences(study, contenders, cast), look.model)
+        return NOTHING
+    differences = _differences(study, contenders, cast)
+    varied = [number for number in range(len(FEATURES)) if differences[:, number].any()] or [LENGTH]
+    equal = controlled(votes, differences[:, varied], look.model)
+    equally_long = controlled(votes, differences[:, [LENGTH]], look.model)
     return Robustness(
-        standings=_standings(contenders, equal),
-        effects=[Effect(name, value) for name, value in zip(FEATURES, equal.effects, strict=True)],
+        standings=_standings(contenders, equal, equally_long),
+        effects=[Effect(FEATURES[number], value) for number, value in zip(varied, equal.effects, strict=True)],
         carried_by=list(_carried_by(votes, names, look)),
         single=[
             leave_one_out_words(leave_one_out(votes, kind, look.model), names) for kind in (Kind.RATER, Kind.PROMPT)
         ],
-        disagreements=_between_strata(votes, cast, names, look),
+        disagreements=list(between_groups(study, votes, cast, names, look)),
         votes=len(votes),
         settled=settled(judgements, contenders),
+        wrong_labels=wrong_labels(judgements),
     )
 
 
@@ -106,12 +126,12 @@ def _differences(study: Study, contenders: Sequence[Contender], cast: Judgements
     return style_differences(of(cast.a), of(cast.b))
 
 
-def _standings(contenders: Sequence[Contender], equal: Controlled) -> list[AtEqualStyle]:
-    strengths = equal.strengths
+def _standings(contenders: Sequence[Contender], equal: Controlled, equally_long: Controlled) -> list[AtEqualStyle]:
     rows = [
         AtEqualStyle(
             contender,
-            Interval(float(strengths.theta[i]), *strengths.interval(i)),
+            _strength(equal.strengths, i),
+            _strength(equally_long.strengths, i),
             equal.moves[i],
             equal.plain_rates[i],
             equal.rates[i],
@@ -121,25 +141,12 @@ def _standings(contenders: Sequence[Contender], equal: Controlled) -> list[AtEqu
     return sorted(rows, key=lambda row: -row.strength.value)
 
 
+def _strength(strengths: Strengths, policy: int) -> Interval:
+    return Interval(float(strengths.theta[policy]), *strengths.interval(policy))
+
+
 def _carried_by(votes: Votes, names: Sequence[str], look: Look) -> Iterator[str]:
     """How few votes, raters and prompts carry the first place, in sentences."""
     for kind in Kind:
         if found := first_place(votes, kind, look.model):
             yield fragility_words(found, names)
-
-
-def _between_strata(votes: Votes, cast: Judgements, names: Sequence[str], look: Look) -> list[str]:
-    """Where kinds of prompts surely disagree about two policies, in sentences."""
-    if len(np.unique(cast.stratum)) < 2:
-        return []
-    found = [one for one in disagreements(votes, cast.stratum, look.model) if one.certain]
-    return [
-        f"{names[one.one]} stands better against {names[one.other]} on "
-        f"“{_label(one.here if one.value > 0 else one.there)}” than on "
-        f"“{_label(one.there if one.value > 0 else one.here)}” prompts."
-        for one in found[:MOST_DISAGREEMENTS]
-    ]
-
-
-def _label(stratum: int) -> str:
-    return Stratum(STRATA[stratum]).label.lower()

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from django.test import Client
 from django.urls import reverse
 
-from comparisons.models import Answer, Study, StudyState
+from comparisons.models import Answer, RaterPool, Rating, Study, StudyState
 from comparisons.results.robustness import robustness
 from tests.comparisons.rating_factories import judge_all, make_rater, make_study, prefer
 from tests.factories import make_policy, make_user
@@ -36,6 +38,52 @@ def test_style_takes_over_what_it_explains(study: Study):
     assert long.move.value < 0
     assert long.rate.value < 0.7
     assert next(effect for effect in found.effects if effect.feature == "length").value.value > 0
+
+
+def test_length_alone_is_held_equal_beside_style(study: Study):
+    """Answers differ in length only, so both ways of holding it equal say the same, and no other feature is told."""
+    found = robustness(study)
+    for row in found.standings:
+        assert row.equally_long == pytest.approx(row.strength)
+    assert [effect.feature for effect in found.effects] == ["length"]
+
+
+def test_the_same_judgements_are_asked_once(study: Study, monkeypatch: pytest.MonkeyPatch):
+    found = robustness(study)
+    monkeypatch.setattr("comparisons.results.robustness.controlled", None)
+    assert robustness(study) == found
+    judgement = Rating.objects.filter(choice="a")[0]
+    Rating.objects.filter(pk=judgement.pk).update(choice="b")
+    with pytest.raises(TypeError):
+        robustness(study)
+
+
+def test_pools_that_surely_disagree_are_named():
+    """Both experts prefer One on 20 of 24 items, both others prefer Other."""
+    one, other = make_policy(name="One"), make_policy(name="Other")
+    study = make_study(items=24, policies=[one, other], ratings_per_item=4)
+    experts, others = (RaterPool.objects.create(slug=name.lower(), name=name) for name in ("Experts", "Others"))
+    for number in range(4):
+        rater, pool = make_rater(), experts if number < 2 else others
+        pool.members.add(rater)
+        judge_all(study, rater, _mostly(one if number < 2 else other, other if number < 2 else one))
+    Study.objects.filter(pk=study.pk).update(state=StudyState.CLOSED)
+    told = "One stands better against Other with raters of “Experts” than with those of “Others”."
+    assert told in robustness(study).disagreements
+
+
+def _mostly(policy, but):
+    """Prefers the policy on five of six items."""
+    return lambda given: prefer(but if given.item.position % 6 == 0 else policy)(given)
+
+
+def test_how_often_labels_would_be_wrong_is_told_by_both_ways(study: Study, client: Client):
+    """Both raters of every item agree, so no label is wrong."""
+    client.force_login(make_user())
+    page = " ".join(client.get(reverse("study-robustness", args=[study.slug])).content.decode().split())
+    assert re.search(r"As labels for training, about 0 % \[0 %, \d+ %\] of what most votes say, and 0 %", page)
+    results = " ".join(client.get(reverse("study-results", args=[study.slug])).content.decode().split())
+    assert "As labels for training, about" in results
 
 
 def test_how_many_votes_carry_the_first_place_is_told(study: Study):
