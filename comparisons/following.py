@@ -11,6 +11,7 @@ import numpy as np
 
 from .models import Rating, Study
 from .raters import ENOUGH_RATERS, RaterProfile, Scatter, judgements_of, labels_of, rater_profiles, scatter
+from .remembered import remembered
 from .statistics.aggregation.mace import mace
 from .statistics.agreement import Agreement, between_raters, cohen_kappa
 from .statistics.raters import Judgements, Profile, overall
@@ -101,7 +102,8 @@ def _knows(judgements: Judgements) -> dict[int, float]:
     labels = labels_of(judgements)
     if len(labels.rater_ids) < ENOUGH_RATERS:
         return {}
-    found = mace(labels, symmetric=True).competence
+    columns = labels.item, labels.rater, labels.label
+    found = remembered("competence", columns, (), lambda: mace(labels, symmetric=True).competence)
     return dict(zip(labels.rater_ids.tolist(), found.tolist(), strict=True))
 
 

@@ -10,6 +10,7 @@ from django.db.models.functions import Length
 from alignapp.accounts.models import User
 
 from .models import ItemKind, Rating, Study, Verdict
+from .remembered import remembered
 from .statistics.aggregation.dawid_skene import dawid_skene
 from .statistics.aggregation.labels import Labels
 from .statistics.exclusion import ExclusionRule, exclude, suspicious
@@ -46,7 +47,8 @@ class RaterProfile:
 
 def rater_profiles(study: Study, judgements: Judgements | None = None) -> list[RaterProfile]:
     """Everybody who judged in the study, the busiest first; `judgements` if they were read already."""
-    found = profiles_of(study, judgements)
+    judgements = judgements_of(study) if judgements is None else judgements
+    found = profiles(judgements, accuracy=_by_consensus(judgements))
     people = User.objects.in_bulk([profile.rater for profile in found])
     rule = study.rules.exclusion
     rows = [
@@ -60,13 +62,11 @@ def rater_profiles(study: Study, judgements: Judgements | None = None) -> list[R
 def left_out(study: Study) -> frozenset[int]:
     """Ids of the raters whom the study's rule leaves out of its results."""
     rule = study.rules.exclusion
-    return frozenset(exclude(profiles_of(study), rule)) if rule != ExclusionRule() else frozenset()
-
-
-def profiles_of(study: Study, judgements: Judgements | None = None) -> list[Profile]:
-    """The profile of everybody who judged, with accuracy by consensus where there are enough raters."""
-    judgements = judgements or judgements_of(study)
-    return profiles(judgements, accuracy=_by_consensus(judgements))
+    if rule == ExclusionRule():
+        return frozenset()
+    judgements = judgements_of(study)
+    accuracy = _by_consensus(judgements) if rule.accuracy is not None else {}
+    return frozenset(exclude(profiles(judgements, accuracy=accuracy), rule))
 
 
 def _by_consensus(judgements: Judgements) -> dict[int, Share]:
@@ -74,7 +74,9 @@ def _by_consensus(judgements: Judgements) -> dict[int, Share]:
     labels = labels_of(judgements)
     if len(labels.rater_ids) < ENOUGH_RATERS:
         return {}
-    return shares_right(labels.rater_ids, dawid_skene(labels, symmetric=True).accuracy)
+    columns = labels.item, labels.rater, labels.label, labels.rater_ids
+    found = remembered("accuracy", columns, (), lambda: dawid_skene(labels, symmetric=True).accuracy)
+    return shares_right(labels.rater_ids, found)
 
 
 def labels_of(judgements: Judgements) -> Labels:

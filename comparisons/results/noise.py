@@ -7,11 +7,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from comparisons.remembered import columns_of, remembered
 from comparisons.statistics.agreement import percent_agreement
 from comparisons.statistics.label_noise import LabelNoise, noise_of_agreement, noise_of_posterior
 
 from .judgements import Judgements, Said, labels_of
-from .remembered import remembered
 
 QUICK = 2_000
 """Judgements up to which the results ask the posterior too; of more, the page that asks how sure they are tells it."""
@@ -29,7 +29,7 @@ class WrongLabels:
 
 def wrong_labels(judgements: Judgements) -> WrongLabels:
     """Of the labels that all these judgements give."""
-    by_posterior = remembered("posterior", judgements, (), lambda: of_posterior(judgements))
+    by_posterior = remembered("posterior", columns_of(judgements), (), lambda: of_posterior(judgements))
     return WrongLabels(of_majority(judgements), by_posterior)
 
 

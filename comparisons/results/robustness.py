@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from comparisons.models import Answer, Contender, Study
+from comparisons.remembered import columns_of, remembered
 from comparisons.statistics.controlled import Controlled, controlled
 from comparisons.statistics.fragility import (
     Kind,
@@ -24,7 +25,6 @@ from .disagreeing import between_groups
 from .judgements import EVERYTHING, Judgements, Look, Said, judgements_of, names_of
 from .noise import WrongLabels, wrong_labels
 from .pools import pools_of
-from .remembered import remembered
 from .settling import Settled, settled
 
 LENGTH = FEATURES.index("length")
@@ -84,7 +84,7 @@ def robustness(study: Study, look: Look = EVERYTHING) -> Robustness:
     contenders = list(study.contenders.select_related("policy__run"))
     judgements, pools = judgements_of(study, look), pools_of(study)
     also = (look.model, names_of(contenders), pools, look.pool)
-    return remembered("robustness", judgements, also, lambda: _asked(study, look, contenders, judgements))
+    return remembered("robustness", columns_of(judgements), also, lambda: _asked(study, look, contenders, judgements))
 
 
 def _asked(study: Study, look: Look, contenders: Sequence[Contender], judgements: Judgements) -> Robustness:
