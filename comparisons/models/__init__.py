@@ -1,7 +1,8 @@
 """Rows of comparisons: one module per noun."""
 
 from .adjudications import Adjudication
-from .audit import AppendOnly, AuditEntry
+from .append_only import AppendOnly
+from .audit import AuditEntry
 from .campaigns import Campaign, Round
 from .checks import ExpectedJudgement, Verdict
 from .collections import CollectedPrompt, CollectionState, PromptCollection

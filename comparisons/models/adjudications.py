@@ -6,11 +6,12 @@ from django.conf import settings
 from django.db import models
 from django.utils import timezone
 
+from .append_only import AppendOnlyModel, AppendOnlyQuerySet
 from .checks import Verdict
 from .studies import Item
 
 
-class Adjudication(models.Model):
+class Adjudication(AppendOnlyModel):
     """What a person decided, blind, about an item on which raters disagree. A later one replaces an earlier one."""
 
     item = models.ForeignKey(Item, on_delete=models.PROTECT, related_name="adjudications")
@@ -18,6 +19,8 @@ class Adjudication(models.Model):
     verdict = models.CharField(max_length=16, choices=Verdict.choices)
     note = models.TextField(blank=True)
     created_at = models.DateTimeField(default=timezone.now)
+
+    objects = AppendOnlyQuerySet["Adjudication"].as_manager()
 
     class Meta:
         ordering = ("id",)

@@ -2,33 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any, NoReturn
-
 from django.conf import settings
 from django.db import models
 from django.utils import timezone
 
+from .append_only import AppendOnlyModel, AppendOnlyQuerySet
 from .studies import Study
 
 
-class AppendOnly(TypeError):
-    """Somebody tried to change what may only be added to."""
-
-    def __init__(self) -> None:
-        super().__init__("Audit entries are never changed or deleted; add another one.")
-
-
-class AuditQuerySet(models.QuerySet["AuditEntry"]):
-    """Reads, and writes refused."""
-
-    def update(self, **values: Any) -> NoReturn:
-        raise AppendOnly
-
-    def delete(self) -> NoReturn:
-        raise AppendOnly
-
-
-class AuditEntry(models.Model):
+class AuditEntry(AppendOnlyModel):
     """One thing that was done to a study; `actor` is empty where the application did it by a rule."""
 
     study = models.ForeignKey(Study, on_delete=models.PROTECT, related_name="audit")
@@ -37,7 +19,7 @@ class AuditEntry(models.Model):
     detail = models.JSONField(default=dict)
     at = models.DateTimeField(default=timezone.now)
 
-    objects = AuditQuerySet.as_manager()
+    objects = AppendOnlyQuerySet["AuditEntry"].as_manager()
 
     class Meta:
         ordering = ("id",)
@@ -45,12 +27,3 @@ class AuditEntry(models.Model):
 
     def __str__(self) -> str:
         return f"{self.study}: {self.verb}"
-
-    def save(self, *args: Any, **kwargs: Any) -> None:
-        """Store a new entry; raises AppendOnly for one that is there."""
-        if not self._state.adding:
-            raise AppendOnly
-        super().save(*args, **kwargs)
-
-    def delete(self, *args: Any, **kwargs: Any) -> NoReturn:
-        raise AppendOnly

@@ -8,6 +8,7 @@ from django.conf import settings
 from django.db import models
 from django.utils import timezone
 
+from .append_only import AppendOnlyModel, AppendOnlyQuerySet
 from .studies import Answer, Guideline, Item, ItemKind
 
 
@@ -98,7 +99,7 @@ class Choice(models.TextChoices):
     WITHDRAWN = "withdrawn", "Withdrawn"
 
 
-class RatingQuerySet(models.QuerySet["Rating"]):
+class RatingQuerySet(AppendOnlyQuerySet["Rating"]):
     """Named reads of judgements."""
 
     def standing(self) -> RatingQuerySet:
@@ -121,7 +122,7 @@ class RatingQuerySet(models.QuerySet["Rating"]):
         return self.exclude(choice=Choice.WITHDRAWN)
 
 
-class Rating(models.Model):
+class Rating(AppendOnlyModel):
     """A judgement, never changed or deleted: undo adds a withdrawal that supersedes it."""
 
     assignment = models.ForeignKey(Assignment, on_delete=models.PROTECT, related_name="ratings")

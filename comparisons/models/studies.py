@@ -13,6 +13,7 @@ from django.utils.functional import cached_property
 from comparisons.design import Design
 from training.models import DatasetVersion, Policy
 
+from .append_only import AppendOnlyModel, AppendOnlyQuerySet
 from .pools import RaterPool
 
 if TYPE_CHECKING:
@@ -199,7 +200,7 @@ class Contender(models.Model):
         return str(self.policy)
 
 
-class Answer(models.Model):
+class Answer(AppendOnlyModel):
     """What one contender said to one prompt, with the gateway's own measurements. Never changed once stored.
 
     Answers that a person wrote for gold and training items have no contender and no served name.
@@ -218,6 +219,8 @@ class Answer(models.Model):
     served_name = models.CharField(max_length=120)
     engine_version = models.CharField(max_length=32)
     created_at = models.DateTimeField(default=timezone.now)
+
+    objects = AppendOnlyQuerySet["Answer"].as_manager()
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["contender", "prompt"], name="one_answer_per_prompt")]

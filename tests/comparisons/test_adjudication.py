@@ -8,7 +8,7 @@ from django.urls import reverse
 
 from comparisons import adjudication
 from comparisons.models import Adjudication, Answer, Rating, Study, Verdict
-from tests.comparisons.rating_factories import judge_all, make_rater, make_study, prefer
+from tests.comparisons.rating_factories import judge_all, make_rater, make_study, prefer, rewrite
 from tests.factories import make_policy, make_run, make_user
 
 pytestmark = pytest.mark.django_db
@@ -208,7 +208,7 @@ def test_annotators_do_not_get_in(name: str, client: Client):
 
 def test_texts_are_formatted_as_raters_saw_them_and_no_html_of_theirs_is_obeyed(client: Client):
     study = make_disputed()
-    Answer.objects.update(text="**Seven** <script>alert(1)</script>")
+    rewrite(Answer.objects.all(), text="**Seven** <script>alert(1)</script>")
     client.force_login(make_user())
     page = client.get(reverse("study-adjudicate", args=[study.slug])).text
     assert page.count("<strong>Seven</strong>") == 2

@@ -12,7 +12,7 @@ from django.utils import timezone
 from comparisons import assignment as assigning
 from comparisons.assignment import Outcome
 from comparisons.models import Assignment, AssignmentState, Choice, Rating, StudyState
-from tests.comparisons.rating_factories import judge_all, make_rater, make_study, take
+from tests.comparisons.rating_factories import judge_all, make_rater, make_study, rewrite, take
 from tests.factories import make_policy, make_run, make_user
 
 pytestmark = pytest.mark.django_db
@@ -167,7 +167,7 @@ def test_only_the_latest_judgement_can_be_undone_and_only_for_a_while():
     second = take(alice)
     assigning.submit(second, "a", 1)
     assert assigning.undo(first, 1) == Outcome.NOTHING_TO_UNDO
-    Rating.objects.update(created_at=timezone.now() - assigning.UNDO_TIME - timedelta(seconds=1))
+    rewrite(Rating.objects.all(), created_at=timezone.now() - assigning.UNDO_TIME - timedelta(seconds=1))
     assert assigning.undo(second, 1) == Outcome.NOTHING_TO_UNDO
     assert Rating.objects.counted().count() == 2
 
@@ -279,10 +279,10 @@ def test_the_time_left_is_told_once_the_pace_is_known():
     study, rater = make_study(items=25), make_rater()
     for seconds in (3000, 30, 30, 30):
         assigning.submit(take(rater), "a", 1)
-        Rating.objects.filter(pk=Rating.objects.latest("pk").pk).update(seconds=seconds)
+        rewrite(Rating.objects.filter(pk=Rating.objects.latest("pk").pk), seconds=seconds)
     assert assigning.progress(study, rater).minutes_left is None
     assigning.submit(take(rater), "a", 1)
-    Rating.objects.filter(pk=Rating.objects.latest("pk").pk).update(seconds=30)
+    rewrite(Rating.objects.filter(pk=Rating.objects.latest("pk").pk), seconds=30)
     assert assigning.progress(study, rater).minutes_left == 10
 
 

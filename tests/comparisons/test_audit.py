@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import pytest
-from django.db import models
 from django.test import Client
 from django.urls import reverse
 
 from comparisons import guidelines, people, studies, suites
-from comparisons.models import AppendOnly, AuditEntry, RaterPool, Rating
-from tests.comparisons.rating_factories import judge_all, make_rater, make_study
+from comparisons.models import Adjudication, Answer, AppendOnly, AuditEntry, RaterPool, Rating
+from tests.comparisons.rating_factories import judge_all, make_rater, make_study, rewrite
 from tests.factories import make_policy, make_user
 
 pytestmark = pytest.mark.django_db
@@ -96,7 +97,7 @@ def test_closing_writes_down_whom_the_rule_leaves_out():
     study = make_study(items=4, design={"exclusion": {"median_seconds": 5}}, ratings_per_item=2)
     for name, seconds in (("hasty", 1), ("calm", 60)):
         judge_all(study, make_rater(name), lambda _: "a")
-        models.QuerySet.update(Rating.objects.filter(assignment__rater__username=name), seconds=seconds)
+        rewrite(Rating.objects.filter(assignment__rater__username=name), seconds=seconds)
     studies.move(study, "close")
     entry = study.audit.get(verb="left out")
     assert entry.detail["raters"] == ["hasty"]
@@ -124,3 +125,17 @@ def test_exports_and_sealings_are_written_down(client: Client):
     entry = study.audit.get(verb="exported")
     assert (entry.actor, entry.detail["rows"]) == (user, 2)
     assert entry.detail["rule"]
+
+
+# --- Judgements and answers only grow ---------------------------------------------------------------------------------
+
+
+def test_judgements_decisions_and_stored_answers_are_neither_changed_nor_deleted():
+    study = make_study(items=1)
+    judge_all(study, make_rater(), lambda _: "a")
+    decided = Adjudication.objects.create(item=study.items.get(), adjudicator=make_user(), verdict="tie")
+    for rows in (Rating.objects.all(), Answer.objects.all(), Adjudication.objects.filter(pk=decided.pk)):
+        row = rows[0]
+        for forbidden in (row.save, row.delete, rows.delete, partial(rows.update, pk=1)):
+            with pytest.raises(AppendOnly, match="are never changed or deleted"):
+                forbidden()

@@ -19,7 +19,7 @@ from comparisons.checks import outcomes, tallies
 from comparisons.drawing import open_study
 from comparisons.models import Adjudication, Answer, ExpectedJudgement, Item, ItemKind, Prompt, Rating, Study
 from tests.comparisons.answered_studies import answered_study
-from tests.comparisons.rating_factories import judge_all, make_rater, make_study, take
+from tests.comparisons.rating_factories import judge_all, make_rater, make_study, rewrite, take
 from tests.factories import make_policy, make_user
 
 pytestmark = pytest.mark.django_db
@@ -181,7 +181,8 @@ def test_items_that_somebody_decided_become_gold_as_decided():
 
 def test_two_raters_who_agree_are_not_enough():
     earlier = earlier_study()
-    Rating.objects.filter(pk=Rating.objects.filter(assignment__item__position=0).values("pk")[:1]).delete()
+    first = Rating.objects.filter(assignment__item__position=0).values("pk")[:1]
+    rewrite(Rating.objects.filter(pk__in=list(first.values_list("pk", flat=True))), choice="withdrawn")
     assert len(copied(make_study(), earlier)) == 4
 
 
@@ -208,7 +209,7 @@ def test_what_raters_of_this_study_cannot_say_is_no_check_for_them():
 
 def test_what_names_a_policy_of_this_study_is_left_out():
     earlier = earlier_study()
-    Answer.objects.filter(prompt__position=0).update(text="I am sparrow-2.")
+    rewrite(Answer.objects.filter(prompt__position=0), text="I am sparrow-2.")
     study = make_study(policies=[make_policy(name="sparrow-2"), make_policy()])
     assert len(copied(study, earlier)) == 4
 
@@ -265,7 +266,7 @@ def test_more_attention_items_take_other_answers():
 
 def test_answers_that_must_not_be_shown_lend_themselves_to_no_check():
     study = opened(policies=2, prompts=6)
-    Answer.objects.filter(prompt__position__lt=4).update(text="As an AI I cannot say.")
+    rewrite(Answer.objects.filter(prompt__position__lt=4), text="As an AI I cannot say.")
     from_answers(study, 50, None)
     assert not study.items.filter(kind="attention", first__text__startswith="As an AI").exists()
     assert not study.items.filter(kind="attention", second__text__startswith="As an AI").exists()

@@ -25,7 +25,15 @@ from django.utils import timezone
 
 from comparisons import assignment as assigning
 from comparisons.models import Answer, Assignment, Contender, ExpectedJudgement, Item, ItemKind, Rating, StudyState
-from tests.comparisons.rating_factories import make_answer, make_prompt, make_rater, make_study, read_guidelines, take
+from tests.comparisons.rating_factories import (
+    make_answer,
+    make_prompt,
+    make_rater,
+    make_study,
+    read_guidelines,
+    rewrite,
+    take,
+)
 from tests.factories import make_policy, make_user, make_version
 from training.models import Dataset, PolicyKind, Run
 
@@ -316,7 +324,7 @@ def test_guidelines_training_and_breaks_tell_nothing(world, annotator):
     pages = [annotator.get(f"{mine}guideline/"), annotator.post(f"{mine}guideline/", {"number": 2})]
     pages += [annotator.get(mine), annotator.post(f"{mine}submit/", {"choice": "a", "revision": 1})]
     pages.append(annotator.get(f"{mine}feedback/"))
-    Rating.objects.update(seconds=100)
+    rewrite(Rating.objects.all(), seconds=100)
     following = annotator.post("/rate/").url
     pages += [annotator.get(following), annotator.get(f"{following}break/"), annotator.get("/rate/")]
     assert [page.status_code for page in pages] == [200, 302, 200, 302, 200, 302, 200, 200]
@@ -355,7 +363,7 @@ def test_tokens_are_random_and_say_nothing_of_their_item(world):
 
 def test_a_page_is_as_long_with_the_sides_turned(world, annotator):
     """Answers of unlike length: turning the sides must change where texts stand and nothing else, to the byte."""
-    Answer.objects.filter(contender=world.contenders.last()).update(text="a much longer text " * 50)
+    rewrite(Answer.objects.filter(contender=world.contenders.last()), text="a much longer text " * 50)
     url = annotator.post("/rate/").url
     before = len(annotator.get(url).content)
     assignment = Assignment.objects.get()
@@ -364,7 +372,7 @@ def test_a_page_is_as_long_with_the_sides_turned(world, annotator):
 
 
 def test_a_reply_to_the_script_is_as_long_with_the_sides_turned(world, annotator):
-    Answer.objects.filter(contender=world.contenders.last()).update(text="a much longer text " * 50)
+    rewrite(Answer.objects.filter(contender=world.contenders.last()), text="a much longer text " * 50)
     url = annotator.post("/rate/").url
     lengths = set()
     for _ in range(2):
@@ -376,8 +384,8 @@ def test_a_reply_to_the_script_is_as_long_with_the_sides_turned(world, annotator
 
 def test_white_space_around_an_answer_is_no_mark_of_who_wrote_it(world, annotator):
     """A policy whose answers begin with a space or end in empty lines would soon be known by its indent."""
-    Answer.objects.filter(contender=world.contenders.last()).update(text="  \n Forty miles. \n\n")
-    Answer.objects.filter(contender=world.contenders.first()).update(text="Thirty miles.")
+    rewrite(Answer.objects.filter(contender=world.contenders.last()), text="  \n Forty miles. \n\n")
+    rewrite(Answer.objects.filter(contender=world.contenders.first()), text="Thirty miles.")
     page = BeautifulSoup(annotator.get(annotator.post("/rate/").url).content, "html.parser")
     texts = {page.find(id=f"answer-{side}").find_next("div", class_="plain").text for side in "ab"}
     assert texts == {"Forty miles.", "Thirty miles."}

@@ -24,7 +24,7 @@ from comparisons.models import (
     Study,
     Verdict,
 )
-from tests.comparisons.rating_factories import judge_all, make_rater, make_study, read_guidelines, take
+from tests.comparisons.rating_factories import judge_all, make_rater, make_study, read_guidelines, rewrite, take
 
 pytestmark = pytest.mark.django_db
 
@@ -232,7 +232,7 @@ def test_nobody_judges_faster_than_answers_can_be_read(monkeypatch: pytest.Monke
         assert assigning.submit(take(rater), "a", 1) == assigning.Outcome.SAVED
     assert assigning.submit(take(rater), "a", 1) == assigning.Outcome.TOO_FAST
     assert assigning.submit(take(rater), "skip", 1) == assigning.Outcome.SKIPPED_TOO_FAST
-    Rating.objects.update(created_at=timezone.now() - timedelta(seconds=61))
+    rewrite(Rating.objects.all(), created_at=timezone.now() - timedelta(seconds=61))
     assert assigning.submit(take(rater), "a", 1) == assigning.Outcome.SAVED
 
 

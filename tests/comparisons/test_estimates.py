@@ -11,7 +11,7 @@ from comparisons.design import Design
 from comparisons.estimates import Estimate, Experience, experience
 from comparisons.models import Assignment, Rating
 from comparisons.statistics.planning import Assumptions, expected_reach, plan_for_half_width
-from tests.comparisons.rating_factories import judge_all, make_rater, make_study
+from tests.comparisons.rating_factories import judge_all, make_rater, make_study, rewrite
 
 
 def estimate(
@@ -106,7 +106,7 @@ def test_time_is_the_mean_of_judgements_and_absences_count_five_minutes():
     judge_all(make_study(items=20), make_rater(), lambda _: next(said))
     rows = list(Rating.objects.order_by("pk"))
     for row, seconds in zip(rows, [8.0] * 10 + [16.0] * 9 + [3600.0], strict=True):
-        Rating.objects.filter(pk=row.pk).update(seconds=seconds)
+        rewrite(Rating.objects.filter(pk=row.pk), seconds=seconds)
     found = experience()
     assert found.seconds == pytest.approx(26.2)
     assert (found.ties, found.both_bad, found.judgements) == (0.25, 0.1, 20)

@@ -10,7 +10,7 @@ from django.utils import timezone
 from comparisons import assignment as assigning
 from comparisons.models import Assignment, ItemKind, Rating, Study
 from comparisons.pace import active_raters, bars, by_hour, pace_of, time_spent
-from tests.comparisons.rating_factories import judge_all, make_rater, make_study, take
+from tests.comparisons.rating_factories import judge_all, make_rater, make_study, rewrite, take
 from tests.comparisons.test_checks import make_check, rightly
 
 pytestmark = pytest.mark.django_db
@@ -20,7 +20,7 @@ NOW = datetime(2026, 11, 1, 12, 30, tzinfo=UTC)
 def judged(study: Study, *at: datetime) -> None:
     """Move the judgements of a study to these times."""
     for pk, moment in zip(Rating.objects.order_by("id").values_list("pk", flat=True), at, strict=True):
-        Rating.objects.filter(pk=pk).update(created_at=moment)
+        rewrite(Rating.objects.filter(pk=pk), created_at=moment)
 
 
 def test_hours_without_a_judgement_are_shown_as_zero_and_old_ones_are_not():
@@ -45,8 +45,8 @@ def test_an_item_left_open_counts_five_minutes_at_most():
     study = make_study(items=2)
     judge_all(study, make_rater(), lambda _: "a")
     first, second = Rating.objects.order_by("id")
-    Rating.objects.filter(pk=first.pk).update(seconds=20)
-    Rating.objects.filter(pk=second.pk).update(seconds=9000)
+    rewrite(Rating.objects.filter(pk=first.pk), seconds=20)
+    rewrite(Rating.objects.filter(pk=second.pk), seconds=9000)
     assert time_spent(Rating.objects.all()) == timedelta(seconds=320)
 
 
@@ -54,7 +54,7 @@ def test_the_pace_tells_hours_cost_and_when_it_will_be_done():
     """10 judgements of 36 s are 0.1 h, at 20 an hour cost 2, 100 an hour; 5 more at 10 a day take half a day."""
     study = make_study(items=10, design={"hourly_pay": 20})
     judge_all(study, make_rater(), lambda _: "a")
-    Rating.objects.update(seconds=36)
+    rewrite(Rating.objects.all(), seconds=36)
     pace = pace_of(study, missing=5)
     assert pace.last_day == 10
     assert [pace.worked, pace.cost, pace.per_hour] == pytest.approx([0.1, 2.0, 100])
@@ -79,7 +79,7 @@ def test_all_work_is_paid():
         if state == "expired":
             Study.objects.update(state="closed")
         assigning.submit(given, "a", 1)
-    Rating.objects.update(seconds=36)
+    rewrite(Rating.objects.all(), seconds=36)
     assert Rating.objects.counted().count() == 1
     assert pace_of(study, missing=0).cost == pytest.approx(100 * 6 * 36 / 3600)
 

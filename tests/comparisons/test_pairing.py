@@ -12,6 +12,7 @@ from comparisons.drawing import open_study
 from comparisons.models import Answer, Item, Study
 from comparisons.pairing import Stock, balanced, by
 from tests.comparisons.answered_studies import answered_study, pairs_of
+from tests.comparisons.rating_factories import rewrite
 
 pytestmark = pytest.mark.django_db
 
@@ -116,7 +117,7 @@ def test_the_seed_fixes_everything_and_another_seed_changes_it():
 def test_what_is_set_aside_costs_no_place_and_its_pair_goes_on():
     """Both answers to half of the prompts are the same: 10 usable items of one pair, 10 set aside on the way."""
     study = answered_study(policies=2)
-    Answer.objects.filter(prompt__position__lt=10).update(text="The same.")
+    rewrite(Answer.objects.filter(prompt__position__lt=10), text="The same.")
     open_study(study)
     assert study.items.comparisons().count() == 10
     assert study.items.filter(quarantine="Identical answers").count() == 10

@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from comparisons import assignment as assigning
 from comparisons.models import Answer, Assignment, GuidelineReading, ItemKind, Rating
-from tests.comparisons.rating_factories import judge_all, make_rater, make_study, read_guidelines, take
+from tests.comparisons.rating_factories import judge_all, make_rater, make_study, read_guidelines, rewrite, take
 from tests.comparisons.test_checks import make_check, rightly, wrongly
 
 pytestmark = pytest.mark.django_db
@@ -162,7 +162,7 @@ def sit(client, rater, minutes: int, gap_minutes: int = 0, **design) -> str:
         assigning.submit(take(rater), "a", 1)
         latest = Rating.objects.latest("id").pk
         at = now - timedelta(minutes=ago - 1 + gap_minutes)
-        Rating.objects.filter(pk=latest).update(created_at=at, seconds=60)
+        rewrite(Rating.objects.filter(pk=latest), created_at=at, seconds=60)
     return client.post(reverse("rate")).url
 
 
@@ -220,7 +220,7 @@ def test_time_is_told_for_today_and_in_all_with_long_pauses_cut(client, alice):
         (yesterday, yesterday, timezone.now()),
         strict=True,
     ):
-        Rating.objects.filter(pk=pk).update(seconds=seconds, created_at=at)
+        rewrite(Rating.objects.filter(pk=pk), seconds=seconds, created_at=at)
     worked = assigning.worked(alice)
     assert (worked.words_today, worked.words_ever) == ("2 min", "10 min")
     assert "Time today 2 min Time in all 10 min" in home(client)
@@ -281,7 +281,7 @@ def test_others_judgements_are_not_mine(client, alice):
 
 def test_an_answer_whose_policy_is_gone_is_shown_like_any_other(client, alice):
     make_study(items=1)
-    Answer.objects.update(contender=None, served_name="")
+    rewrite(Answer.objects.all(), contender=None, served_name="")
     read_guidelines(alice)
     url = client.post(reverse("rate")).url
     assert "answer 0 of 0" in words(client.get(url))

@@ -12,7 +12,7 @@ from django.utils import timezone
 from comparisons.design import Design
 from comparisons.forms.rating import RatingForm, label_of, offered
 from comparisons.models import Answer, Assignment, Prompt, Rating
-from tests.comparisons.rating_factories import make_rater, make_study, read_guidelines
+from tests.comparisons.rating_factories import make_rater, make_study, read_guidelines, rewrite
 
 pytestmark = pytest.mark.django_db
 
@@ -166,8 +166,8 @@ def test_what_the_page_saw_is_bounded_and_never_refuses_a_judgement(sent, stored
 def test_an_answer_of_a_megabyte_is_shown_whole_and_both_answers_plain(client, alice):
     url = begin(client, alice)
     one, other = Answer.objects.filter(prompt__position=0)
-    Answer.objects.filter(pk=one.pk).update(text="word " * 209_715)
-    Answer.objects.filter(pk=other.pk).update(text="**bold**")
+    rewrite(Answer.objects.filter(pk=one.pk), text="word " * 209_715)
+    rewrite(Answer.objects.filter(pk=other.pk), text="**bold**")
     page = page_of(client.get(url))
     assert "both answers are shown as plain text" in page.text
     assert not page.select(".answers .formatted")
@@ -177,7 +177,7 @@ def test_an_answer_of_a_megabyte_is_shown_whole_and_both_answers_plain(client, a
 
 def test_text_from_right_to_left_finds_its_direction_by_block(client, alice):
     url = begin(client, alice)
-    Answer.objects.update(text="מתי המעבורת?\n\nAt seven. \u202eneves tA")
+    rewrite(Answer.objects.all(), text="מתי המעבורת?\n\nAt seven. \u202eneves tA")
     answer = page_of(client.get(url)).find(id="answer-a").parent
     assert {block["dir"] for block in answer.select(".formatted > p, .plain")} == {"auto"}
 
@@ -212,8 +212,8 @@ def test_plain_text_is_remembered_by_the_browser_for_every_item(client, alice):
 def test_the_words_that_differ_are_marked_on_both_sides(client, alice):
     url = begin(client, alice)
     one, other = Answer.objects.filter(prompt__position=0)
-    Answer.objects.filter(pk=one.pk).update(text="The ferry leaves at seven <b>sharp</b>.")
-    Answer.objects.filter(pk=other.pk).update(text="The ferry leaves at eight <b>sharp</b>.")
+    rewrite(Answer.objects.filter(pk=one.pk), text="The ferry leaves at seven <b>sharp</b>.")
+    rewrite(Answer.objects.filter(pk=other.pk), text="The ferry leaves at eight <b>sharp</b>.")
     page = page_of(client.get(url, {"view": "differences"}))
     assert {mark.text for mark in page.select(".answers mark")} == {"seven", "eight"}
     assert not page.select(".answers b")

@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from comparisons import assignment as assigning
 from comparisons.models import Answer, Assignment, AssignmentState, Prompt, Rating, StudyState
-from tests.comparisons.rating_factories import make_rater, make_study, take
+from tests.comparisons.rating_factories import make_rater, make_study, rewrite, take
 from tests.factories import make_policy, make_run, make_user
 
 pytestmark = pytest.mark.django_db
@@ -222,7 +222,7 @@ def test_an_item_of_a_lapsed_lease_opens_again_while_nobody_else_took_it(client,
 def test_model_text_is_shown_as_text(client, alice):
     study = make_study(items=1)
     hostile = "<script>alert(1)</script>\n  <img src=x onerror=alert(2)>{{ 7|add:7 }}"
-    Answer.objects.update(text=hostile)
+    rewrite(Answer.objects.all(), text=hostile)
     Prompt.objects.update(messages=[{"role": "user", "content": hostile}])
     page = page_of(start(client))
     texts = page.find_all("div", class_="plain")

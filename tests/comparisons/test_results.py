@@ -10,7 +10,7 @@ from comparisons.models import Answer, Choice, Contender, Prompt, RaterPool, Str
 from comparisons.results import Cell, Look, gather, judgements_of
 from comparisons.results.pools import Pool, only_pool, partitions, pools_of
 from comparisons.studies import move
-from tests.comparisons.rating_factories import judge_all, make_rater, make_study, prefer, take
+from tests.comparisons.rating_factories import judge_all, make_rater, make_study, prefer, rewrite, take
 from tests.factories import make_policy, make_run, make_user
 
 pytestmark = pytest.mark.django_db
@@ -130,9 +130,9 @@ def test_cost_and_serving_are_what_was_measured():
     study = make_study(items=5, policies=[make_policy(), make_policy(run=run)])
     contender = study.contenders.last()
     for number, answer in enumerate(Answer.objects.filter(contender=contender).order_by("id"), start=1):
-        answer.first_token_seconds, answer.retries = number / 100, int(number == 3)
-        answer.finish_reason = "length" if number == 5 else "stop"
-        answer.save()
+        ended = "length" if number == 5 else "stop"
+        measured = {"first_token_seconds": number / 100, "retries": int(number == 3), "finish_reason": ended}
+        rewrite(Answer.objects.filter(pk=answer.pk), **measured)
     untrained, cost = gather(close(study)).costs
     assert untrained.run is None
     assert (cost.run.train_seconds, cost.run.peak_memory_bytes) == (41.0, 2**30)

@@ -10,7 +10,7 @@ from django.urls import reverse
 
 from comparisons.models import Answer, RaterPool, Rating, Study, StudyState
 from comparisons.results.robustness import robustness
-from tests.comparisons.rating_factories import judge_all, make_rater, make_study, prefer
+from tests.comparisons.rating_factories import judge_all, make_rater, make_study, prefer, rewrite
 from tests.factories import make_policy, make_user
 
 pytestmark = pytest.mark.django_db
@@ -22,8 +22,8 @@ def study() -> Study:
     short, long = make_policy(name="Short"), make_policy(name="Long")
     study = make_study(items=40, policies=[short, long], ratings_per_item=2)
     odd = [item.pk for item in study.items.all() if item.position % 4 == 3]
-    Answer.objects.filter(contender__policy=long).update(tokens=200)
-    Answer.objects.filter(contender__policy=short, prompt__items__in=odd).update(tokens=2000)
+    rewrite(Answer.objects.filter(contender__policy=long), tokens=200)
+    rewrite(Answer.objects.filter(contender__policy=short, prompt__items__in=odd), tokens=2000)
     for _ in range(2):
         judge_all(study, make_rater(), lambda given: prefer(short if given.item_id in odd else long)(given))
     Study.objects.filter(pk=study.pk).update(state=StudyState.CLOSED)

@@ -59,6 +59,7 @@ def _of_researchers(
         "closed, of a stratum": f"{reverse('study-results', args=[closed.slug])}?stratum=other&ties=leave_out",
         "sealing": sealing.submit(Export(closed, Rule()), None, dataset="Rated").get_absolute_url(),
         **{f"open, {name}": reverse(name, args=[live.slug]) for name in OPEN},
+        "open, item to set aside": reverse("study-item-set-aside", args=[live.slug, 1]),
         "adversarial": attack.get_absolute_url(),
         "conversations": reverse("study-conversations", args=[attack.slug]),
         "new adversarial": reverse("adversarial-study-new"),
@@ -97,7 +98,15 @@ CLOSED = (
     "study-audit",
     "study-make-dataset",
 )
-OPEN = ("study", "study-raters", "study-disagreements", "study-adjudicate", "study-extend", "study-checks")
+OPEN = (
+    "study",
+    "study-raters",
+    "study-disagreements",
+    "study-adjudicate",
+    "study-extend",
+    "study-pools",
+    "study-checks",
+)
 
 
 def _closed(policies: list[Policy], raters: list[User], pool: RaterPool) -> Study:

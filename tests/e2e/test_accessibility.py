@@ -42,11 +42,11 @@ WIDE: ViewportSize = {"width": 1280, "height": 900}
 PHONE: ViewportSize = {"width": 360, "height": 740}
 # A study of two policies that no other test knows; its answers are one line, one long word and one long text.
 OPEN_A_STUDY = """
-from tests.comparisons.rating_factories import make_study
+from tests.comparisons.rating_factories import make_study, rewrite
 from comparisons.models import Answer
 study = make_study(items=3)
-Answer.objects.filter(contender=study.contenders.first()).update(text="Unbroken" * 60)
-Answer.objects.filter(contender=study.contenders.last()).update(text="A long answer. " * 200)
+rewrite(Answer.objects.filter(contender=study.contenders.first()), text="Unbroken" * 60)
+rewrite(Answer.objects.filter(contender=study.contenders.last()), text="A long answer. " * 200)
 """
 TOO_WIDE = """() => [...document.querySelectorAll("main *")].filter(
     (element) => element.getBoundingClientRect().right > document.documentElement.clientWidth + 1

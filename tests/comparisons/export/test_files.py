@@ -16,6 +16,7 @@ import pytest
 from comparisons.export import BothBad, Export, Form, Rule, as_folder, as_json_lines, as_parquet
 from comparisons.models import Answer
 from tests.comparisons.export.material import study_with, three_policies
+from tests.comparisons.rating_factories import rewrite
 from training.preferences import store
 from training.preferences.formats import read_line
 from training.preferences.records import Pair
@@ -40,8 +41,8 @@ def test_parquet_holds_the_same_rows_as_json_lines_in_their_order(form, monkeypa
     monkeypatch.setattr(store, "WRITTEN_GROUP", {"row_group_size": 2_048, "row_group_size_bytes": "50KB"})
     study = study_with([["first", "second", "first"]] * 8)
     for answer in Answer.objects.all():
-        answer.text += f" \x00 “hostile”,\\ \n {'long ' * 20_000}"
-        answer.save()
+        hostile = f"{answer.text} \x00 “hostile”,\\ \n {'long ' * 20_000}"
+        rewrite(Answer.objects.filter(pk=answer.pk), text=hostile)
     export = Export(study, Rule())
     table = pq.ParquetFile(io.BytesIO(b"".join(as_parquet(export, form))))
     lines = b"".join(as_json_lines(export, form)).splitlines()

@@ -7,7 +7,7 @@ import pytest
 from comparisons.export import Certainty, Consensus, Dropped, Export, Rule
 from comparisons.models import Answer
 from tests.comparisons.export.material import say, study_with
-from tests.comparisons.rating_factories import judge_all, make_rater, make_study, prefer
+from tests.comparisons.rating_factories import judge_all, make_rater, make_study, prefer, rewrite
 from tests.factories import make_policy
 
 pytestmark = pytest.mark.django_db
@@ -30,8 +30,8 @@ def test_the_preferred_answer_is_chosen_whatever_side_it_stood_on():
 def test_equal_and_empty_answers_give_no_pair():
     study = study_with([["first"]] * 3)
     item = study.items.first()
-    Answer.objects.filter(pk__in=[item.first_id, item.second_id]).update(text="the same")
-    Answer.objects.filter(pk=study.items.last().first_id).update(text="  ")
+    rewrite(Answer.objects.filter(pk__in=[item.first_id, item.second_id]), text="the same")
+    rewrite(Answer.objects.filter(pk=study.items.last().first_id), text="  ")
     assert Export(study, Rule()).summary.dropped == {Dropped.UNUSABLE: 2}
 
 
@@ -55,7 +55,7 @@ def test_checks_training_and_repeats_are_no_part_of_an_export():
 
 def test_a_pair_says_where_it_comes_from():
     study = study_with([["first", "second", "first", "tie", "bad"]], sampling={"temperature": 0.5, "max_tokens": 9})
-    Answer.objects.update(seed=77)
+    rewrite(Answer.objects.all(), seed=77)
     study.guidelines.create(number=2, text="Another text.")
     del study.current_guideline
     say(study.items.get(), make_rater(), "first")
