@@ -111,12 +111,12 @@ def settle(turn: Turn, one: Answer, other: Answer) -> None:
             return  # another worker was quicker
         one.save()
         other.save()
-        position = (study.items.aggregate(last=Max("position"))["last"] or 0) + 1
+        last = study.items.aggregate(last=Max("position"))["last"]
         item = study.items.create(
             prompt=turn.prompt,
             first=one,
             second=other,
-            position=position,
+            position=0 if last is None else last + 1,
             quarantine=reason,
             propensity=turn.conversation.propensity,
         )

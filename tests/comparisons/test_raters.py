@@ -9,7 +9,7 @@ from django.urls import reverse
 from comparisons.following import follow, readings
 from comparisons.models import Assignment, ItemKind, Rating, Study, StudyState
 from comparisons.raters import left_out, rater_profiles, scatter
-from tests.comparisons.rating_factories import judge_all, make_rater, make_study, prefer
+from tests.comparisons.rating_factories import judge_all, make_rater, make_study, prefer, rewrite
 from tests.comparisons.test_checks import make_check, rightly, wrongly
 from tests.factories import make_policy, make_user
 
@@ -126,7 +126,7 @@ def test_how_judgements_came_about_is_told_for_each_rater():
     seen = [(True, 0.0, 2), (True, 0.0, 2), (True, 7.0, 3), (False, 0.0, 0)]
     for rating, (scrolled, away, strength) in zip(Rating.objects.order_by("id"), seen, strict=True):
         reading = {"scrolled": scrolled, "hidden_seconds": away}
-        Rating.objects.filter(pk=rating.pk).update(reading=reading, strength=strength)
+        rewrite(Rating.objects.filter(pk=rating.pk), reading=reading, strength=strength)
     found = readings(study)[alice.pk]
     assert found.to_the_end is not None
     assert found.away is not None

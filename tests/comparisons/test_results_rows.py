@@ -8,12 +8,12 @@ import pytest
 from bs4 import BeautifulSoup
 from django.urls import reverse
 
-from comparisons.models import Assignment, AssignmentState, ItemKind, Rating, StudyState
+from comparisons.models import Answer, Assignment, AssignmentState, ItemKind, Rating, StudyState
 from comparisons.results import Look, gather
 from comparisons.results.judgements import of_own_runs
 from comparisons.results.rows import Asked, items_behind, told
 from tests.comparisons.export.material import say
-from tests.comparisons.rating_factories import judge_all, make_rater, make_study, prefer
+from tests.comparisons.rating_factories import judge_all, make_rater, make_study, prefer, rewrite
 from tests.comparisons.test_checks import make_check
 from tests.factories import make_policy, make_run, make_user
 
@@ -101,8 +101,7 @@ def test_the_bars_of_divided_items_lead_to_their_items(study):
 def test_longer_answers_are_told_by_their_text(study):
     """Answers are "answer 0 of 0" and so on, all as long; one grows, and it is preferred once, by Alice."""
     item = study.items.get(position=2)
-    item.second.text += ", and more"
-    item.second.save()
+    rewrite(Answer.objects.filter(pk=item.second_id), text=f"{item.second.text}, and more")
     assert rows(study, said="longer", rater=rater("alice")) == 1
 
 
