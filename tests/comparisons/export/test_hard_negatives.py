@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from comparisons.export import BothBad, Certainty, Consensus, Dropped, Export, Rule
-from comparisons.models import Verdict
+from comparisons.models import Answer, Verdict
 from tests.comparisons.export.material import adjudicate, say, study_with, three_policies
-from tests.comparisons.rating_factories import make_rater
+from tests.comparisons.rating_factories import make_rater, rewrite
 
 pytestmark = pytest.mark.django_db
 
@@ -116,7 +116,7 @@ def test_weighed_raters_decide_what_is_bad_too():
 def test_equal_texts_are_no_hard_negative():
     study = three_policies({(0, 1): "bad", (0, 2): "second"})
     item = study.items.get(position=0)
-    type(item.second).objects.filter(pk=item.second_id).update(text="answer 0 of 2")
+    rewrite(Answer.objects.filter(pk=item.second_id), text="answer 0 of 2")
     export = Export(study, WANTED)
     assert export.summary.hard_negatives == 0
     assert list(export.hard_negatives()) == []
