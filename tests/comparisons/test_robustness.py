@@ -53,7 +53,7 @@ def test_the_same_judgements_are_asked_once(study: Study, monkeypatch: pytest.Mo
     monkeypatch.setattr("comparisons.results.robustness.controlled", None)
     assert robustness(study) == found
     judgement = Rating.objects.filter(choice="a")[0]
-    Rating.objects.filter(pk=judgement.pk).update(choice="b")
+    rewrite(Rating.objects.filter(pk=judgement.pk), choice="b")
     with pytest.raises(TypeError):
         robustness(study)
 
