@@ -238,5 +238,7 @@ def conversation_of(assignment: Assignment) -> Conversation | None:
 
 
 def assignment_of(turn: Turn) -> Assignment | None:
-    """The writer's place at the turn's item."""
-    return Assignment.objects.filter(item=turn.item, rater=turn.conversation.writer).first() if turn.item else None
+    """The writer's place at the turn's item; None where there is none, or the item was set aside meanwhile."""
+    if turn.item is None or turn.item.quarantine:
+        return None
+    return Assignment.objects.filter(item=turn.item, rater=turn.conversation.writer).first()

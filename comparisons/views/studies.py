@@ -43,8 +43,9 @@ def studies(request: HttpRequest) -> HttpResponse:
 def study(request: HttpRequest, slug: str) -> HttpResponse:
     """How far a study is, and its items; who leads is said only after closing."""
     found = get_object_or_404(Study.objects.select_related("created_by"), slug=slug)
-    show = request.GET.get("show", "")
+    show, reason = request.GET.get("show", ""), request.GET.get("reason", "")
     flags = flags_of(found) if show == "flagged" else {}
+    flags = {item: said for item, said in flags.items() if reason in said or not reason}
     page = Paginator(_items(found, show, list(flags)), ITEMS_PER_PAGE).get_page(request.GET.get("page"))
     context = _live(found) | {
         "page": page,
@@ -87,10 +88,10 @@ def _live(study: Study) -> dict[str, Any]:
     }
 
 
-def _in_words(reasons: Counter[str]) -> list[tuple[str, int]]:
-    """Reasons for skipping as raters read them, most frequent first."""
+def _in_words(reasons: Counter[str]) -> list[tuple[str, str, int]]:
+    """(reason, as raters read it, how often it was given) for skipping, most frequent first."""
     words = dict(SKIP_REASONS)
-    return [(words.get(reason, reason), count) for reason, count in reasons.most_common()]
+    return [(reason, words.get(reason, reason), count) for reason, count in reasons.most_common()]
 
 
 def _items(study: Study, show: str, flagged: Sequence[int]) -> QuerySet[Item]:

@@ -12,6 +12,7 @@ from django.urls import reverse
 from alignapp.accounts.models import User
 from comparisons import assignment as assigning
 from comparisons import attempts, replying
+from comparisons.flags import set_aside
 from comparisons.models import Assignment, Conversation, Rating, Stratum, Study, StudyKind, Turn, TurnState
 from comparisons.studies import move
 from tests.comparisons.rating_factories import make_rater
@@ -61,6 +62,16 @@ def judge(turn: Turn, choice: str = "a") -> Assignment:
     assert assignment is not None
     assert assigning.submit(assignment, choice, 1) == assigning.Outcome.SAVED
     return assignment
+
+
+def test_a_conversation_whose_item_was_set_aside_is_over(study: Study, writer: User, client: Client):
+    turn = answered(study, writer)
+    assert turn.item is not None
+    set_aside(turn.item, make_user(), "It tells who wrote it.")
+    client.force_login(writer)
+    page = client.get(reverse("attempt", args=[turn.conversation.token])).text
+    assert "This conversation is over." in page
+    assert "Judge the two answers" not in page
 
 
 def test_two_answers_become_an_item_that_its_writer_holds(study: Study, writer: User):

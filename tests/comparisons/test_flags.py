@@ -53,14 +53,17 @@ def test_the_page_of_a_running_study_tells_reasons_and_leads_to_the_items(resear
     item = study.items.get(position=1)
     skip(item, "not_blind")
     page = researcher.get(study.get_absolute_url()).text
-    assert "<strong>1</strong> An answer tells which system wrote it" in page
-    assert "See the 1 item</a>" in page
+    assert '?show=flagged&amp;reason=not_blind#items">An answer tells which system wrote it</a>' in page
+    assert "See all 1 item</a>" in page
     table = researcher.get(study.get_absolute_url(), {"show": "flagged"}).text.split('id="items"')[1]
     assert "1 × An answer tells which system wrote it" in table
     assert reverse("study-item-set-aside", args=[study.slug, 2]) in table
     assert reverse("study-item-set-aside", args=[study.slug, 1]) not in table
     for contender in study.contenders.all():
         assert contender.policy.name not in table
+    assert "Question 1?" in table
+    other = researcher.get(study.get_absolute_url(), {"show": "flagged", "reason": "harmful"}).text
+    assert "Nobody skipped an item." in other.split('id="items"')[1]
 
 
 def test_an_item_that_is_set_aside_is_given_to_nobody_and_counts_nowhere(researcher: Client):

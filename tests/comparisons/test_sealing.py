@@ -60,6 +60,8 @@ def test_a_worker_seals_the_pairs_by_the_rule_that_was_sent(study, home):
     version = job.version
     assert (version.dataset.name, version.rows) == ("Rated", 12)
     assert version.origin["rule"] == str(Rule(minimum=2, ties=Ties.HALF))
+    entry = study.audit.get(verb="sealed")
+    assert (entry.detail["version"], entry.detail["pairs"]) == (str(version), 12)
     assert files(home) == [version.path.name]
 
 
