@@ -93,12 +93,12 @@ def _asked(study: Study, look: Look, contenders: Sequence[Contender], judgements
     if not len(votes):
         return NOTHING
     differences = _differences(study, contenders, cast)
-    varied = [number for number in range(len(FEATURES)) if differences[:, number].any()] or [LENGTH]
-    equal = controlled(votes, differences[:, varied], look.model)
+    varied = np.flatnonzero(differences.any(axis=0)).tolist()
+    equal = controlled(votes, differences[:, varied or [LENGTH]], look.model)
     equally_long = controlled(votes, differences[:, [LENGTH]], look.model)
     return Robustness(
         standings=_standings(contenders, equal, equally_long),
-        effects=[Effect(FEATURES[number], value) for number, value in zip(varied, equal.effects, strict=True)],
+        effects=[Effect(FEATURES[number], value) for number, value in zip(varied, equal.effects, strict=False)],
         carried_by=list(_carried_by(votes, names, look)),
         single=[
             leave_one_out_words(leave_one_out(votes, kind, look.model), names) for kind in (Kind.RATER, Kind.PROMPT)

@@ -71,7 +71,7 @@ def until_decided(strengths: Strengths, i: int, j: int) -> str:
     if strengths.decided(i, j):
         return "decided"
     more = more_votes(strengths, i, j)
-    return "hardly ever decided" if more is None else f"about {rounded(more):,} more votes decide it"
+    return "hardly ever decided" if more is None else f"about {rounded(more):,} more votes would decide it"
 
 
 def _two_way(strengths: Strengths, matrix: WinMatrix, names: Sequence[str]) -> str:

@@ -48,6 +48,15 @@ def test_length_alone_is_held_equal_beside_style(study: Study):
     assert [effect.feature for effect in found.effects] == ["length"]
 
 
+def test_where_answers_look_alike_no_feature_is_told(client: Client):
+    study = make_study(items=4)
+    judge_all(study, make_rater(), lambda _: "a")
+    Study.objects.filter(pk=study.pk).update(state=StudyState.CLOSED)
+    assert robustness(study).effects == []
+    client.force_login(make_user())
+    assert "Answers look alike." in client.get(reverse("study-robustness", args=[study.slug])).content.decode()
+
+
 def test_the_same_judgements_are_asked_once(study: Study, monkeypatch: pytest.MonkeyPatch):
     found = robustness(study)
     monkeypatch.setattr("comparisons.results.robustness.controlled", None)
