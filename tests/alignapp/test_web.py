@@ -56,6 +56,28 @@ async def download(addresses):
 asyncio.run(download(json.loads(sys.argv[2])))
 assert not {"pandas", "pyarrow"} & set(sys.modules), "loaded all the same"
 """
+QUERIES = """
+import re, time
+from pathlib import Path
+from alignapp.web import stay_small
+stay_small()
+import duckdb
+
+def megabytes():
+    return int(re.search(r"RssFile:\\s+(\\d+)", Path("/proc/self/status").read_text())[1]) / 1000
+
+def query():
+    with duckdb.connect() as database:
+        return database.execute("SELECT sum(n * n) FROM range(1_000_000) numbers(n)").fetchone()
+
+first, used = query(), megabytes()
+deadline = time.monotonic() + 20
+while (kept := megabytes()) > used - 15 and time.monotonic() < deadline:
+    query()  # nothing is given back without work
+    time.sleep(0.2)
+assert kept < used - 15, (used, kept)
+assert query() == first, "it works as before"
+"""
 REFUSED = """
 from alignapp.web import stay_small
 stay_small()
@@ -167,3 +189,7 @@ def test_a_web_process_that_dies_is_replaced_and_none_outlives_the_one_above_the
         above.wait(30)
     assert len(before) == 2
     until(lambda: not any(Path(f"/proc/{pid}").exists() for pid in both), seconds=30)
+
+
+def test_code_of_duckdb_that_was_used_does_not_stay_resident():
+    run(QUERIES)
