@@ -126,13 +126,15 @@ def test_how_the_votes_fell_is_not_shown_to_those_who_are_to_decide(client: Clie
 
 def test_the_rows_tell_who_decided_and_why(client: Client):
     study, user = make_disputed(), make_user("judith")
-    adjudication.decide(study.items.get(position=1), user, "tie", "Both are right.")
+    item = study.items.get(position=1)
+    choice = "a" if adjudication.first_is_a(item, user) else "b"
+    adjudication.decide(item, user, choice, "Both are right.")
     Study.objects.update(state="closed")
     client.force_login(user)
     page = client.get(reverse("study-rows", args=[study.slug]), {"item": "2"}).text
     assert "Item 2<" in page
     assert "Item 1<" not in page
-    assert "judith" in page
+    assert '<span class="badge">Alpha-secret-1</span> <span class="small muted">judith, ' in page
     assert "Both are right." in page
     assert "?item=2" in client.get(reverse("study-disagreements", args=[study.slug])).text
 
