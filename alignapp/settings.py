@@ -194,6 +194,7 @@ CELERY_BEAT_SCHEDULE = {
     "look for imports": {"task": "training.tasks.work_on_imports", "schedule": 10, "options": {"expires": 10}},
     "look for cleanings": {"task": "training.tasks.work_on_cleanings", "schedule": 10, "options": {"expires": 10}},
     "look for sealings": {"task": "comparisons.tasks.work_on_sealings", "schedule": 10, "options": {"expires": 10}},
+    "look for surenesses": {"task": "comparisons.tasks.work_on_surenesses", "schedule": 10, "options": {"expires": 10}},
     "look for studies": {"task": "comparisons.tasks.work_on_studies", "schedule": 10, "options": {"expires": 10}},
     "tend studies": {"task": "comparisons.tasks.tend_open_studies", "schedule": 10, "options": {"expires": 10}},
     "look for turns": {"task": "comparisons.tasks.answer_turns", "schedule": 5, "options": {"expires": 5}},

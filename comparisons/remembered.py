@@ -18,15 +18,20 @@ def remembered(question: str, columns: Iterable[Any], also: Sequence[object], an
 
     One process asks itself: after a restart, or when a judgement is added or names change, it is computed anew.
     """
-    digest = hashlib.sha256(repr((question, *also)).encode())
-    for column in columns:
-        digest.update(np.ascontiguousarray(column).tobytes())
-    key = f"remembered-{digest.hexdigest()}"
+    key = f"remembered-{digest_of(question, columns, also)}"
     found: T | None = cache.get(key)
     if found is None:
         found = answer()
         cache.set(key, found, timeout=None)
     return found
+
+
+def digest_of(question: str, columns: Iterable[Any], also: Sequence[object]) -> str:
+    """SHA-256 of a question about arrays and of whatever `also` matters to its answer."""
+    digest = hashlib.sha256(repr((question, *also)).encode())
+    for column in columns:
+        digest.update(np.ascontiguousarray(column).tobytes())
+    return digest.hexdigest()
 
 
 def columns_of(judgements: Any) -> list[Any]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from celery import shared_task
 
-from comparisons import assignment, drawing, generation, replying, sealing, stopping
+from comparisons import assignment, drawing, generation, replying, sealing, stopping, sureness
 
 
 @shared_task
@@ -17,6 +17,12 @@ def work_on_studies() -> None:
 def work_on_sealings() -> None:
     """Seal judgements as dataset versions where somebody has asked for it."""
     sealing.work()
+
+
+@shared_task
+def work_on_surenesses() -> None:
+    """Answer how sure results are where there are many judgements."""
+    sureness.work()
 
 
 @shared_task

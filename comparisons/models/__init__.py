@@ -24,6 +24,7 @@ from .studies import (
     StudyState,
     Suite,
 )
+from .sureness import SurenessJob
 
 __all__ = [
     "HELD",
@@ -59,6 +60,7 @@ __all__ = [
     "StudyKind",
     "StudyState",
     "Suite",
+    "SurenessJob",
     "Turn",
     "TurnState",
     "Verdict",

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from comparisons.models import Answer, Contender, Study
-from comparisons.remembered import columns_of, remembered
+from comparisons.remembered import columns_of, digest_of, remembered
 from comparisons.statistics.controlled import Controlled, controlled
 from comparisons.statistics.fragility import (
     Kind,
@@ -79,15 +79,36 @@ class Robustness:
 NOTHING = Robustness([], [], [], [], [], 0)
 
 
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What would change the result of a study, or of the part that is looked at; `digest` names what it depends on."""
+
+    study: Study
+    look: Look
+    contenders: list[Contender]
+    judgements: Judgements
+    digest: str
+
+    @classmethod
+    def of(cls, study: Study, look: Look = EVERYTHING) -> Question:
+        contenders = list(study.contenders.select_related("policy__run"))
+        judgements = judgements_of(study, look)
+        also = (look.model, names_of(contenders), pools_of(study), look.pool)
+        digest = digest_of("robustness", columns_of(judgements), also)
+        return cls(study, look, contenders, judgements, digest)
+
+    def answer(self) -> Robustness:
+        """Refits the strengths some 300 times."""
+        return _answer(self.study, self.look, self.contenders, self.judgements)
+
+
 def robustness(study: Study, look: Look = EVERYTHING) -> Robustness:
-    """Ask what would change the result, of the same judgements once: strengths are refitted some 300 times."""
-    contenders = list(study.contenders.select_related("policy__run"))
-    judgements, pools = judgements_of(study, look), pools_of(study)
-    also = (look.model, names_of(contenders), pools, look.pool)
-    return remembered("robustness", columns_of(judgements), also, lambda: _asked(study, look, contenders, judgements))
+    """The answer, remembered."""
+    question = Question.of(study, look)
+    return remembered("robustness", (), (question.digest,), question.answer)
 
 
-def _asked(study: Study, look: Look, contenders: Sequence[Contender], judgements: Judgements) -> Robustness:
+def _answer(study: Study, look: Look, contenders: Sequence[Contender], judgements: Judgements) -> Robustness:
     cast = judgements.where(judgements.said != Said.BOTH_BAD)
     votes, names = judgements.votes(len(contenders)), names_of(contenders)
     if not len(votes):

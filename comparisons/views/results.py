@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 from typing import Any
+from uuid import UUID
 
 from django.core.paginator import Page, Paginator
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import get_object_or_404, render
+from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import path
-from django.views.decorators.http import require_safe
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_http_methods, require_safe
 
-from alignapp.accounts.access import researcher_required
+from alignapp.accounts.access import researcher_required, user_of
 from comparisons import results as finding
 from comparisons.adjudication import latest
 from comparisons.forms.results import LookForm, RowsForm
-from comparisons.models import Adjudication, Item, Rating, Study, StudyState
+from comparisons.models import Adjudication, Item, Rating, Study, StudyState, SurenessJob
 from comparisons.raters import left_out
 from comparisons.rendering import Shown, shown_alike
-from comparisons.results import robustness as asking
 from comparisons.results.rows import Told, behind, items_behind, told
+from comparisons.sureness import how_sure
 from training.models import Policy
 
 from .rating_pages import shown_prompt
@@ -41,16 +43,28 @@ def results(request: HttpRequest, slug: str) -> HttpResponse:
     return render(request, "comparisons/results/results.html", context)
 
 
+@never_cache
 @researcher_required
-@require_safe
+@require_http_methods(["GET", "HEAD", "POST"])
 def robustness(request: HttpRequest, slug: str) -> HttpResponse:
-    """What would change the result."""
+    """What would change the result, or how far a worker is with that; sent, what failed is asked once more."""
     study = get_object_or_404(Study, slug=slug)
     if not _is_closed(study):
         return still_open(request, study)
     context = _looked(study, LookForm(study, request.GET))
-    context["found"] = asking.robustness(study, context["look"])
+    found = how_sure(study, context["look"], user_of(request), again=request.method == "POST")
+    if request.method == "POST":
+        return redirect(request.get_full_path())
+    context |= {"job": found} if isinstance(found, SurenessJob) else {"found": found}
     return render(request, "comparisons/results/robustness.html", context)
+
+
+@researcher_required
+@require_safe
+def sureness_live(request: HttpRequest, pk: UUID) -> HttpResponse:
+    """Whether the worker has answered; nothing is computed for it."""
+    job = get_object_or_404(SurenessJob, pk=pk)
+    return render(request, "comparisons/results/_sureness.html", {"job": job})
 
 
 @researcher_required
@@ -131,5 +145,6 @@ def still_open(request: HttpRequest, study: Study) -> HttpResponse:
 urls = [
     path("studies/<slug:slug>/results/", results, name="study-results"),
     path("studies/<slug:slug>/robustness/", robustness, name="study-robustness"),
+    path("surenesses/<uuid:pk>/live/", sureness_live, name="sureness-live"),
     path("studies/<slug:slug>/rows/", rows, name="study-rows"),
 ]
