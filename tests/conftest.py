@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
+import shutil
 import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Iterator
@@ -15,6 +18,7 @@ import psycopg
 import pytest
 import redis
 
+from tests.environment import ROOT_VARIABLE
 from tooling import needs
 from tooling.broker import broker_command
 from tooling.postgresql import private_postgresql
@@ -25,6 +29,7 @@ if TYPE_CHECKING:
     from training.models import DatasetVersion
     from training.preferences.report import Report
 
+ROOT = Path(__file__).resolve().parent.parent
 # Chromium must talk to nobody but the pages under test; as root it refuses to run inside its own sandbox.
 CHROMIUM_OPTIONS = [
     "--disable-background-networking",
@@ -120,12 +125,46 @@ def pages_without_arrow() -> Iterator[None]:
         yield
 
 
+def migrate(database_url: str) -> None:
+    """Make every table, in a process of its own."""
+    command = [sys.executable, "manage.py", "migrate", "--verbosity", "0"]
+    subprocess.run(command, cwd=ROOT, env=os.environ | {"DATABASE_URL": database_url}, check=True)
+
+
+@pytest.fixture(scope="session")
+def migrated_file() -> Path:
+    """A SQLite database with every table, made once for all processes of this session. Tests copy it."""
+    file = Path(os.environ[ROOT_VARIABLE]) / "migrated.sqlite3"
+    with file.with_suffix(".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not file.exists():
+            unfinished = file.with_suffix(".unfinished")
+            migrate(f"sqlite:///{unfinished}")
+            unfinished.rename(file)
+    return file
+
+
+@pytest.fixture(scope="session")
+def migrated_postgresql(postgresql_url: str) -> str:
+    """The name of a database with every table in that PostgreSQL. Tests make theirs from it."""
+    with psycopg.connect(postgresql_url, autocommit=True) as database:
+        database.execute("CREATE DATABASE migrated")
+    migrate(f"{postgresql_url.rpartition('/')[0]}/migrated")
+    return "migrated"
+
+
 @pytest.fixture
-def new_postgresql_url(postgresql_url: str) -> str:
-    """A DATABASE_URL of an empty database in that PostgreSQL."""
+def new_sqlite_url(migrated_file: Path, tmp_path: Path) -> str:
+    """A DATABASE_URL of a SQLite database with every table and nothing in them."""
+    return f"sqlite:///{shutil.copy(migrated_file, tmp_path / 'own.sqlite3')}"
+
+
+@pytest.fixture
+def new_postgresql_url(postgresql_url: str, migrated_postgresql: str) -> str:
+    """The same in PostgreSQL."""
     name = f"test_{uuid4().hex}"
     with psycopg.connect(postgresql_url, autocommit=True) as database:
-        database.execute(f"CREATE DATABASE {name}")
+        database.execute(f"CREATE DATABASE {name} TEMPLATE {migrated_postgresql}")
     return f"{postgresql_url.rpartition('/')[0]}/{name}"
 
 

@@ -21,13 +21,10 @@ WORKERS, RATERS, LIMIT = 3, 2, 50
 def main() -> None:
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "alignapp.settings")
     django.setup()
-    from django.core.management import call_command
-
     from comparisons.drawing import open_study
     from tests.comparisons.answered_studies import answered_study
     from tests.comparisons.rating_factories import make_rater
 
-    call_command("migrate", verbosity=0)
     study = answered_study(prompts=30, item_limit=LIMIT, ratings_per_item=2, design={"selection": "informed"})
     open_study(study)
     raters = [make_rater() for _ in range(RATERS)]

@@ -27,11 +27,8 @@ THREADS, ITEMS, PER_ITEM = 8, 30, 3
 def main() -> None:
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "alignapp.settings")
     django.setup()
-    from django.core.management import call_command
-
     from tests.comparisons.rating_factories import make_rater, make_study
 
-    call_command("migrate", verbosity=0)
     make_study(items=ITEMS, ratings_per_item=PER_ITEM)
     raters = [make_rater() for _ in range(THREADS)]
     outcomes: Counter[str] = Counter()

@@ -14,9 +14,7 @@ from tests.comparisons import drawing_race
 
 @pytest.mark.parametrize("database", ["sqlite", "postgresql"])
 def test_a_study_gets_exactly_its_items_whoever_draws_at_the_same_time(database: str, request, tmp_path):
-    address = f"sqlite:///{tmp_path / 'race.sqlite3'}"
-    if database == "postgresql":
-        address = request.getfixturevalue("new_postgresql_url")
+    address = request.getfixturevalue(f"new_{database}_url")
     environment = os.environ | {"DATABASE_URL": address, "ALIGNAPP_HOME": str(tmp_path), "RATING_MOST_PER_MINUTE": "0"}
     command = [sys.executable, "-m", drawing_race.__name__]
     ended = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=200, check=False)

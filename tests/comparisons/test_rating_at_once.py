@@ -23,9 +23,7 @@ def race(database_url: str, home: str) -> dict:
 
 @pytest.fixture(params=["sqlite", "postgresql"])
 def finished(request, tmp_path) -> dict:
-    if request.param == "sqlite":
-        return race(f"sqlite:///{tmp_path / 'race.sqlite3'}", str(tmp_path))
-    return race(request.getfixturevalue("new_postgresql_url"), str(tmp_path))
+    return race(request.getfixturevalue(f"new_{request.param}_url"), str(tmp_path))
 
 
 def test_every_item_gets_exactly_its_judgements(finished):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -95,14 +96,14 @@ class Stack:
 
 
 @pytest.fixture(scope="session")
-def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+def stack(tmp_path_factory: pytest.TempPathFactory, migrated_file: Path) -> Iterator[Stack]:
     """The product, started once for all browser tests."""
     home = tmp_path_factory.mktemp("stack")
     ports = {name: str(needs.free_port()) for name in ("PORT", "BROKER_PORT", "VLLM_PORT")}
     clean = {name: value for name, value in os.environ.items() if name not in OF_THE_TESTS}
     environment = processes_environment(home, clean | ports | {"HF_HUB_OFFLINE": "1", "RUN_HEARTBEAT_TIMEOUT": "10"})
     running = Stack(f"http://127.0.0.1:{ports['PORT']}", home, environment, {})
-    running.manage("migrate", "--verbosity", "0")
+    shutil.copy(migrated_file, home / "alignapp.sqlite3")
     running.manage("collectstatic", "--noinput", "--verbosity", "0")
     running.run("tests.e2e.prepare")
     try:
@@ -122,14 +123,14 @@ def data_pages(stack: Stack) -> dict[str, str]:
 
 
 @pytest.fixture(scope="session")
-def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+def site(tmp_path_factory: pytest.TempPathFactory, migrated_file: Path) -> Iterator[Stack]:
     """The web process alone on a home of its own, with the people of prepare_rating.py."""
     home = tmp_path_factory.mktemp("site")
     clean = {name: value for name, value in os.environ.items() if name not in OF_THE_TESTS}
     port = str(needs.free_port())
     environment = processes_environment(home, clean | {"PORT": port, "RATING_MOST_PER_MINUTE": "0"})
     running = Stack(f"http://127.0.0.1:{port}", home, environment, {})
-    running.manage("migrate", "--verbosity", "0")
+    shutil.copy(migrated_file, home / "alignapp.sqlite3")
     running.manage("collectstatic", "--noinput", "--verbosity", "0")
     running.run("tests.e2e.prepare_rating")
     try:

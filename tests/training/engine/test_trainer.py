@@ -74,9 +74,9 @@ def test_cpo_writes_an_adapter_for_the_server(make_run):
 
 
 def test_dpo_killed_and_started_again_ends_as_if_nothing_had_happened(make_run):
-    whole = make_run("dpo", name="whole", tuning="full", max_steps=60)
+    whole = make_run("dpo", name="whole", tuning="full", max_steps=30)
     assert train(whole) == 0
-    killed = make_run("dpo", name="killed", tuning="full", max_steps=60)
+    killed = make_run("dpo", name="killed", tuning="full", max_steps=30)
     process = start(killed)
     wait_for_step(killed, 9, process)
     assert kill(process) == -signal.SIGKILL

@@ -27,14 +27,11 @@ MOST_SECONDS = 120
 def main() -> None:
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "alignapp.settings")
     django.setup()
-    from django.core.management import call_command
-
     from tests.factories import make_user
     from tests.training.preferences.pairs import pair
     from training.models import CleaningJob
     from training.preferences.versions import dataset_named, seal
 
-    call_command("migrate", verbosity=0)
     pairs = [pair(f"Question {n}?", f"Answer {n}.", f"No answer {n}.") for n in range(ROWS)]
     parent = seal(dataset_named("Islands"), pairs, {})
     people = [make_user() for _ in range(PEOPLE)]

@@ -18,10 +18,10 @@ ROOT = Path(__file__).resolve().parents[4]
 
 
 @pytest.fixture(scope="module")
-def race(postgresql_url: str, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+def race(postgresql_url: str, migrated_postgresql: str, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     """What the race left; it runs in a database of its own."""
     with psycopg.connect(postgresql_url, autocommit=True) as database:
-        database.execute("CREATE DATABASE cleaning_race")
+        database.execute(f"CREATE DATABASE cleaning_race TEMPLATE {migrated_postgresql}")
     address = f"{postgresql_url.rpartition('/')[0]}/cleaning_race"
     environment = {**os.environ, "DATABASE_URL": address, "ALIGNAPP_HOME": str(tmp_path_factory.mktemp("home"))}
     command = [sys.executable, "-m", "tests.training.preferences.cleaning.cleaning_race"]
