@@ -68,8 +68,8 @@ class LookForm(forms.Form):
 class RowsForm(LookForm):
     """A part of the results, and within it the rows behind one figure."""
 
-    one = forms.ChoiceField(required=False, label="Policy")
-    other = forms.ChoiceField(required=False, label="against")
+    policy = forms.ChoiceField(required=False, label="Policy")
+    against = forms.ChoiceField(required=False, label="against")
     preferred = forms.ChoiceField(required=False, label="Better was")
     said = forms.ChoiceField(choices=list(SAID.items()), required=False, label="Judgement")
     rater = forms.ChoiceField(required=False, label="By")
@@ -82,7 +82,7 @@ class RowsForm(LookForm):
         super().__init__(study, data)
         names = study.contenders.values_list("pk", "policy__name")
         people = User.objects.filter(assignments__item__study=study).distinct().order_by("username")
-        for name in ("one", "other", "preferred"):
+        for name in ("policy", "against", "preferred"):
             self._offer(name, list(names))
         self._offer("rater", list(people.values_list("pk", "username")))
 
@@ -93,7 +93,9 @@ class RowsForm(LookForm):
     def filters(self) -> list[forms.BoundField]:
         """Everything that is shown, in the order of the page."""
         of_parts = ("stratum", "pool") if self.offers_something else ()
-        return [self[name] for name in ("one", "other", "preferred", "said", "rater", "divided", "kind", *of_parts)]
+        return [
+            self[name] for name in ("policy", "against", "preferred", "said", "rater", "divided", "kind", *of_parts)
+        ]
 
     @property
     def carried(self) -> list[forms.BoundField]:
@@ -107,7 +109,7 @@ class RowsForm(LookForm):
         sent = self.cleaned_data
         words = {name: sent.get(name, "") for name in ("kind", "said", "divided")}
         rater, one, other, preferred = (
-            int(sent.get(name) or 0) or None for name in ("rater", "one", "other", "preferred")
+            int(sent.get(name) or 0) or None for name in ("rater", "policy", "against", "preferred")
         )
         own = sent.get("own", False)
         return Asked(**words, rater=rater, one=one, other=other, preferred=preferred, item=sent.get("item"), own=own)

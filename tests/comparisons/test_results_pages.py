@@ -63,7 +63,7 @@ def test_the_page_begins_with_a_sentence_and_links_figures_to_rows(client, resea
     assert told.startswith("The votes cannot tell Base from Tuned yet: Tuned is preferred in 93 % [44, 98] of 7")
     cell = page.select_one("table.matrix td[data-lead] a")
     one, other = study.contenders.values_list("pk", flat=True)
-    assert cell["href"] == f"{reverse('study-rows', args=['ferries'])}?one={one}&other={other}"
+    assert cell["href"] == f"{reverse('study-rows', args=['ferries'])}?policy={one}&against={other}"
     assert "undefined because no item was judged by two people" in " ".join(page.text.split())
 
 
@@ -83,7 +83,7 @@ def test_rows_show_answers_with_their_policies_and_judgements(client, researcher
 
 @pytest.mark.parametrize("one", ["x'", "²", "9" * 30])
 def test_rows_of_a_nonsense_filter_are_all_rows(client, researcher, study, one):
-    page = page_of(client.get(reverse("study-rows", args=["ferries"]), {"one": one, "said": "?", "page": "99"}))
+    page = page_of(client.get(reverse("study-rows", args=["ferries"]), {"policy": one, "said": "?", "page": "99"}))
     assert len(page.select("article")) == 8
 
 
