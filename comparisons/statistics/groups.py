@@ -32,11 +32,6 @@ class Disagreement:
     certain: bool
 
 
-def split(votes: Votes, group: Ints) -> dict[int, Votes]:
-    """The votes of each group."""
-    return {int(one): votes.where(group == one) for one in np.unique(group)}
-
-
 def disagreements(votes: Votes, group: Ints, model: Model | None = None) -> list[Disagreement]:
     """(θi - θj in one group) - (θi - θj in another) for all pairs of policies and of groups, the surest first.
 

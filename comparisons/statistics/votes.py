@@ -18,10 +18,10 @@ Bools = NDArray[np.bool_]
 
 @dataclass(frozen=True, slots=True)
 class Votes:
-    """Arrays of one length n. Ids of raters, prompts, strata and pools are any integers.
+    """Arrays of one length n. Ids of raters and prompts are any integers.
 
     `weight`: how much a vote counts, as a rule 1 / the probability with which its pair was drawn; positive. None: all
-    count the same. `stratum`: the kind of prompt; `pool`: the group of raters.
+    count the same.
     """
 
     left: Ints
@@ -31,11 +31,9 @@ class Votes:
     prompt: Ints
     policies: int
     weight: Floats | None = None
-    stratum: Ints | None = None
-    pool: Ints | None = None
 
     def __post_init__(self) -> None:
-        for name in ("left", "right", "rater", "prompt", "weight", "stratum", "pool"):
+        for name in ("left", "right", "rater", "prompt", "weight"):
             column = getattr(self, name)
             if column is not None and len(column) != len(self.score):
                 raise ValueError(

@@ -6,8 +6,7 @@ import numpy as np
 import pytest
 
 from bench.rating.tournaments import Shape, tournament
-from comparisons.statistics.groups import disagreements, split
-from comparisons.statistics.strengths.estimate import estimate
+from comparisons.statistics.groups import disagreements
 from comparisons.statistics.votes import Votes
 from tests.comparisons.statistics.votes_by_hand import votes_of
 
@@ -20,13 +19,6 @@ def joined(one: Votes, other: Votes) -> tuple[Votes, np.ndarray]:
 
     votes = Votes(both("left"), both("right"), both("score"), both("rater", 1000), both("prompt", 1000), one.policies)
     return votes, np.repeat([3, 7], [len(one), len(other)])
-
-
-def test_groups_are_split_by_their_ids():
-    votes, group = joined(tournament(Shape(), 1), tournament(Shape(), 2))
-    found = split(votes, group)
-    assert sorted(found) == [3, 7]
-    assert estimate(found[3]).theta == pytest.approx(estimate(tournament(Shape(), 1)).theta)
 
 
 def test_the_difference_of_differences_by_hand():

@@ -45,6 +45,6 @@ def test_weights_have_mean_one():
 
 
 def test_a_subset_keeps_all_columns_and_the_number_of_policies():
-    found = votes(policies=3, pool=np.array([7, 8])).where(np.array([False, True]))
+    found = votes(policies=3, rater=np.array([7, 8])).where(np.array([False, True]))
     assert (len(found), found.policies, found.score[0], found.weight) == (1, 3, 0.5, None)
-    assert found.pool.tolist() == [8]
+    assert found.rater.tolist() == [8]
