@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
+from itertools import dropwhile
 
-from django.db.models import Count, F, QuerySet, Sum
-from django.db.models.functions import Least, TruncHour
+from django.db.models import Count, F, Q, QuerySet, Sum
+from django.db.models.functions import Least
 from django.utils import timezone
 
 from .models import Assignment, AssignmentState, Rating, Study
@@ -20,13 +22,11 @@ HOUR = timedelta(hours=1)
 class Pace:
     """How a study's judgements come in.
 
-    `hours`: (start of the hour, judgements that count) of the latest HOURS, from the first in which anybody judged,
-    gaps included; `last_day`: of the latest 24 hours; `per_hour`: for an hour of one person's work; `worked`: hours of
-    all people together, checks, repeats, training, skips and late judgements included, and `cost` what they cost;
-    `finished_at`: None while it cannot be told.
+    `last_day`: judgements that count, of the latest 24 hours; `per_hour`: for an hour of one person's work; `worked`:
+    hours of all people together, checks, repeats, training, skips and late judgements included, and `cost` what they
+    cost; `finished_at`: None while it cannot be told.
     """
 
-    hours: tuple[tuple[datetime, int], ...]
     last_day: int
     per_hour: float | None
     worked: float
@@ -38,12 +38,12 @@ def pace_of(study: Study, missing: int) -> Pace:
     """The study's pace; `missing` judgements are still wanted."""
     mine, now = {"assignment__item__study": study}, timezone.now()
     counted = Rating.objects.counted().filter(**mine)
-    last_day = counted.filter(created_at__gt=now - timedelta(days=1)).count()
+    in_a_day = Count("pk", filter=Q(created_at__gt=now - timedelta(days=1)))
+    count, last_day = counted.aggregate(count=Count("pk"), last_day=in_a_day).values()
     worked = time_spent(Rating.objects.work().filter(**mine)) / HOUR
     return Pace(
-        hours=by_hour(counted, now),
         last_day=last_day,
-        per_hour=counted.count() / worked if worked else None,
+        per_hour=count / worked if worked else None,
         worked=worked,
         cost=worked * study.rules.hourly_pay,
         finished_at=now + timedelta(days=missing / last_day) if missing and last_day else None,
@@ -56,17 +56,15 @@ def time_spent(ratings: QuerySet[Rating]) -> timedelta:
     return timedelta(seconds=spent or 0)
 
 
-def by_hour(ratings: QuerySet[Rating], now: datetime) -> tuple[tuple[datetime, int], ...]:
-    """(start of the hour, judgements) of the latest HOURS up to this one, from the first in which there were any."""
-    this_hour = now.replace(minute=0, second=0, microsecond=0)
-    recent = ratings.filter(created_at__gte=this_hour - (HOURS - 1) * HOUR).order_by()
-    hourly = recent.annotate(hour=TruncHour("created_at", tzinfo=UTC)).values_list("hour").annotate(Count("pk"))
-    counted = dict(hourly)
-    if not counted:
-        return ()
-    first = min(counted)
-    hours = (first + place * HOUR for place in range((this_hour - first) // HOUR + 1))
-    return tuple((hour, counted.get(hour, 0)) for hour in hours)
+def by_hour(study: Study, now: datetime | None = None) -> list[tuple[datetime, int]]:
+    """(start of the hour, judgements that count) of the latest HOURS up to this one, from the first with any."""
+    this_hour = (now or timezone.now()).replace(minute=0, second=0, microsecond=0)
+    hours = [this_hour - place * HOUR for place in reversed(range(HOURS))]
+    # One count for each: to cut times to hours is Python in SQLite (of 43,000 judgements 1.2 s of it, this 0.5 s).
+    within = {f"h{place}": Q(created_at__gte=hour, created_at__lt=hour + HOUR) for place, hour in enumerate(hours)}
+    recent = Rating.objects.counted().filter(assignment__item__study=study, created_at__gte=hours[0])
+    counted = recent.aggregate(**{name: Count("pk", filter=hour) for name, hour in within.items()})
+    return list(dropwhile(lambda found: not found[1], zip(hours, (counted[name] for name in within), strict=True)))
 
 
 def active_raters(study: Study) -> int:
@@ -92,7 +90,7 @@ class Bar:
     height: float
 
 
-def bars(hours: tuple[tuple[datetime, int], ...]) -> list[Bar]:
+def bars(hours: Sequence[tuple[datetime, int]]) -> list[Bar]:
     """One bar an hour, the latest at the right edge, the busiest as high as the picture."""
     step, most = WIDTH / HOURS, max((count for _, count in hours), default=0)
     left = WIDTH - step * len(hours)

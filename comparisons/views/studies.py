@@ -20,7 +20,7 @@ from comparisons.design_in_words import design_in_words
 from comparisons.flags import flags_of
 from comparisons.forms.rating import SKIP_REASONS
 from comparisons.models import AssignmentState, Endpoint, Item, ItemKind, Study, StudyState
-from comparisons.pace import active_raters, bars, pace_of
+from comparisons.pace import active_raters, bars, by_hour, pace_of
 from comparisons.stopping import paused_by_rule, waiting
 
 STUDIES_PER_PAGE = 25
@@ -53,6 +53,7 @@ def study(request: HttpRequest, slug: str) -> HttpResponse:
         "show": show,
         "steerable": found.state in {StudyState.OPEN, StudyState.PAUSED},
         "design": design_in_words(found),
+        "bars": [] if found.state == StudyState.CLOSED else bars(by_hour(found)),
         "section": "studies",
     }
     return render(request, "comparisons/studies/study.html", context)
@@ -71,12 +72,11 @@ def _live(study: Study) -> dict[str, Any]:
     progress = running.progress_of(study)
     missing = max(0, progress.ratings_wanted - progress.ratings)
     by_rule = paused_by_rule(study) if study.state == StudyState.PAUSED else None
-    pace, flags = pace_of(study, missing), flags_of(study)
+    flags = flags_of(study)
     return {
         "study": study,
         "progress": progress,
-        "pace": pace,
-        "bars": bars(pace.hours),
+        "pace": pace_of(study, missing),
         "active": active_raters(study) if study.state == StudyState.OPEN else 0,
         "flags": _in_words(sum(flags.values(), Counter())),
         "flagged": len(flags),

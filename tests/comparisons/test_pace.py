@@ -28,9 +28,8 @@ def test_hours_without_a_judgement_are_shown_as_zero_and_old_ones_are_not():
     judge_all(study, make_rater(), lambda _: "a")
     hour = NOW.replace(minute=0)
     judged(study, *(hour - timedelta(hours=hours) for hours in (200, 2, 2, 0)))
-    found = by_hour(Rating.objects.counted(), NOW)
-    assert found == ((hour - timedelta(hours=2), 2), (hour - timedelta(hours=1), 0), (hour, 1))
-    assert by_hour(Rating.objects.none(), NOW) == ()
+    assert by_hour(study, NOW) == [(hour - timedelta(hours=2), 2), (hour - timedelta(hours=1), 0), (hour, 1)]
+    assert by_hour(make_study(items=1), NOW) == []
 
 
 def test_the_busiest_hour_is_as_high_as_the_picture_and_the_latest_stands_at_its_right_edge():
