@@ -9,11 +9,11 @@ from django import forms
 from alignapp.accounts.models import User
 from comparisons.attempts import MAX_CHARACTERS, create_adversarial_study
 from comparisons.creation import StudyRefused
-from comparisons.design import Design
 from comparisons.gaps import Gap
 from comparisons.models import RaterPool, Study
 from training.models import DatasetVersion
 
+from .design import DesignForm
 from .fields import PolicyChoices, comparable_policies
 
 GUIDELINE = (
@@ -26,10 +26,16 @@ GUIDELINE = (
 MOST_EXAMPLES, LONGEST_EXAMPLE = 3, 400
 
 
-class AdversarialStudyForm(forms.Form):
-    """Who is attacked, by whom, and what writers are told. `fills`: the version that the pairs may join."""
+class AdversarialStudyForm(DesignForm):
+    """Who is attacked, by whom, what writers are told and how they judge. `fills`: the version that pairs may join."""
 
     fills: DatasetVersion | None = None
+
+    # Writers make the items, and each is judged by its writer alone: nothing is drawn, checked, repeated or agreed on.
+    selection = uniform_share = cut_off = training_share_right = None  # type: ignore[assignment]
+    check_share = attention_items = repeat_share = show_gold_agreement = None  # type: ignore[assignment]
+    stop_width = stop_votes = None  # type: ignore[assignment]
+    exclude_gold = exclude_attention = exclude_consistent = exclude_accuracy = None  # type: ignore[assignment]
 
     name = forms.CharField(
         max_length=120,
@@ -54,12 +60,6 @@ class AdversarialStudyForm(forms.Form):
     )
     temperature = forms.FloatField(min_value=0, max_value=2, initial=0.7)
     max_tokens = forms.IntegerField(min_value=1, max_value=8192, initial=256, label="Longest answer, in tokens")
-    strength = forms.BooleanField(required=False, label="Ask how much better the better answer is")
-    own_runs = forms.BooleanField(
-        required=False,
-        label="People may attack policies of runs that they launched",
-        help_text="They may recognise them; results then say that it was allowed.",
-    )
 
     @property
     def main(self) -> list[forms.BoundField]:
@@ -67,11 +67,13 @@ class AdversarialStudyForm(forms.Form):
 
     @property
     def amounts(self) -> list[forms.BoundField]:
-        return [self[name] for name in ("temperature", "max_tokens")]
+        names = ("temperature", "max_tokens", "minimum_seconds", "sitting_minutes", "hourly_pay")
+        return [self[name] for name in (*names, "exclude_seconds", "exclude_side")]
 
     @property
     def options(self) -> list[forms.BoundField]:
-        return [self[name] for name in ("strength", "own_runs")]
+        names = ("ties", "both_bad", "strength", "reasons", "break_optional", "own_runs")
+        return [self[name] for name in names]
 
     def save(self, user: User) -> Study | None:
         """Create the study; None, with the reason among the form's errors, when it would not be fair."""
@@ -82,7 +84,7 @@ class AdversarialStudyForm(forms.Form):
                 policies=list(sent["policies"]),
                 sampling={"temperature": sent["temperature"], "max_tokens": sent["max_tokens"]},
                 guideline=sent["guideline"],
-                design=Design(strength=sent["strength"], own_runs=sent["own_runs"]),
+                design=self.design,
                 pools=list(sent["pools"]),
                 fills=self.fills,
                 user=user,

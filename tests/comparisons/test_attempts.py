@@ -12,6 +12,7 @@ from django.urls import reverse
 from alignapp.accounts.models import User
 from comparisons import assignment as assigning
 from comparisons import attempts, replying
+from comparisons.design import Design
 from comparisons.flags import set_aside
 from comparisons.models import Assignment, Conversation, Rating, Stratum, Study, StudyKind, Turn, TurnState
 from comparisons.studies import move
@@ -253,6 +254,9 @@ def test_writers_pages_tell_nothing_of_policies(study: Study, writer: User, clie
             assert study.slug not in text
 
 
+ASKED = {"minimum_seconds": 3, "sitting_minutes": 30, "hourly_pay": 20}
+
+
 def test_a_researcher_opens_an_adversarial_study_and_reads_what_was_written(engine: ScriptedEngine, client: Client):
     family = make_family("base", "alpha")
     make_endpoint(engine.url, family)
@@ -264,12 +268,12 @@ def test_a_researcher_opens_an_adversarial_study_and_reads_what_was_written(engi
         "temperature": 0.5,
         "max_tokens": 16,
         "strength": "on",
-    }
+    } | ASKED
     answer = client.post(reverse("adversarial-study-new"), data)
     study = Study.objects.get()
     assert answer["Location"] == study.get_absolute_url()
     assert study.kind == StudyKind.ADVERSARIAL
-    assert study.rules.strength
+    assert study.rules == Design(strength=True, ties=False, both_bad=False, reasons=False, **ASKED)
     answered(study, make_rater("bob"), "Is it <b>so</b>?")
     page = client.get(reverse("study-conversations", args=[study.slug])).content.decode()
     assert "Is it &lt;b&gt;so&lt;/b&gt;?" in page
@@ -280,6 +284,6 @@ def test_a_name_that_tells_what_is_compared_is_refused(engine: ScriptedEngine, c
     make_endpoint(engine.url, family)
     client.force_login(make_user())
     data = {"name": "DPO against CPO", "policies": [policy.pk for policy in family], "guideline": "x"}
-    answer = client.post(reverse("adversarial-study-new"), data | {"temperature": 0.5, "max_tokens": 16})
+    answer = client.post(reverse("adversarial-study-new"), data | ASKED | {"temperature": 0.5, "max_tokens": 16})
     assert answer.status_code == 422
     assert "names a method" in answer.content.decode()

@@ -178,7 +178,8 @@ def test_an_adversarial_study_on_a_gap_is_opened_as_it_is_filled_in_and_its_pair
     address = asked(version, "gap-attempts")
     form = client.get(address).context["form"]
     assert "Prompt 0?" in form["guideline"].value()
-    filled = {field.name: field.value() for field in form if field.value() not in (None, False)}
+    values = {field.name: field.value() for field in form}
+    filled = {name: value for name, value in values.items() if value is not None and value is not False}
     made = client.post(address, filled)
     assert made.status_code == 302, made.context["form"].errors
     study = Study.objects.get(kind=StudyKind.ADVERSARIAL)
