@@ -66,7 +66,7 @@ def _drawn(picture: Mapping[str, Any]) -> dict[str, Any]:
         linked = [{"cells": row, "query": _query(of)} for row, of in zip(picture["rows"], filters, strict=True)]
         return {**picture, "rows": linked}
     bars = [{**bar, "query": _query(bar.get("filter"))} for bar in picture["bars"]]
-    return {**picture, "bars": bars, "axis": bars_span(picture)}
+    return {**picture, "bars": bars, "axis": bars_span(picture), "reference": picture.get("reference")}
 
 
 def _query(conditions: Mapping[str, Any] | None) -> str:

@@ -152,8 +152,8 @@ def _chip(name: str, value: Any, without: Listing, report: Report | None) -> dic
         text = SPLITS[value]
     elif name == "rows":
         text = ", ".join(f"{row}" for row in value[:8]) + ("…" if len(value) > 8 else "")
-    elif name == "finding" and report and (finding := report.finding(value)):
-        text = finding.sentence if value == finding.rule else value.replace("_", " ", 1)
+    elif name == "finding" and report:
+        text = presenting.words_of(report.finding(value), value)
     return {"label": label, "text": text, "query": without.query}
 
 
@@ -249,7 +249,10 @@ def _pair_context(version: DatasetVersion, browser: Browser | None, row: int) ->
         "row": opened,
         "item": shown,
         "values": [value for value in shown.values if value.text],
-        "row_findings": [(report.finding(rule) if report else None, rule, group) for rule, group in shown.findings],
+        "row_findings": [
+            (presenting.words_of(report.finding(rule) if report else None, rule), rule, group)
+            for rule, group in shown.findings
+        ],
         "comparison": compared(opened.pair.chosen, opened.pair.rejected) if opened.pair.rejected else None,
         "split": SPLITS[opened.split],
         "all_tags": tags.used(version),

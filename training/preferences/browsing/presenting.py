@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from training.preferences import tags
 from training.preferences.browsing.selecting import Browser
-from training.preferences.checks.findings import part_of
+from training.preferences.checks.findings import Finding, part_of, rule_of
 from training.preferences.filters import Bounds
 from training.preferences.store import Row
 
@@ -92,7 +92,7 @@ class ShownRow:
     @property
     def remarks(self) -> str:
         """Beside its texts: "held out · repeats, near duplicates"."""
-        rules = ", ".join(rule.replace("_", " ") for rule, _ in self.findings)
+        rules = ", ".join(dict.fromkeys(rule_of(rule).replace("_", " ") for rule, _ in self.findings))
         return " · ".join(part for part in ("held out" if self.row.split == "held_out" else "", rules) if part)
 
 
@@ -126,8 +126,13 @@ def found_rows(report: Report | None) -> list[tuple[str, str]]:
         if finding.rows:
             names.append((finding.rule, finding.sentence))
             parts = [part_of(finding.rule, part) for part in finding.parts]
-            names += [(part, part.replace("_", " ", 1)) for part in parts]
+            names += [(part, words_of(finding, part)) for part in parts]
     return names
+
+
+def words_of(finding: Finding | None, name: str) -> str:
+    """A finding in words: its sentence; of a part, and of a finding that the report no longer has, the name."""
+    return finding.sentence if finding and finding.rule == name else name.replace("_", " ", 1)
 
 
 def sorts(browser: Browser) -> list[tuple[str, str]]:

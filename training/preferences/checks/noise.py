@@ -129,11 +129,11 @@ def _by_name(survey: Survey, scores: Any) -> list[dict[str, Any]]:
 
     database = survey.database.cursor()
     database.register("noise_scores", pa.table({"row": np.arange(survey.rows), "noise": scores}))
-    pictures = []
+    pictures, mean = [], float(np.nanmean(scores))
     for column in ("source", "annotator"):
         found = database.execute(MEANS.format(column=column, shown=SHOWN)).fetchall()
         bars = [mean_bar(*record, **{column: record[0]}) for record in found]
-        picture = {"kind": "bars", "of": column, "shares": "mean P(label is wrong)", "bars": bars}
+        picture = {"kind": "bars", "of": column, "shares": "mean P(label is wrong)", "bars": bars, "reference": mean}
         pictures += [picture] if len(bars) > 1 else []
     database.close()
     return pictures
