@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from tests.training.preferences.pairs import pair
+from training.forms.cleaning import StepForm
+from training.preferences.cleaning.recipes import Drop
 from training.preferences.cleaning.wording import said
+from training.preferences.filters import Filter
 from training.preferences.report import report_on
 from training.preferences.sealing import seal_pairs
 from training.preferences.splits import PromptSplit
@@ -31,3 +36,10 @@ def test_pairs_that_length_decides_are_given_the_weight_at_which_both_sides_are_
     report = report_on(seal_pairs(pairs, tmp_path, PromptSplit()).path)
     step = _first_step("weight", "length_bias", "", report)
     assert said(step) == "Multiply weights by 0.666667: rows found by “length bias”"
+
+
+def test_a_step_by_a_language_that_was_not_looked_for_everywhere_says_so(tmp_path):
+    note = "Named for 20 rows drawn at random."
+    report = replace(report_on(seal_pairs([pair()], tmp_path, PromptSplit()).path), notes={"languages": note})
+    assert StepForm.of(Drop(rows=Filter(language="de")), report).caution == note
+    assert StepForm.of(Drop(rows=Filter(tag="x")), report).caution == ""

@@ -385,3 +385,11 @@ def test_the_text_of_a_row_cannot_become_markup(client, rita):
         assert b"<script>alert" not in page
         assert b"<img src=x" not in page
         assert b"<b>col" not in page
+
+
+def test_the_report_leads_to_the_rows_that_the_import_left_out(client, rita):
+    job = uploaded_and_imported(client, many(3) + b"bad\n")
+    assert job.version is not None
+    page = BeautifulSoup(client.get(job.version.get_absolute_url()).content, "html.parser")
+    [link] = page.select("#finding-not_imported .actions a")
+    assert link["href"] == job.get_absolute_url()
