@@ -100,7 +100,12 @@ def test_the_rule_acts_once(client: Client):
 def test_votes_are_looked_at_once_a_minute_and_only_when_somebody_has_judged(monkeypatch: pytest.MonkeyPatch):
     study = rated(stop_width=0.15)
     looks: list[Study] = []
-    monkeypatch.setattr(stopping, "seen", lambda study: looks.append(study) or Seen(0, 0))
+
+    def seen(study: Study) -> Seen:
+        looks.append(study)
+        return Seen(0, 0)
+
+    monkeypatch.setattr(stopping, "seen", seen)
     stop_where_due()
     stop_where_due()
     assert len(looks) == 1
