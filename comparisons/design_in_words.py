@@ -19,7 +19,7 @@ def design_in_words(study: Study) -> list[tuple[str, str]]:
     if on_suites:
         told += [("Which policies meet", _selection(rules)), ("Answers cut off", rules.cut_off.label), *_checked(rules)]
         told.append(("Stop rule", _stop_rule(rules)))
-    return [*told, ("Left out of results", str(rules.exclusion))]
+    return [*told, ("Chat template", _chat_template(study)), ("Left out of results", str(rules.exclusion))]
 
 
 def _who(study: Study, rules: Design) -> Iterator[tuple[str, str]]:
@@ -36,6 +36,14 @@ def _asked(rules: Design) -> Iterator[tuple[str, str]]:
     yield "Reasons", "offered" if rules.reasons else "not offered"
     least = max(READING_SECONDS, rules.minimum_seconds)
     yield "Shortest reading time", f"{least} s" if least else "none"
+
+
+def _chat_template(study: Study) -> str:
+    """Prompts come to a policy in the form of its base, which its digest fixes."""
+    roots = {contender.policy.root.pk for contender in study.contenders.select_related("policy__base")}
+    return (
+        "of the one base of all policies" if len(roots) == 1 else f"each policy that of its base ({len(roots)} bases)"
+    )
 
 
 def _selection(rules: Design) -> str:

@@ -11,7 +11,7 @@ from comparisons.design_in_words import design_in_words
 from comparisons.models import RaterPool, StudyKind
 from comparisons.pace import BREAK
 from tests.comparisons.rating_factories import make_study
-from tests.factories import make_user
+from tests.factories import make_policy, make_user
 
 pytestmark = pytest.mark.django_db
 
@@ -64,6 +64,7 @@ def test_every_choice_of_the_design_is_told():
             "Stop rule",
             "pauses when every interval of a win rate is narrower than 10 %, after 1,500 votes of each pair",
         ),
+        ("Chat template", "each policy that of its base (2 bases)"),
         ("Left out of results", "A rater is left out who fails 3 or more attention checks."),
     ]
 
@@ -101,3 +102,11 @@ def test_the_audit_keeps_the_whole_design(client: Client):
         assert f"<dt>{name.replace('_', ' ')}</dt>" in page
     assert "<dd>12.5</dd>" in page
     assert "attention 3" in page
+
+
+def test_policies_of_several_bases_are_said_to_have_chat_templates_of_their_own():
+    base = make_policy()
+    one = make_study(policies=[base, make_policy("adapter", base=base)])
+    several = make_study(policies=[make_policy(), make_policy()])
+    said = [dict(design_in_words(study))["Chat template"] for study in (one, several)]
+    assert said == ["of the one base of all policies", "each policy that of its base (2 bases)"]
