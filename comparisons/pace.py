@@ -16,6 +16,7 @@ from .models import Assignment, AssignmentState, Rating, Study
 BREAK = timedelta(minutes=5)  # a longer gap between two judgements of a person is no work
 HOURS = 48  # so many are shown
 HOUR = timedelta(hours=1)
+LEAST_WORK = 0.05  # hours, before their pace says anything
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +44,7 @@ def pace_of(study: Study, missing: int) -> Pace:
     worked = time_spent(Rating.objects.work().filter(**mine)) / HOUR
     return Pace(
         last_day=last_day,
-        per_hour=count / worked if worked else None,
+        per_hour=count / worked if worked >= LEAST_WORK else None,
         worked=worked,
         cost=worked * study.rules.hourly_pay,
         finished_at=now + timedelta(days=missing / last_day) if missing and last_day else None,
