@@ -103,7 +103,7 @@ class Estimate:
     @property
     def shown(self) -> int:
         """Everything that raters judge, shared out among them: checks, each once a person, and repeats are on top."""
-        raters = max(1, self.raters)
+        raters = max(self.ratings_per_item, self.raters)  # nobody judges an item twice
         return round(self.ratings + raters * self.design.extras(self.ratings / raters, self.checks))
 
     @property
