@@ -109,12 +109,12 @@ def test_only_the_queue_changes_the_state_of_a_run():
             assert "RunState." not in path.read_text() or ".update(state=" not in path.read_text(), path
 
 
-def test_tests_run_coroutines_in_a_thread_of_their_own():
+def test_coroutines_are_run_in_a_thread_of_their_own():
     """Playwright leaves an event loop running in the thread of the tests, in which no other may be run."""
     calls = {
         path.relative_to(ROOT).as_posix()
-        for path in python_files("tests")
+        for path in python_files("tests", *PACKAGES)
         for node in ast.walk(ast.parse(path.read_text()))
         if isinstance(node, ast.Call) and ast.unparse(node.func) == "asyncio.run"
     }
-    assert calls == set(), "tests.streams.completed runs a coroutine"
+    assert calls == set(), "give asyncio.run to a thread, as tests.streams.completed does"

@@ -13,6 +13,7 @@ import random
 import threading
 import time
 from collections.abc import AsyncIterator, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from typing import Any, cast, overload
@@ -302,7 +303,8 @@ class Engine:
     def try_out(self, served_name: str) -> Reply:
         """Let the policy say a few words, with one attempt; raises Refused, Failed or Unavailable."""
         question = Question(self.url, served_name, [{"role": "user", "content": "Hello"}], Sampling(0.0, 1.0, 4))
-        return asyncio.run(_ask_once(question))
+        with ThreadPoolExecutor(1) as pool:  # whoever calls may have an event loop running
+            return pool.submit(asyncio.run, _ask_once(question)).result()
 
     def close(self) -> None:
         self.client.close()
