@@ -93,7 +93,8 @@ def _world(seed: int) -> World:
     wrong = _wrong(world.lab, dirty)
     listed = _listed(dirty)
     world.labels.update({"wrong labels": wrong.mean(), "listed pairs": len(listed) / len(wrong)})
-    world.labels["wrong among the listed"] = wrong[listed].mean()
+    if len(listed):  # a report that cannot tell lists nothing
+        world.labels["wrong among the listed"] = wrong[listed].mean()
     said_wrong = _judged_wrong(wrong, listed, seed)
     for way, step in STEPS.items():
         cleaned = _cleaned(world.lab, dirty, step, said_wrong)
