@@ -182,6 +182,8 @@ class FullDisk(io.BytesIO):
         raise OSError(errno.ENOSPC, "No space left on device")
 
 
+# Nothing is asked of the database, but a kept thread may have its connection from an earlier test, which is looked at.
+@pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize("parts", [1, 3])
 def test_a_body_that_the_disk_has_no_room_for_is_answered_with_a_sentence(monkeypatch, parts):
     monkeypatch.setattr(tempfile, "SpooledTemporaryFile", lambda **_: FullDisk())
