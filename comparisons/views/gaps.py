@@ -46,19 +46,24 @@ def _filter(text: str) -> Filter:
         raise Http404("The address names rows in a form that cannot be read.") from error
 
 
-@researcher_required
-@require_http_methods(["GET", "HEAD", "POST"])
-def gap_study(request: HttpRequest) -> HttpResponseBase:
-    """A study on the prompts of a gap, ready to be started."""
+def _study(request: HttpRequest, form_class: type[GapStudyForm | GapAttemptsForm], template: str) -> HttpResponseBase:
+    """The form of a study on a gap, or the study that it has made."""
     try:
         gap = _gap(request)
     except gaps.NoGap as nothing:
         return _nothing(request, nothing)
-    form = GapStudyForm(gap, request.POST or None)
+    form = form_class(gap, request.POST or None)
     if request.method == "POST" and form.is_valid() and (study := form.save(user_of(request))):
         return redirect(study)
     context = {"gap": gap, "form": form, "enough_policies": comparable_policies().count() > 1, "section": "studies"}
-    return render(request, "comparisons/gaps/study.html", context, status=422 if form.errors else 200)
+    return render(request, template, context, status=422 if form.errors else 200)
+
+
+@researcher_required
+@require_http_methods(["GET", "HEAD", "POST"])
+def gap_study(request: HttpRequest) -> HttpResponseBase:
+    """A study on the prompts of a gap, ready to be started."""
+    return _study(request, GapStudyForm, "comparisons/gaps/study.html")
 
 
 @researcher_required
@@ -82,17 +87,9 @@ def gap_collection(request: HttpRequest) -> HttpResponseBase:
 
 @researcher_required
 @require_http_methods(["GET", "HEAD", "POST"])
-def gap_attempts(request: HttpRequest) -> HttpResponse:
+def gap_attempts(request: HttpRequest) -> HttpResponseBase:
     """An adversarial study on prompts like those of a gap, ready to be opened."""
-    try:
-        gap = _gap(request)
-    except gaps.NoGap as nothing:
-        return _nothing(request, nothing)
-    form = GapAttemptsForm(gap, request.POST or None)
-    if request.method == "POST" and form.is_valid() and (study := form.save(user_of(request))):
-        return redirect(study)
-    context = {"gap": gap, "form": form, "enough_policies": comparable_policies().count() > 1, "section": "studies"}
-    return render(request, "comparisons/gaps/attempts.html", context, status=422 if form.errors else 200)
+    return _study(request, GapAttemptsForm, "comparisons/gaps/attempts.html")
 
 
 def _nothing(request: HttpRequest, nothing: gaps.NoGap) -> HttpResponse:
