@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import BrowserContext, Page, ViewportSize, expect
+from playwright.sync_api import BrowserContext, Page, TimeoutError, ViewportSize, expect
 
 from tests.e2e.conftest import Stack, log_in
 
@@ -48,6 +48,7 @@ study = make_study(items=3)
 rewrite(Answer.objects.filter(contender=study.contenders.first()), text="Unbroken" * 60)
 rewrite(Answer.objects.filter(contender=study.contenders.last()), text="A long answer. " * 200)
 """
+BEYOND = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
 TOO_WIDE = """() => [...document.querySelectorAll("main *")].filter(
     (element) => element.getBoundingClientRect().right > document.documentElement.clientWidth + 1
         && !element.closest(".table-frame, pre")).slice(0, 3).map((element) => element.outerHTML.slice(0, 120))"""
@@ -68,9 +69,11 @@ def findings(page: Page) -> Iterator[str]:
     page.emulate_media(color_scheme="dark", reduced_motion="reduce")
     yield from violations(page, {"runOnly": ["color-contrast"]})
     page.set_viewport_size(PHONE)
-    beyond = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
-    if beyond > 0:
-        yield f"{page.url}: scrolls {beyond} px sideways at {PHONE['width']} px: {page.evaluate(TOO_WIDE)}"
+    try:  # pictures are drawn anew a moment after the window has changed
+        page.wait_for_function(f"{BEYOND} <= 0", timeout=3000)
+    except TimeoutError:
+        width, elements = page.evaluate(BEYOND), page.evaluate(TOO_WIDE)
+        yield f"{page.url}: scrolls {width} px sideways at {PHONE['width']} px: {elements}"
     page.set_viewport_size(WIDE)
 
 
