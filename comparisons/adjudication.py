@@ -132,7 +132,7 @@ def decide(item: Item, user: User, choice: str, note: str = "", replaces: int | 
     if verdict is None:
         raise AdjudicationRefused("Choose one of the four decisions.")
     with transaction.atomic():
-        item.study = locked(item.study_id)
+        item.study = locked(item.study_id, judging=True)
         before = dispute_about(item, user).decided
         if before and before.pk != replaces:
             if (before.adjudicator_id, before.verdict, before.note) == (user.pk, verdict, note):

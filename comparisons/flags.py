@@ -35,7 +35,7 @@ def set_aside(item: Item, user: User, reason: str) -> None:
     Another item takes its place while the study's answers give one: workers draw it.
     """
     with transaction.atomic():
-        study = locked(item.study_id)
+        study = locked(item.study_id, judging=True)
         if study.state not in {StudyState.OPEN, StudyState.PAUSED}:
             state = study.get_state_display().lower()
             raise SettingAsideRefused(f"The study is {state}. Items are set aside while it is open or paused.")

@@ -13,6 +13,7 @@ from django.utils import timezone
 from alignapp.accounts.models import User
 from alignapp.celery import call_workers
 
+from .assignment.leases import locked
 from .audit import record
 from .models import Answer, Assignment, Contender, Item, Study, StudyKind, StudyState
 from .raters import left_out
@@ -33,20 +34,22 @@ MOVES = {
 def move(study: Study, verb: str, user: User | None = None) -> bool:
     """Change the study's state, unless somebody else has changed it meanwhile; returns whether this call did."""
     allowed, target = MOVES[verb]
-    change: dict[str, Any] = {"state": target, "heartbeat_at": None}
-    if target == StudyState.CLOSED:
-        change |= {"closed_at": timezone.now(), "pools_at_close": as_they_are(study)}
-    if target == StudyState.GENERATING:
-        change["error"] = ""
-    before = study.state
-    moved = bool(Study.objects.filter(pk=study.pk, state__in=allowed).update(**change))
-    if moved:
+    with transaction.atomic():
+        before = locked(study.pk, judging=True).state
+        if before not in allowed:
+            return False
+        change: dict[str, Any] = {"state": target, "heartbeat_at": None}
+        if target == StudyState.CLOSED:
+            change |= {"closed_at": timezone.now(), "pools_at_close": as_they_are(study)}
+        if target == StudyState.GENERATING:
+            change["error"] = ""
+        Study.objects.filter(pk=study.pk).update(**change)
         record(study, user, verb, before=before, after=target)
-    if moved and target == StudyState.CLOSED and study.rules.exclusion != ExclusionRule():
+    if target == StudyState.CLOSED and study.rules.exclusion != ExclusionRule():
         _tell_who_is_left_out(study)
-    if moved and target == StudyState.GENERATING:
+    if target == StudyState.GENERATING:
         call_workers("comparisons.tasks.work_on_studies")
-    return moved
+    return True
 
 
 def _tell_who_is_left_out(study: Study) -> None:

@@ -31,7 +31,7 @@ from comparisons.models import (
 )
 from training.models import Policy, Run
 
-from .leases import expire_leases, held_by, lease, locked
+from .leases import expire_leases, held_by, lease, locked, need_not_reach_the_disk
 
 TEXTS = ("item__study", "item__prompt", "item__first", "item__second")
 CHECKS = (ItemKind.GOLD, ItemKind.ATTENTION)
@@ -201,6 +201,7 @@ def _lease_in(studies: list[_Open], rater: User, shown_at: datetime | None) -> A
     """A place in the first of the studies that has one; `shown_at` is None where it is fetched ahead."""
     for study in studies:
         with transaction.atomic():
+            need_not_reach_the_disk()
             held = locked(study.study)
             drawn = _draw(held, study, rater) if held.state == StudyState.OPEN else None
             if drawn and drawn.item.kind == ItemKind.TRAINING and shown_at is None:

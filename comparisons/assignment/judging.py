@@ -27,7 +27,7 @@ from comparisons.models import (
     StudyState,
 )
 
-from .leases import LEASE, count_places, has_room, held_by, locked, reopen
+from .leases import LEASE, count_places, has_room, held_by, locked, reopen, standing_still
 
 UNDO_TIME = timedelta(minutes=environment.integer("RATING_UNDO_MINUTES", 10))
 READING_SECONDS = environment.integer("RATING_MINIMUM_SECONDS", 0)  # of every study; a study's design may ask for more
@@ -142,32 +142,48 @@ def submit(
     `revision` is the number the judgement will have among those of the assignment; sending the same one again changes
     nothing. A judgement that comes too late is stored too, in a state that results do not count.
     """
+    said = {"choice": choice, "strength": strength, "reasons": list(reasons), "note": note}
+    if assignment.state == AssignmentState.OPEN and choice != Choice.SKIP:
+        with transaction.atomic():
+            study, known = standing_still(assignment), _known(assignment)
+            if assignment.state == AssignmentState.OPEN:  # still: its lease was not taken back while this waited
+                return _store(study, assignment, known, said, revision, reading)
     with transaction.atomic():
-        study = locked(assignment.item.study_id)
-        known = _known(assignment)
-        now = timezone.now()
-        said = {"choice": choice, "strength": strength, "reasons": list(reasons), "note": note}
-        refusal = _refusal(assignment, known, said, revision) or _haste(study, assignment, choice, now)
-        if refusal:
-            return refusal
-        state, outcome = _destination(study, assignment, choice)
-        Rating.objects.create(
-            assignment=assignment,
-            revision=revision,
-            **said,
-            guideline_id=known.guideline or getattr(study.current_guideline, "pk", None),
-            seconds=_seconds(assignment, now),
-            reading=dict(reading or {}),
-            supersedes_id=known.latest,
-        )
-        assignment.is_new = False
-        _move(assignment, state)
-        return outcome
+        study, known = locked(assignment.item.study_id), _known(assignment)
+        return _store(study, assignment, known, said, revision, reading)
+
+
+def _store(
+    study: Study,
+    assignment: Assignment,
+    known: _Known,
+    said: dict[str, Any],
+    revision: int,
+    reading: Mapping[str, Any] | None,
+) -> Outcome:
+    """Store what was said, or refuse it; the caller holds the locks."""
+    now, choice = timezone.now(), said["choice"]
+    refusal = _refusal(assignment, known, said, revision) or _haste(study, assignment, choice, now)
+    if refusal:
+        return refusal
+    state, outcome = _destination(study, assignment, choice)
+    Rating.objects.create(
+        assignment=assignment,
+        revision=revision,
+        **said,
+        guideline_id=known.guideline or getattr(study.current_guideline, "pk", None),
+        seconds=_seconds(assignment, now),
+        reading=dict(reading or {}),
+        supersedes_id=known.latest,
+    )
+    assignment.is_new = False
+    _move(assignment, state)
+    return outcome
 
 
 @dataclass(frozen=True, slots=True)
 class _Known:
-    """What the database says of an assignment under the study's lock: its latest judgement, and what its rater read."""
+    """What the database says of an assignment under its lock: its latest judgement, and what its rater read."""
 
     latest: int | None
     revision: int

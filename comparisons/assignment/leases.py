@@ -18,11 +18,41 @@ from .sides import draw_side
 LEASE = timedelta(minutes=environment.integer("RATING_LEASE_MINUTES", 30, minimum=1))
 
 
-def locked(study_id: int) -> Study:
-    """The study's row, locked until the transaction ends. By hand: it is asked for twice with every judgement."""
-    # NO KEY: new rows that refer to the study need not wait. SQLite's transactions hold the only write lock anyway.
-    lock = " FOR NO KEY UPDATE" if connection.features.has_select_for_update else ""
+def locked(study_id: int, *, judging: bool = False) -> Study:
+    """The study's row, locked until the transaction ends: nobody's place changes meanwhile.
+
+    With `judging` nobody's judgement comes meanwhile either. SQLite's transactions hold the only write lock anyway.
+    """
+    # NO KEY: judgements of running leases (`standing_still`) and new rows that refer to the study need not wait.
+    lock = " FOR UPDATE" if judging else " FOR NO KEY UPDATE"
+    lock = lock if connection.features.has_select_for_update else ""
+    # By hand: it is asked for with every judgement.
     return Study.objects.raw(f"SELECT * FROM {Study._meta.db_table} WHERE id = %s{lock}", [study_id])[0]
+
+
+STUDY_OF = f"""
+SELECT s.* FROM {Assignment._meta.db_table} a
+JOIN {Item._meta.db_table} i ON i.id = a.item_id JOIN {Study._meta.db_table} s ON s.id = i.study_id WHERE a.id = %s"""
+
+
+def standing_still(assignment: Assignment) -> Study:
+    """The assignment's study, which cannot close until the transaction ends; the assignment is locked.
+
+    Others get places and judge meanwhile: each judgement of a running lease keeps the place that it has.
+    """
+    lock = " FOR NO KEY UPDATE OF a FOR KEY SHARE OF s" if connection.features.has_select_for_update else ""
+    return Study.objects.raw(STUDY_OF + lock, [assignment.pk])[0]
+
+
+def need_not_reach_the_disk() -> None:
+    """Let the transaction end before the disk has it, as everybody waits for its lock meanwhile.
+
+    What a crash of PostgreSQL takes with it, leases of its last moment, was judged by nobody: a judgement waits for the
+    disk, and what was written before it is there by then.
+    """
+    if connection.vendor == "postgresql":
+        with connection.cursor() as cursor:
+            cursor.execute("SET LOCAL synchronous_commit TO OFF")
 
 
 def held_by(rater: User) -> QuerySet[Assignment]:
