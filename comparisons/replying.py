@@ -126,4 +126,4 @@ def settle(turn: Turn, one: Answer, other: Answer) -> None:
         turn.kept = one if reason == IDENTICAL else None
         turn.save(update_fields=["item", "reason", "answered_at", "state", "kept"])
         if not reason and study.state == StudyState.OPEN:
-            lease(item, turn.conversation.writer)
+            lease(item.pk, turn.conversation.writer, item.pair)

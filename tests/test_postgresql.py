@@ -17,6 +17,7 @@ FILES = [
     "tests/training/preferences/test_importing.py",
     "tests/comparisons/test_assignment.py",
     "tests/comparisons/test_sealing.py",
+    "tests/comparisons/locks_on_postgresql.py",
 ]
 
 

@@ -18,6 +18,7 @@ from alignapp.accounts.models import User
 from comparisons.checks import outcomes
 from comparisons.design import REPEAT_DISTANCE
 from comparisons.models import (
+    Answer,
     Assignment,
     AssignmentState,
     Contender,
@@ -31,7 +32,7 @@ from comparisons.models import (
 )
 from training.models import Policy, Run
 
-from .leases import expire_leases, held_by, lease, locked, need_not_reach_the_disk
+from .leases import expire_leases, held_by, lease, locked
 
 TEXTS = ("item__study", "item__prompt", "item__first", "item__second")
 CHECKS = (ItemKind.GOLD, ItemKind.ATTENTION)
@@ -50,9 +51,12 @@ class _Open(NamedTuple):
 class _Drawn(NamedTuple):
     """An item to give, for the first time, again after a lapsed lease, or as a repeat of an earlier assignment."""
 
-    item: Item
+    item: int
+    first: int | None  # the contenders of its answers
+    second: int | None
     lapsed: int | None = None
     repeats: Assignment | None = None
+    trains: bool = False
 
 
 def next_assignment(rater: User) -> Assignment | None:
@@ -150,9 +154,11 @@ def free_items(study: Study, rater: User) -> QuerySet[Item]:
 # `free_items` of somebody who launched none of the runs, with the lapsed lease of the first of them. By hand for the
 # same reason as OPEN, and held to it by a test.
 FIRST_FREE = f"""
-SELECT i.id, (SELECT MIN(l.id) FROM {Assignment._meta.db_table} l
-              WHERE l.item_id = i.id AND l.rater_id = %s AND l.state = 'expired' AND l.repeats_id IS NULL)
+SELECT i.id, one.contender_id, other.contender_id, (
+    SELECT MIN(l.id) FROM {Assignment._meta.db_table} l
+    WHERE l.item_id = i.id AND l.rater_id = %s AND l.state = 'expired' AND l.repeats_id IS NULL)
 FROM {Item._meta.db_table} i
+JOIN {Answer._meta.db_table} one ON one.id = i.first_id JOIN {Answer._meta.db_table} other ON other.id = i.second_id
 WHERE i.study_id = %s AND i.kind = 'comparison' AND i.quarantine = '' AND i.held < %s AND NOT EXISTS (
     SELECT 1 FROM {Assignment._meta.db_table} a WHERE a.item_id = i.id AND a.rater_id = %s AND a.state <> 'expired')
 ORDER BY i.held, i.position LIMIT 1"""
@@ -165,9 +171,7 @@ def _first_free(study: Study, rater: User, launched: bool) -> _Drawn | None:
     with connection.cursor() as cursor:
         cursor.execute(FIRST_FREE, [rater.pk, study.pk, study.ratings_per_item, rater.pk])
         found = cursor.fetchone()
-    return (
-        _Drawn(Item.objects.select_related("prompt", "first", "second").get(pk=found[0]), found[1]) if found else None
-    )
+    return _Drawn(*found) if found else None
 
 
 def _seen_by(rater: User) -> Exists:
@@ -201,21 +205,25 @@ def _lease_in(studies: list[_Open], rater: User, shown_at: datetime | None) -> A
     """A place in the first of the studies that has one; `shown_at` is None where it is fetched ahead."""
     for study in studies:
         with transaction.atomic():
-            need_not_reach_the_disk()
-            held = locked(study.study)
+            held = locked(study.study, lasting=False)
             drawn = _draw(held, study, rater) if held.state == StudyState.OPEN else None
-            if drawn and drawn.item.kind == ItemKind.TRAINING and shown_at is None:
+            if drawn and drawn.trains and shown_at is None:
                 return None
-            if drawn:
-                drawn.item.study = held
-                return lease(drawn.item, rater, repeats=drawn.repeats, lapsed=drawn.lapsed, shown_at=shown_at)
+            if not drawn:
+                continue
+            pair = drawn.first, drawn.second
+            given = lease(drawn.item, rater, pair, repeats=drawn.repeats, lapsed=drawn.lapsed, shown_at=shown_at)
+        # Texts are read when others need not wait for it any more.
+        given.item = Item.objects.select_related("prompt", "first", "second").get(pk=drawn.item)
+        given.item.study = held
+        return given
     return None
 
 
 def _draw(study: Study, known: _Open, rater: User) -> _Drawn | None:
     """What this person gets next in the study; None when nothing is left."""
     if known.trains and (training := _first(_training_left(study, rater), rater)):
-        return training
+        return training._replace(trains=True)
     free = _first_free(study, rater, known.launched)
     if free is None or (known.trains and not has_passed(study, rater)):
         return None
@@ -224,15 +232,16 @@ def _draw(study: Study, known: _Open, rater: User) -> _Drawn | None:
         checks = study.items.filter(~_seen_by(rater), kind__in=CHECKS, quarantine="").order_by("?")
         return _first(checks, rater) or free
     if chance < rules.check_share + rules.repeat_share and (earlier := _repeatable(study, rater)):
-        return _Drawn(earlier.item, repeats=earlier)
+        return _Drawn(earlier.item_id, None, None, repeats=earlier)
     return free
 
 
 def _first(items: QuerySet[Item], rater: User) -> _Drawn | None:
-    """The first of the items, with its texts and the lapsed lease that this person had of it."""
+    """The first of the items, with the lapsed lease that this person had of it."""
     lapsed = Assignment.objects.filter(item=OuterRef("pk"), rater=rater, state=AssignmentState.EXPIRED, repeats=None)
-    found = items.select_related("prompt", "first", "second").annotate(lapsed=Subquery(lapsed.values("pk")[:1])).first()
-    return _Drawn(found, found.lapsed) if found else None
+    facts = items.annotate(lapsed=Subquery(lapsed.values("pk")[:1]))
+    found = facts.values_list("pk", "first__contender", "second__contender", "lapsed").first()
+    return _Drawn(*found) if found else None
 
 
 def _repeatable(study: Study, rater: User) -> Assignment | None:
@@ -247,4 +256,4 @@ def _repeatable(study: Study, rater: User) -> Assignment | None:
         return None
     judged = Rating.objects.counted().filter(id__lt=since[0], assignment__repeated_by=None, **mine).order_by("id")
     earlier = judged.values_list("assignment", flat=True).first()
-    return Assignment.objects.select_related(*TEXTS).get(pk=earlier) if earlier else None
+    return Assignment.objects.get(pk=earlier) if earlier else None

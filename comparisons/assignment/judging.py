@@ -27,7 +27,7 @@ from comparisons.models import (
     StudyState,
 )
 
-from .leases import LEASE, count_places, has_room, held_by, locked, reopen, standing_still
+from .leases import LEASE, count_places, has_room, held_by, locked, need_not_last, reopen, standing_still
 
 UNDO_TIME = timedelta(minutes=environment.integer("RATING_UNDO_MINUTES", 10))
 READING_SECONDS = environment.integer("RATING_MINIMUM_SECONDS", 0)  # of every study; a study's design may ask for more
@@ -105,8 +105,9 @@ WHERE id = %s AND state = 'open' AND EXISTS (
 def _renew(assignment: Assignment) -> bool:
     """Renew a running lease, in one statement: nobody's place changes, so it waits for no lock."""
     now = timezone.now()
+    times = map(connection.ops.adapt_datetimefield_value, (now + LEASE, now))
     with connection.cursor() as cursor:
-        cursor.execute(RENEW, [*map(connection.ops.adapt_datetimefield_value, (now + LEASE, now)), assignment.pk])
+        cursor.execute(RENEW + need_not_last(" RETURNING "), [*times, assignment.pk])
         if not cursor.rowcount:
             return False
     assignment.state, assignment.lease_until = AssignmentState.OPEN, now + LEASE
@@ -163,7 +164,7 @@ def _store(
 ) -> Outcome:
     """Store what was said, or refuse it; the caller holds the locks."""
     now, choice = timezone.now(), said["choice"]
-    refusal = _refusal(assignment, known, said, revision) or _haste(study, assignment, choice, now)
+    refusal = _refusal(assignment, known, said, revision) or _haste(study, assignment, known, choice, now)
     if refusal:
         return refusal
     state, outcome = _destination(study, assignment, choice)
@@ -183,29 +184,32 @@ def _store(
 
 @dataclass(frozen=True, slots=True)
 class _Known:
-    """What the database says of an assignment under its lock: its latest judgement, and what its rater read."""
+    """What the database says of an assignment under its lock: its latest judgement, and what its rater read and did."""
 
     latest: int | None
     revision: int
     choice: str
     guideline: int | None
+    recent: int  # judgements and skips of the last minute
 
 
 # Asked with every judgement, so by hand: the assignment, its latest judgement, the latest guideline that was read.
 KNOWN = f"""
 SELECT a.id, a.state, a.shown_at, a.leased_at, r.id AS latest, r.revision, r.choice, (
     SELECT g.id FROM {GuidelineReading._meta.db_table} d JOIN {Guideline._meta.db_table} g ON g.id = d.guideline_id
-    WHERE d.rater_id = %s AND g.study_id = %s ORDER BY g.number DESC LIMIT 1) AS guideline
+    WHERE d.rater_id = a.rater_id AND g.study_id = %s ORDER BY g.number DESC LIMIT 1) AS guideline, (
+    SELECT COUNT(*) FROM {Rating._meta.db_table} q JOIN {Assignment._meta.db_table} b ON b.id = q.assignment_id
+    WHERE b.rater_id = a.rater_id AND q.created_at > %s AND q.choice <> 'withdrawn') AS recent
 FROM {Assignment._meta.db_table} a LEFT JOIN {Rating._meta.db_table} r ON r.assignment_id = a.id
 WHERE a.id = %s ORDER BY r.revision DESC LIMIT 1"""
 
 
 def _known(assignment: Assignment) -> _Known:
     """Bring the assignment up to date, with what was said of it before."""
-    study, rater = assignment.item.study_id, assignment.rater_id
-    row = Assignment.objects.raw(KNOWN, [rater, study, assignment.pk])[0]
+    since = connection.ops.adapt_datetimefield_value(timezone.now() - timedelta(minutes=1))
+    row: Any = Assignment.objects.raw(KNOWN, [assignment.item.study_id, since, assignment.pk])[0]
     assignment.state, assignment.shown_at, assignment.leased_at = row.state, row.shown_at, row.leased_at
-    return _Known(row.latest, row.revision or 0, row.choice or "", row.guideline)  # type: ignore[attr-defined]
+    return _Known(row.latest, row.revision or 0, row.choice or "", row.guideline, row.recent)
 
 
 def _refusal(assignment: Assignment, known: _Known, said: Mapping[str, Any], revision: int) -> Outcome | None:
@@ -219,17 +223,15 @@ def _refusal(assignment: Assignment, known: _Known, said: Mapping[str, Any], rev
     return Outcome.OUTDATED if stands or revision != known.revision + 1 else None
 
 
-def _haste(study: Study, assignment: Assignment, choice: str, now: datetime) -> Outcome | None:
+def _haste(study: Study, assignment: Assignment, known: _Known, choice: str, now: datetime) -> Outcome | None:
     """Why it cannot come yet: before anybody could have read, or after too many judgements and skips in a minute."""
     skips = choice == Choice.SKIP
     if skips and assignment.item.kind == ItemKind.TRAINING:
         return Outcome.TRAINING_SKIPPED
     if not skips and _seconds(assignment, now) < max(READING_SECONDS, study.rules.minimum_seconds):
         return Outcome.TOO_EARLY
-    if MOST_PER_MINUTE:
-        recent = Rating.objects.filter(assignment__rater=assignment.rater_id, created_at__gt=now - timedelta(minutes=1))
-        if recent.exclude(choice=Choice.WITHDRAWN).count() >= MOST_PER_MINUTE:
-            return Outcome.SKIPPED_TOO_FAST if skips else Outcome.TOO_FAST
+    if MOST_PER_MINUTE and known.recent >= MOST_PER_MINUTE:
+        return Outcome.SKIPPED_TOO_FAST if skips else Outcome.TOO_FAST
     return None
 
 

@@ -18,16 +18,27 @@ from .sides import draw_side
 LEASE = timedelta(minutes=environment.integer("RATING_LEASE_MINUTES", 30, minimum=1))
 
 
-def locked(study_id: int, *, judging: bool = False) -> Study:
+def locked(study_id: int, *, judging: bool = False, lasting: bool = True) -> Study:
     """The study's row, locked until the transaction ends: nobody's place changes meanwhile.
 
     With `judging` nobody's judgement comes meanwhile either. SQLite's transactions hold the only write lock anyway.
+    Not `lasting`: see `need_not_last`.
     """
     # NO KEY: judgements of running leases (`standing_still`) and new rows that refer to the study need not wait.
     lock = " FOR UPDATE" if judging else " FOR NO KEY UPDATE"
     lock = lock if connection.features.has_select_for_update else ""
+    more = "" if lasting else need_not_last(", ")
     # By hand: it is asked for with every judgement.
-    return Study.objects.raw(f"SELECT * FROM {Study._meta.db_table} WHERE id = %s{lock}", [study_id])[0]
+    return Study.objects.raw(f"SELECT *{more} FROM {Study._meta.db_table} WHERE id = %s{lock}", [study_id])[0]
+
+
+def need_not_last(before: str) -> str:
+    """SQL of a column that lets its transaction end before the disk has it, so that others wait less for its locks.
+
+    A crash of PostgreSQL may take what leases became in its last moment. Nobody has judged those: a judgement waits
+    for the disk, and what was written before it is there by then. SQLite's log waits for no disk (settings.py).
+    """
+    return f"{before}set_config('synchronous_commit', 'off', true)" if connection.vendor == "postgresql" else ""
 
 
 STUDY_OF = f"""
@@ -44,17 +55,6 @@ def standing_still(assignment: Assignment) -> Study:
     return Study.objects.raw(STUDY_OF + lock, [assignment.pk])[0]
 
 
-def need_not_reach_the_disk() -> None:
-    """Let the transaction end before the disk has it, as everybody waits for its lock meanwhile.
-
-    What a crash of PostgreSQL takes with it, leases of its last moment, was judged by nobody: a judgement waits for the
-    disk, and what was written before it is there by then.
-    """
-    if connection.vendor == "postgresql":
-        with connection.cursor() as cursor:
-            cursor.execute("SET LOCAL synchronous_commit TO OFF")
-
-
 def held_by(rater: User) -> QuerySet[Assignment]:
     """Running leases of this person in open studies; what they look at comes before what was fetched ahead."""
     live = Assignment.objects.filter(rater=rater, state=AssignmentState.OPEN, lease_until__gt=timezone.now())
@@ -63,8 +63,9 @@ def held_by(rater: User) -> QuerySet[Assignment]:
 
 
 def lease(
-    item: Item,
+    item: int,
     rater: User,
+    pair: tuple[int | None, int | None],
     *,
     repeats: Assignment | None = None,
     lapsed: int | None = None,
@@ -72,19 +73,19 @@ def lease(
 ) -> Assignment:
     """Give the item to the rater, as a repeat of an earlier assignment with the sides swapped, or for the first time.
 
-    Who had it before (`lapsed` is that assignment) sees the same sides again.
+    `pair` holds the contenders of its two answers. Who had it before (`lapsed` is that assignment) sees the same sides
+    again.
     """
     now = timezone.now()
     given = {"state": AssignmentState.OPEN, "leased_at": now, "lease_until": now + LEASE, "shown_at": shown_at}
     if lapsed:
         Assignment.objects.filter(pk=lapsed).update(**given)
         assignment = Assignment.objects.get(pk=lapsed)
-        assignment.item = item
     else:
-        side = draw_side(item, rater) if repeats is None else not repeats.first_is_a
-        assignment = Assignment.objects.create(item=item, rater=rater, first_is_a=side, repeats=repeats, **given)
+        side = draw_side(pair, rater) if repeats is None else not repeats.first_is_a
+        assignment = Assignment.objects.create(item_id=item, rater=rater, first_is_a=side, repeats=repeats, **given)
         assignment.is_new = True
-    count_places([item.pk])
+    count_places([item])
     return assignment
 
 

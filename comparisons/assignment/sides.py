@@ -14,9 +14,9 @@ BLOCK = 4  # sides are balanced within every so many items of a rater and a pair
 _chance = random.SystemRandom()
 
 
-def draw_side(item: Item, rater: User) -> bool:
-    """Whether the item's first answer goes on side A."""
-    first, second = item.first.contender_id, item.second.contender_id
+def draw_side(pair: tuple[int | None, int | None], rater: User) -> bool:
+    """Whether the first answer of an item goes on side A; `pair` holds the contenders of both."""
+    first, second = pair
     if first is None or second is None or first == second:
         return _chance.random() < 0.5
     one, other = sorted((first, second))

@@ -281,6 +281,11 @@ class Item(models.Model):
         return self.position + 1
 
     @property
+    def pair(self) -> tuple[int | None, int | None]:
+        """Ids of the contenders whose answers are compared; None for an answer that somebody wrote."""
+        return self.first.contender_id, self.second.contender_id
+
+    @property
     def takes_places(self) -> bool:
         """Whether its judgements are limited: everybody may judge a check or a training item, each person once."""
         return self.kind == ItemKind.COMPARISON

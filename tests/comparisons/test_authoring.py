@@ -291,7 +291,7 @@ def test_pages_of_checks_are_made_like_those_of_comparisons(client: Client):
     client.force_login(rater)
     pages = set()
     for item in study.items.all():
-        with_lease = assigning.leases.lease(item, rater)
+        with_lease = assigning.leases.lease(item.pk, rater, item.pair)
         page = client.get(reverse("rate-item", args=[with_lease.token])).content.decode()
         for text in (with_lease.token, item.first.text, item.second.text, item.prompt.messages[0]["content"]):
             page = page.replace(text, "…")

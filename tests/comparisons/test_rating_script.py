@@ -265,9 +265,11 @@ def test_the_item_that_is_given_is_the_first_of_the_free_items(alice):
         )
     seen = []
     while given := _first_free(study, alice, launched=False):
-        assert given.item == assigning.free_items(study, alice).first()
-        seen.append((given.item.position, given.lapsed is not None))
-        study.items.filter(pk=given.item.pk).update(held=2)
+        first = assigning.free_items(study, alice).first()
+        assert first is not None
+        assert (given.item, (given.first, given.second)) == (first.pk, first.pair)
+        seen.append((first.position, given.lapsed is not None))
+        study.items.filter(pk=first.pk).update(held=2)
     assert sorted(seen) == [(position, position == 4) for position in (0, 3, 4, 5, 6)]
 
 
