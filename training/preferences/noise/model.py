@@ -8,7 +8,7 @@ MacKay 1992), so that what the model has hardly seen anything of does not count 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -28,7 +28,10 @@ STRONGER = 2.0
 what they are worth to one prompt, need not be equally hard to learn."""
 JUDGED_FOR_PRIOR = 4_000
 """As many folds are tried as it takes to judge so many pairs."""
-STEPS = 100
+STOPPED_EARLY: dict[str, Any] = {"solver": "lbfgs", "max_iter": 100, "tol": 1e-3}
+"""Stopping early is one more penalty: with 30 % of the labels wrong the interval of their share is narrower for it."""
+DUAL: dict[str, Any] = {"solver": "liblinear", "dual": True, "max_iter": 100, "tol": 0.1}
+"""Coordinate descent (Yu, Huang and Lin 2011), five times as quick where columns are fifty times as many as pairs."""
 TINY = 1e-9
 
 Floats = np.ndarray[Any, np.dtype[np.float64]]
@@ -132,7 +135,8 @@ def _best_prior(rows: csr_matrix, crossed: Any, signs: Floats, folds: Folds) -> 
 
 def _left_out(rows: csr_matrix, signs: Floats, out: Any, penalty: float) -> Floats:
     """Log odds of the labels of the pairs that are left out; their deviations would cost as much as the fit."""
-    odds: Floats = (rows[out] @ _coefficients(rows[~out], signs[~out], penalty)).astype(np.float64) * signs[out]
+    learnt = _coefficients(rows[~out], signs[~out], penalty, DUAL)
+    odds: Floats = (rows[out] @ learnt).astype(np.float64) * signs[out]
     return odds
 
 
@@ -149,7 +153,9 @@ def _learn(rows: csr_matrix, signs: Floats, inverse_penalty: float) -> Learnt:
     return Learnt(coefficients, (1 / (1 / inverse_penalty + curvature)).astype(np.float32))
 
 
-def _coefficients(rows: csr_matrix, signs: Floats, inverse_penalty: float) -> Singles:
+def _coefficients(
+    rows: csr_matrix, signs: Floats, inverse_penalty: float, solver: Mapping[str, Any] = STOPPED_EARLY
+) -> Singles:
     """[columns]. Half of the pairs are turned round: the same likelihood, and two classes, as the solver wants."""
     import warnings
 
@@ -158,11 +164,11 @@ def _coefficients(rows: csr_matrix, signs: Floats, inverse_penalty: float) -> Si
     from sklearn.linear_model import LogisticRegression
 
     turned = np.where(np.arange(len(signs)) % 2, 1, -1).astype(np.float32)
-    solver = LogisticRegression(C=inverse_penalty, fit_intercept=False, max_iter=STEPS, tol=1e-3)
+    regression = LogisticRegression(C=inverse_penalty, fit_intercept=False, random_state=0, **solver)
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ConvergenceWarning)  # stopping early is one more penalty
-        solver.fit((diags(turned) @ rows).tocsr(), signs * turned)
-    learnt: Singles = solver.coef_[0].astype(np.float32)
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        regression.fit((diags(turned) @ rows).tocsr(), signs * turned)
+    learnt: Singles = regression.coef_[0].astype(np.float32)
     return learnt
 
 
