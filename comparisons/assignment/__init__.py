@@ -1,6 +1,6 @@
 """Who judges which item, and which answer stands on the left.
 
-Everything that gives, returns or fills a place of an item happens under its study's row lock (PostgreSQL) or under
+Everything that gives or returns a place of an item happens under its study's row lock (PostgreSQL) or under
 the one write lock (SQLite, IMMEDIATE). So an item never gets more than `ratings_per_item` counted judgements.
 
 leases.py    places of items: given for a while, returned when nobody comes back
@@ -10,6 +10,7 @@ judging.py   coming back, judging, skipping, taking back
 progress.py  how far a person is
 sittings.py  how long they have worked without a break
 own_work.py  what they may know of their own work
+A judgement of a running lease keeps its place, so it locks its assignment alone (`leases.standing_still`).
 """
 
 from .giving import fetch_ahead, free_items, hide, is_admitted, next_assignment, studies_with_work

@@ -193,7 +193,8 @@ class _Known:
     recent: int  # judgements and skips of the last minute
 
 
-# Asked with every judgement, so by hand: the assignment, its latest judgement, the latest guideline that was read.
+# Asked with every judgement, so by hand: the assignment, its latest judgement, the latest guideline that was read, and
+# how much was sent of late.
 KNOWN = f"""
 SELECT a.id, a.state, a.shown_at, a.leased_at, r.id AS latest, r.revision, r.choice, (
     SELECT g.id FROM {GuidelineReading._meta.db_table} d JOIN {Guideline._meta.db_table} g ON g.id = d.guideline_id
