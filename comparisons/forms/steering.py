@@ -5,8 +5,8 @@ from __future__ import annotations
 from django import forms
 
 from alignapp.accounts.models import User
-from comparisons.flags import BY_HAND, SettingAsideRefused, set_aside
-from comparisons.models import Item, RaterPool, Study
+from comparisons.flags import SettingAsideRefused, set_aside
+from comparisons.models import BY_HAND, Item, RaterPool, Study
 from comparisons.people import PoolsRefused, ask_pools
 from comparisons.quarantine import MOST_LETTERS
 

@@ -12,6 +12,7 @@ from .ratings import HELD, Assignment, AssignmentState, Choice, GuidelineReading
 from .sealing import SealingJob
 from .serving import Endpoint, EndpointState, ServedPolicy, ServedState
 from .studies import (
+    BY_HAND,
     Answer,
     Contender,
     Guideline,
@@ -27,6 +28,7 @@ from .studies import (
 from .sureness import SurenessJob
 
 __all__ = [
+    "BY_HAND",
     "HELD",
     "Adjudication",
     "Answer",

@@ -236,6 +236,9 @@ class ItemKind(models.TextChoices):
     ATTENTION = "attention", "Attention check"
 
 
+BY_HAND = "By hand: "  # how the reason of an item that a researcher set aside begins
+
+
 class ItemQuerySet(models.QuerySet["Item"]):
     """Named reads of items."""
 
@@ -284,6 +287,11 @@ class Item(models.Model):
     def pair(self) -> tuple[int | None, int | None]:
         """Ids of the contenders whose answers are compared; None for an answer that somebody wrote."""
         return self.first.contender_id, self.second.contender_id
+
+    @property
+    def is_aside_by_hand(self) -> bool:
+        """Whether a researcher set it aside, who may put it back."""
+        return self.quarantine.startswith(BY_HAND)
 
     @property
     def takes_places(self) -> bool:

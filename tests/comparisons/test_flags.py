@@ -10,7 +10,7 @@ from django.urls import reverse
 
 from comparisons import assignment as assigning
 from comparisons.drawing import draw_more, open_study
-from comparisons.flags import SettingAsideRefused, flags_of, set_aside
+from comparisons.flags import SettingAsideRefused, flags_of, put_back, set_aside
 from comparisons.models import Item, ItemKind, Rating, Study
 from comparisons.studies import progress_of
 from tests.comparisons.answered_studies import answered_study
@@ -86,6 +86,36 @@ def test_an_item_that_is_set_aside_is_given_to_nobody_and_counts_nowhere(researc
     assert study.audit.get(verb="item set aside").detail == told
 
 
+def test_an_item_that_is_put_back_is_given_again_and_what_was_said_of_it_counts(researcher: Client):
+    study = make_study(items=1, ratings_per_item=2)
+    judge_all(study, make_rater(), lambda _: "a")
+    item = study.items.get()
+    set_aside(item, make_user(), "Broken.")
+    back = reverse("study-item-put-back", args=[study.slug, 1])
+    assert back in researcher.get(study.get_absolute_url(), {"show": "set-aside"}).text
+    assert "Item 1 is back." in researcher.post(back, follow=True).text
+    assert Rating.objects.counted().count() == 1
+    assert take(make_rater()).item == item
+    assert study.audit.get(verb="item put back").detail == {"number": 1, "judgements_counted": 1}
+
+
+def test_only_what_was_set_aside_by_hand_is_put_back_and_only_while_the_study_runs(researcher: Client):
+    study, user = make_study(items=3), make_user()
+    by_hand, by_rule, seen = study.items.order_by("position")
+    Item.objects.filter(pk=by_rule.pk).update(quarantine="Identical answers")
+    table = researcher.get(study.get_absolute_url(), {"show": "set-aside"}).text
+    assert "Identical answers" in table
+    assert "put-back" not in table
+    for item in (by_rule, seen):
+        with pytest.raises(SettingAsideRefused, match="not set aside by hand"):
+            put_back(item, user)
+    set_aside(by_hand, user, "Broken.")
+    Study.objects.update(state="closed")
+    refused = researcher.post(reverse("study-item-put-back", args=[study.slug, 1]), follow=True)
+    assert "The study is closed." in refused.text
+    assert Item.objects.get(pk=by_hand.pk).quarantine == "By hand: Broken."
+
+
 def test_another_item_is_drawn_for_one_that_is_set_aside():
     study = answered_study(policies=2, prompts=8, item_limit=5)
     open_study(study)
@@ -106,7 +136,7 @@ def test_items_are_set_aside_once_and_while_the_study_runs(researcher: Client):
     Study.objects.update(state="closed")
     answer = researcher.post(reverse("study-item-set-aside", args=[study.slug, other.number]), {"reason": "Broken."})
     assert answer.status_code == 422
-    assert "The study is closed. Items are set aside while it is open or paused." in answer.text
+    assert "The study is closed. Items are set aside and put back while it is open or paused." in answer.text
     assert Item.objects.exclude(quarantine="").count() == 1
 
 
@@ -120,3 +150,4 @@ def test_raters_set_nothing_aside(client: Client):
     client.force_login(make_rater())
     study = make_study(items=1)
     assert client.post(reverse("study-item-set-aside", args=[study.slug, 1]), {"reason": "x"}).status_code == 403
+    assert client.post(reverse("study-item-put-back", args=[study.slug, 1])).status_code == 403

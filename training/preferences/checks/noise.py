@@ -9,17 +9,21 @@ import numpy as np
 
 from training.preferences.checks.bars import mean_bar, share_bar
 from training.preferences.checks.findings import Level, RowNumbers, counted, harms
+from training.preferences.checks.judgements import judge
 from training.preferences.survey import Survey
 
 if TYPE_CHECKING:
     from training.preferences.noise.estimate import FlipRate
     from training.preferences.noise.model import OutOfFold
+    from training.preferences.noise.triads import Triads
 
 NOISY, TOO_NOISY = 0.1, 0.25
 """Heuristic: rates from which a version needs attention, or is not fit to train on. Published preference data is said
 to hold 20 to 40 % wrong labels, and ten points more can cost 30 points of win rate (arXiv 2404.09824)."""
 SUSPICIOUS = 0.5
 """Pairs are listed that are more likely wrong than right."""
+MOST_OF_A_PROMPT = 50
+"""Judgements of one prompt beyond which its triads are not counted."""
 SAMPLE = 20_000
 """Pairs that the model is fitted on; all pairs are judged by it."""
 BARS, SHOWN = 5, 30
@@ -31,6 +35,24 @@ SIGNS = """
 SELECT CASE WHEN NOT is_pair OR label = 0.5 THEN 0 WHEN label > 0.5 THEN 1 ELSE -1 END AS sign
 FROM measures ORDER BY row
 """
+# A over B and B over C of a prompt, with the judgement between A and C; a circle is met from each of its answers.
+# Prompts with very many judgements are left out: their threes are too many to look at, and hang together.
+TRIADS = f"""
+WITH each AS (
+    SELECT prompt, better, worse FROM judgements
+    QUALIFY count(*) OVER (PARTITION BY prompt) BETWEEN 3 AND {MOST_OF_A_PROMPT}
+), sure AS (
+    SELECT DISTINCT e.* FROM each e ANTI JOIN each o
+    ON e.prompt = o.prompt AND e.better = o.worse AND e.worse = o.better
+)
+SELECT ab.prompt, count(*) FILTER (WHERE ac.better = ab.better) +
+       count(*) FILTER (WHERE ac.better = bc.worse) // 3 AS triads,
+       count(*) FILTER (WHERE ac.better = bc.worse) // 3 AS circles
+FROM sure ab JOIN sure bc ON bc.prompt = ab.prompt AND bc.better = ab.worse
+JOIN sure ac ON ac.prompt = ab.prompt AND (
+    (ac.better = ab.better AND ac.worse = bc.worse) OR (ac.better = bc.worse AND ac.worse = ab.better))
+GROUP BY ab.prompt
+"""
 MEANS = """
 SELECT {column}, avg(noise), stddev_pop(noise), count(*) FROM measures JOIN noise_scores USING (row)
 WHERE NOT isnan(noise) AND coalesce({column}, '') <> '' GROUP BY 1 ORDER BY 2 DESC, 1 LIMIT {shown}
@@ -39,20 +61,32 @@ WHERE NOT isnan(noise) AND coalesce({column}, '') <> '' GROUP BY 1 ORDER BY 2 DE
 
 def labels_that_look_wrong(survey: Survey) -> None:
     """Leave the score `noise`, P(the label is wrong | pair), and the share of wrong labels with its interval."""
-    from training.preferences.noise.estimate import FEWEST, flip_rate, probability_of_error
+    from training.preferences.noise.estimate import FEWEST, RATES, flip_rate, probability_of_error
 
     signs = survey.database.execute(SIGNS).fetchnumpy()["sign"].astype(np.float64)
     judged = np.flatnonzero(signs)
     scores = np.full(survey.rows, np.nan, np.float32)
     if len(judged) >= FEWEST and (model := _fitted(survey, signs)):
         margins, prompts = _judged(survey, model, signs)
-        found = flip_rate(margins[judged], prompts[judged])
+        found, triads = flip_rate(margins[judged], prompts[judged]), None
+        if not found.told and (triads := _triads(survey)):
+            found = flip_rate(margins[judged], prompts[judged], triads.log_likelihood(RATES))
         if found.told:
             scores[judged] = probability_of_error(margins[judged], found)
-            _add_rate(survey, found, scores, margins[judged])
+            _add_rate(survey, found, scores, margins[judged], triads)
         else:
             _add_doubt(survey, found, margins[judged])
     survey.score("noise", scores)
+
+
+def _triads(survey: Survey) -> Triads | None:
+    """Three answers to a prompt that were all judged against each other; None where these are too few to tell."""
+    from training.preferences.noise.triads import Triads
+
+    judge(survey)
+    found = survey.database.execute(TRIADS).fetchnumpy()
+    triads = Triads(found["triads"].astype(np.float64), found["circles"].astype(np.float64))
+    return triads if triads.are_telling else None
 
 
 def _fitted(survey: Survey, signs: Any) -> OutOfFold | None:
@@ -96,15 +130,15 @@ def _there(rejected: list[str | None]) -> list[str]:
     return [text or "" for text in rejected]
 
 
-def _add_rate(survey: Survey, found: FlipRate, scores: Any, margins: Any) -> None:
+def _add_rate(survey: Survey, found: FlipRate, scores: Any, margins: Any, triads: Triads | None) -> None:
     suspicious = np.flatnonzero(np.nan_to_num(scores) >= SUSPICIOUS)
     rows = suspicious[np.argsort(-scores[suspicious], kind="stable")]
     pairs = counted(len(rows), "pair is", "pairs are")
     survey.found.add(
         "label_noise",
         f"About {found.rate:.0%} of the labels look wrong ({found.low:.0%} to {found.high:.0%}): they contradict what "
-        f"the pairs of other prompts say where those leave no doubt. {pairs} more likely wrong than right. The model "
-        f"behind it agrees with {found.accuracy:.0%} of the labels it has not seen.",
+        f"the pairs of other prompts say where those leave no doubt{_with_circles(triads)}. {pairs} more likely wrong "
+        f"than right. The model behind it agrees with {found.accuracy:.0%} of the labels it has not seen.",
         harms=harms(
             _level(found.rate),
             dpo="It pushes up what is worse, hardest on the pairs that the rest of the data contradicts.",
@@ -120,6 +154,16 @@ def _add_rate(survey: Survey, found: FlipRate, scores: Any, margins: Any) -> Non
         share=(found.rate, found.low, found.high),
         rows=rows,
         picture={**_picture(margins, found, scores), "beside": _by_name(survey, scores)},
+    )
+
+
+def _with_circles(triads: Triads | None) -> str:
+    """What the rate rests on too, where other prompts' pairs did not tell it alone."""
+    if triads is None:
+        return ""
+    return (
+        f", or each other: of {triads.count:,} times that three answers were all judged against each other, "
+        f"{triads.circles:,} run in a circle (this counts what is a matter of taste as wrong, too)"
     )
 
 

@@ -53,17 +53,19 @@ class FlipRate:
         return self.high - self.low <= TELLING and self.high < RATES[-1]
 
 
-def flip_rate(margins: Floats, groups: Any) -> FlipRate:
+def flip_rate(margins: Floats, groups: Any, beside: Floats | None = None) -> FlipRate:
     """The estimate from one margin per pair; pairs of the same group (prompt) are not independent of each other.
 
     The interval holds every rate whose profile likelihood, over slopes and over SHAPES, is not significantly worse
-    than the best, with likelihoods divided by the groups' design effect.
+    than the best, with likelihoods divided by the groups' design effect. `beside` [RATES] is the log-likelihood that
+    something else gives each rate (triads.py); it is added.
     """
     sizes, sure, agreeing = _classes(margins)
     profiles = [_profile(sizes, np.sign(sure) * np.abs(sure) ** shape, agreeing) for shape in SHAPES]
+    design, more = _clustering(margins, groups), 0.0 if beside is None else beside
     logistic, slopes = profiles[SHAPES.index(1.0)]
-    best = int(logistic.argmax())
-    within = [_within(profile, _design_effect(margins, groups)) for profile, _ in profiles]
+    best = int((logistic / design + more).argmax())
+    within = [_within(profile / design + more) for profile, _ in profiles]
     low, high = min(low for low, _ in within), max(high for _, high in within)
     scale = float(np.median(np.abs(margins))) or 1.0
     accuracy = float(np.mean(margins > 0))
@@ -102,15 +104,20 @@ def _profile(sizes: Floats, sure: Floats, agreeing: Floats) -> tuple[Floats, Flo
     return likelihood.max(axis=1), SLOPES[likelihood.argmax(axis=1)]
 
 
-def _within(profile: Floats, design: float) -> tuple[float, float]:
+def _within(profile: Floats) -> tuple[float, float]:
     """The rates that are not significantly worse than the best; half a step of the grid is added on both sides."""
-    near = RATES[2 * (profile.max() - profile) / design <= CHI_SQUARE_95]
+    near = RATES[2 * (profile.max() - profile) <= CHI_SQUARE_95]
     return max(0.0, float(near.min()) - 0.0025), min(0.5, float(near.max()) + 0.0025)
 
 
-def _design_effect(margins: Floats, groups: Any) -> float:
-    """How much larger the variance of the agreeing share is than if all pairs were independent (Kish 1965)."""
+def _clustering(margins: Floats, groups: Any) -> float:
+    """The design effect of the groups on the share of labels that the model agrees with."""
     agrees = (margins > 0) - np.mean(margins > 0)
     _, group = np.unique(groups, return_inverse=True)
-    independent = float((agrees**2).sum())
-    return max(1.0, float((np.bincount(group, agrees) ** 2).sum()) / independent) if independent else 1.0
+    return design_effect(np.bincount(group, agrees).astype(np.float64), float((agrees**2).sum()))
+
+
+def design_effect(deviations: Floats, independent: float) -> float:
+    """How much larger the variance of a share is than `independent`, by its groups' sums [groups] of deviations from
+    it (Kish 1965)."""
+    return max(1.0, float((deviations**2).sum()) / independent) if independent else 1.0
