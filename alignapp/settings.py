@@ -89,7 +89,13 @@ if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
     }
     # Tests use a file too: a database in memory does not let threads wait for each other.
     DATABASES["default"]["TEST"] = {"NAME": str(HOME / "test.sqlite3")}
-elif DATABASES["default"]["ENGINE"] != "django.db.backends.postgresql":
+elif DATABASES["default"]["ENGINE"] == "django.db.backends.postgresql":
+    # A statement that a connection has asked so often is planned no more: planning took as long as answering. Behind a
+    # pooler that gives each transaction another connection: 0, never.
+    often = environment.integer("DATABASE_PREPARE_AFTER", 5)
+    prepared = {"server_side_binding": True, "prepare_threshold": often} if often else {}
+    DATABASES["default"].setdefault("OPTIONS", {}).update(prepared)
+else:
     raise ImproperlyConfigured("DATABASE_URL must start with sqlite:// or postgresql://.")
 DATABASES["default"]["CONN_MAX_AGE"] = environment.integer("DATABASE_CONNECTION_SECONDS", 600)
 DATABASES["default"]["CONN_HEALTH_CHECKS"] = True

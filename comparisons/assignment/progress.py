@@ -13,7 +13,7 @@ from comparisons.models import Assignment, Item, Rating, Study
 
 from .giving import free_items
 
-PACE_SAMPLE = 20  # so many latest judgements tell a rater's pace
+PACE_SAMPLE = 20  # so many latest items tell a rater's pace
 PACE_LEAST = 5  # with fewer, one interrupted judgement would be the pace
 # Asked with every judgement, so in one statement and by hand: how many assignments of a rater in a study are over, how
 # many of those and of the running ones are comparisons, how many seen items still have a free place, how many have, and
@@ -39,11 +39,12 @@ SELECT COUNT(*) FILTER (WHERE {OVER}),
         WHERE f.study_id = %s AND f.kind = 'comparison' AND f.quarantine = '' AND f.held < %s),
        {_checks("gold")} + {_checks("attention")}
 FROM a JOIN {Item._meta.db_table} i ON i.id = a.item_id WHERE i.study_id = %s AND i.kind <> 'training'"""
+# Of the latest items instead of the latest judgements, so that few rows are looked at however much the rater has done.
 SECONDS = f"""
-SELECT r.seconds FROM {Rating._meta.db_table} r JOIN {Assignment._meta.db_table} a ON a.id = r.assignment_id
-WHERE a.rater_id = %s AND a.state = 'done' AND r.choice <> 'withdrawn'
-      AND NOT EXISTS (SELECT 1 FROM {Rating._meta.db_table} s WHERE s.supersedes_id = r.id)
-ORDER BY r.id DESC LIMIT {PACE_SAMPLE}"""
+SELECT r.seconds FROM {Rating._meta.db_table} r JOIN (
+    SELECT id FROM {Assignment._meta.db_table} WHERE rater_id = %s AND state = 'done' ORDER BY id DESC LIMIT {PACE_SAMPLE}
+) a ON a.id = r.assignment_id
+WHERE r.choice <> 'withdrawn' AND NOT EXISTS (SELECT 1 FROM {Rating._meta.db_table} s WHERE s.supersedes_id = r.id)"""
 
 
 @dataclass(frozen=True, slots=True)
