@@ -42,7 +42,8 @@ FROM a JOIN {Item._meta.db_table} i ON i.id = a.item_id WHERE i.study_id = %s AN
 # Of the latest items instead of the latest judgements, so that few rows are looked at however much the rater has done.
 SECONDS = f"""
 SELECT r.seconds FROM {Rating._meta.db_table} r JOIN (
-    SELECT id FROM {Assignment._meta.db_table} WHERE rater_id = %s AND state = 'done' ORDER BY id DESC LIMIT {PACE_SAMPLE}
+    SELECT id FROM {Assignment._meta.db_table}
+    WHERE rater_id = %s AND state = 'done' ORDER BY id DESC LIMIT {PACE_SAMPLE}
 ) a ON a.id = r.assignment_id
 WHERE r.choice <> 'withdrawn' AND NOT EXISTS (SELECT 1 FROM {Rating._meta.db_table} s WHERE s.supersedes_id = r.id)"""
 
