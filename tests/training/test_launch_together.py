@@ -72,6 +72,10 @@ def sent(client, version, base, **more):
     return fields | more
 
 
+def page_of(client, version) -> str:
+    return client.get(URL, {"dataset_version": version.pk}).text
+
+
 def test_one_click_queues_dpo_constrained_cpo_and_rlhf_with_the_same_budget(client, researcher, base, sound):
     response = client.post(URL, sent(client, sound, base))
     runs = {run.method: run for run in Run.objects.all()}
@@ -93,6 +97,27 @@ def test_the_page_of_a_version_leads_there_with_everything_filled_in(client, res
     target = client.get(str(link["href"])).text
     assert "DPO and Constrained CPO take the same" in target
     assert "RLHF takes as many steps, each on 16 prompts and 64 sampled answers (as many)" in target
+
+
+def test_labels_are_smoothed_by_what_judges_got_wrong_if_that_is_ticked(client, researcher, base, sound):
+    """Offered for a version whose makers know the share; RLHF's reward model has no such setting."""
+    assert "Judges were wrong" not in page_of(client, sound)
+    sound.origin = {"label_smoothing": 0.12, "wrong_labels": "12 % [9, 15]"}
+    sound.save()
+    assert "Judges were wrong in about 12 % [9, 15] of these labels" in page_of(client, sound)
+    client.post(URL, sent(client, sound, base, smooth="on"))
+    assert {run.method: run.config.get("label_smoothing") for run in Run.objects.all()} == {
+        "dpo": 0.12,
+        "cpo": 0.12,
+        "rlhf": None,
+    }
+
+
+def test_labels_are_not_smoothed_unless_asked(client, researcher, base, sound):
+    sound.origin = {"label_smoothing": 0.12, "wrong_labels": "12 % [9, 15]"}
+    sound.save()
+    client.post(URL, sent(client, sound, base))
+    assert Run.objects.get(method="dpo").config["label_smoothing"] == 0.0
 
 
 def test_sending_twice_queues_once(client, researcher, base, sound):

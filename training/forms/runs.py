@@ -68,6 +68,12 @@ class LabelSmoothing:
     value: float
     wrong: str
 
+    @classmethod
+    def advised(cls, version: DatasetVersion | None) -> LabelSmoothing | None:
+        """What the makers of these pairs know of wrong labels; None where they know nothing."""
+        value = version.origin.get("label_smoothing") if version else None
+        return cls(float(value), str(version.origin.get("wrong_labels", ""))) if version and value else None
+
 
 class LaunchForm(forms.Form):
     """Name, base, data and every setting of one method. `is_valid` sets `config`, `forecast` and `data_verdict`."""
@@ -276,12 +282,9 @@ class LaunchForm(forms.Form):
     @property
     def smoothing(self) -> LabelSmoothing | None:
         """What the makers of the chosen pairs know of wrong labels, while the form smooths less than that."""
-        version = self._material[1]
-        advised = version.origin.get("label_smoothing") if version else None
+        advised = LabelSmoothing.advised(self._material[1])
         smoothed = getattr(self.config, "label_smoothing", None)
-        if not advised or smoothed is None or smoothed >= advised:
-            return None
-        return LabelSmoothing(float(advised), str(version.origin.get("wrong_labels", "")))  # type: ignore[union-attr]
+        return advised if advised and smoothed is not None and smoothed < advised.value else None
 
     @property
     def _material(self) -> tuple[Policy | None, DatasetVersion | None]:

@@ -11,7 +11,7 @@ from pydantic import ValidationError
 
 from alignapp.accounts.models import User
 from training.config import Method
-from training.forms.runs import BaseChoice
+from training.forms.runs import BaseChoice, LabelSmoothing
 from training.forms.settings import VersionChoice
 from training.launching import config_fields, together
 from training.launching.budgets import Budget, Equal
@@ -93,6 +93,9 @@ class TogetherForm(BudgetForm):
         empty_label="Choose a version",
         error_messages={"required": "Choose the data to train on.", "invalid_choice": "This version holds no pairs."},
     )
+    smooth = forms.BooleanField(
+        required=False, label="Smooth labels by as much, for every method but RLHF, whose reward model cannot"
+    )
     override_reason = forms.CharField(
         required=False,
         max_length=2000,
@@ -108,7 +111,7 @@ class TogetherForm(BudgetForm):
 
     @property
     def shown(self) -> list[forms.BoundField]:
-        """The fields in their order, but for the reason, which stands where the verdicts are."""
+        """The fields in their order, but for two that stand where their reasons are told."""
         return [self[name] for name in self.field_order]
 
     def clean(self) -> dict[str, Any]:
@@ -122,6 +125,8 @@ class TogetherForm(BudgetForm):
 
     def _plan(self, base: Policy, version: DatasetVersion) -> None:
         recipes = together.recipes(self.chosen, base, self.cleaned_data["source"])
+        if self.smoothing and self.cleaned_data["smooth"]:
+            recipes = together.smoothed(recipes, self.smoothing.value)
         try:
             self.plans = together.plans(recipes, self.budget, base, version)
         except ValidationError as error:
@@ -134,6 +139,11 @@ class TogetherForm(BudgetForm):
     @property
     def needs_reason(self) -> bool:
         return any(plan.verdict and plan.verdict.needs_reason for plan in self.plans)
+
+    @property
+    def smoothing(self) -> LabelSmoothing | None:
+        """What the makers of the chosen pairs know of wrong labels."""
+        return LabelSmoothing.advised(getattr(self, "cleaned_data", {}).get("dataset_version"))
 
     @property
     def equality(self) -> str:

@@ -61,6 +61,12 @@ def _recipe(method: Method, base: Policy, source: str) -> Recipe:
     return chosen.values if chosen else {}
 
 
+def smoothed(chosen: Mapping[Method, Recipe], share: float) -> dict[Method, Recipe]:
+    """The same, assuming that this share of labels is wrong; a reward model (RLHF) knows no such setting."""
+    share_of = {"label_smoothing": share}
+    return {method: recipe if method == Method.RLHF else {**recipe, **share_of} for method, recipe in chosen.items()}
+
+
 def latest_run(method: Method, base: Policy) -> Run | None:
     """The latest run of the method from this base that succeeded."""
     runs = Run.objects.filter(method=method, base=base, state=RunState.SUCCEEDED)
