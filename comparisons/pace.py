@@ -47,8 +47,13 @@ def pace_of(study: Study, missing: int) -> Pace:
         per_hour=count / worked if worked >= LEAST_WORK else None,
         worked=worked,
         cost=worked * study.rules.hourly_pay,
-        finished_at=now + timedelta(days=missing / last_day) if missing and last_day else None,
+        finished_at=now + missing * _span(study, now) / last_day if missing and last_day else None,
     )
+
+
+def _span(study: Study, now: datetime) -> timedelta:
+    """Over how long `last_day` came in: a day, nights included, or since the study opened, at least an hour."""
+    return min(timedelta(days=1), max(HOUR, now - study.opened_at)) if study.opened_at else timedelta(days=1)
 
 
 def time_spent(ratings: QuerySet[Rating]) -> timedelta:

@@ -38,6 +38,7 @@ class Outcome(StrEnum):
     """What became of something a rater sent."""
 
     SAVED = "saved"
+    SKIPPED = "skipped"
     REPEATED = "repeated"
     UNDONE = "undone"
     LATE = "late"
@@ -57,7 +58,7 @@ class Outcome(StrEnum):
     @property
     def is_good(self) -> bool:
         """Whether what was sent stands."""
-        return self in {Outcome.SAVED, Outcome.REPEATED, Outcome.UNDONE}
+        return self in {Outcome.SAVED, Outcome.SKIPPED, Outcome.REPEATED, Outcome.UNDONE}
 
     @property
     def keeps_the_item(self) -> bool:
@@ -67,6 +68,7 @@ class Outcome(StrEnum):
 
 SENTENCES = {
     Outcome.SAVED: "Saved.",
+    Outcome.SKIPPED: "Skipped. Somebody else gets that item.",
     Outcome.REPEATED: "Saved.",
     Outcome.UNDONE: "Taken back. Judge the item again.",
     Outcome.LATE: "Your time on that item was over and others have judged it. Your judgement is kept but not counted.",
@@ -251,7 +253,7 @@ def _destination(study: Study, assignment: Assignment, choice: str) -> tuple[Ass
     if study.state not in {StudyState.OPEN, StudyState.PAUSED}:
         return AssignmentState.LATE, Outcome.CLOSED
     if choice == Choice.SKIP:
-        return AssignmentState.SKIPPED, Outcome.SAVED
+        return AssignmentState.SKIPPED, Outcome.SKIPPED
     if assignment.state == AssignmentState.OPEN or has_room(study, assignment):
         return AssignmentState.DONE, Outcome.SAVED
     return AssignmentState.LATE, Outcome.LATE

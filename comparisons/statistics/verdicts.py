@@ -17,6 +17,9 @@ from .strengths.clusters import FEWEST
 from .strengths.estimate import Strengths
 from .win_rates import WinMatrix
 
+CLOSE = 0.2
+"""Policies whose chance to win is known this well, and who cannot be told apart, are close: 40 to 60 % at most."""
+
 
 def leaders(strengths: Strengths) -> tuple[int, list[int]]:
     """The strongest policy and those that the votes cannot tell from it."""
@@ -71,7 +74,15 @@ def until_decided(strengths: Strengths, i: int, j: int) -> str:
     if strengths.decided(i, j):
         return "decided"
     more = more_votes(strengths, i, j)
-    return "hardly ever decided" if more is None else f"about {rounded(more):,} more votes would decide it"
+    if more is None:
+        return "hardly ever decided" if close(strengths, i, j) else "level so far, of too few votes to say more"
+    return f"about {rounded(more):,} more votes would decide it"
+
+
+def close(strengths: Strengths, i: int, j: int) -> bool:
+    """Whether the votes say that two policies win about as often against each other."""
+    chance = strengths.win_probability(i, j)
+    return chance.high - chance.low <= CLOSE
 
 
 def _two_way(strengths: Strengths, matrix: WinMatrix, names: Sequence[str]) -> str:
@@ -80,7 +91,8 @@ def _two_way(strengths: Strengths, matrix: WinMatrix, names: Sequence[str]) -> s
     interval = f"[{100 * chance.low:.0f}, {100 * chance.high:.0f}]"
     figures = f"{percent(float(matrix.rate[best, 1 - best]))} {interval} of {int(matrix.votes[0, 1]):,} comparisons"
     if rivals:
-        return f"The votes cannot tell {names[0]} from {names[1]} yet: {names[best]} is preferred in {figures}."
+        preferred = "each" if matrix.rate[best, 1 - best] == 0.5 else names[best]
+        return f"The votes cannot tell {names[0]} from {names[1]} yet: {preferred} is preferred in {figures}."
     return f"{names[best]} is preferred to {names[1 - best]} in {figures}."
 
 
@@ -103,6 +115,8 @@ def _more(strengths: Strengths, best: int, rivals: Sequence[int]) -> str:
     """How far the nearest rival is from being told apart."""
     nearest = max(rivals, key=lambda j: float(strengths.theta[j]))
     more = more_votes(strengths, best, nearest)
+    if more is None and not close(strengths, best, nearest):
+        return "They are level so far, but these are too few votes to say that they are close."
     if more is None:
         return "They are so close that more votes will hardly tell them apart."
     return f"If it stays so, about {rounded(more):,} more votes like these would decide it."

@@ -17,7 +17,7 @@ from comparisons.rendering import shown_alike
 from .rating_pages import shown_prompt
 
 ASIDE = "Item {number} is set aside. Nobody gets it any more, and what was said of it counts nowhere."
-BACK = "Item {number} is back. Raters get it again, and what was said of it counts."
+BACK = "Item {number} is back. Raters get it again, and what was said of it counts. One drawn in its place stays."
 
 
 @researcher_required

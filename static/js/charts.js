@@ -95,10 +95,13 @@ function seriesOptions(series, index) {
   };
 }
 
-// The value under the cursor, and the last one while there is no cursor.
+// The value under the cursor; while there is no cursor the last one, with its x where others go on behind it.
 function shown(plot, value, index, at) {
-  const best = at == null && !plot.histogram ? plot.data[index]?.findLast((one) => one != null) : value;
-  return best == null ? "–" : short(best);
+  if (at != null || plot.histogram) return value == null ? "–" : short(value);
+  const last = plot.data[index]?.findLastIndex((one) => one != null) ?? -1;
+  if (last < 0) return "–";
+  const [xs] = plot.data;
+  return short(plot.data[index][last]) + (last < xs.length - 1 ? ` at ${short(xs[last])}` : "");
 }
 
 function axis(side) {

@@ -63,7 +63,7 @@ def test_a_skip_waits_because_it_frees_a_place(study, held, meanwhile):
         locked(study.pk)
         skip = meanwhile(assigning.submit, held, "skip", 1)
         assert waits(skip)
-    assert skip.result(LONG) == Outcome.SAVED
+    assert skip.result(LONG) == Outcome.SKIPPED
     assert study.items.get(pk=held.item_id).held == 0
 
 

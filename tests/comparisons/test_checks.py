@@ -241,7 +241,7 @@ def test_nobody_skips_faster_than_items_can_be_looked_at(monkeypatch: pytest.Mon
     make_study(items=6)
     rater = make_rater()
     said = [assigning.submit(take(rater), "skip", 1) for _ in range(5)]
-    assert said == [assigning.Outcome.SAVED] * 3 + [assigning.Outcome.SKIPPED_TOO_FAST] * 2
+    assert said == [assigning.Outcome.SKIPPED] * 3 + [assigning.Outcome.SKIPPED_TOO_FAST] * 2
     assert Rating.objects.count() == 3
 
 

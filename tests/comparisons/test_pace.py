@@ -51,7 +51,8 @@ def test_an_item_left_open_counts_five_minutes_at_most():
 
 def test_the_pace_tells_hours_cost_and_when_it_will_be_done():
     """10 judgements of 36 s are 0.1 h, at 20 an hour cost 2, 100 an hour; 5 more at 10 a day take half a day."""
-    study = make_study(items=10, design={"hourly_pay": 20})
+    opened = timezone.now() - timedelta(days=9)
+    study = make_study(items=10, design={"hourly_pay": 20}, opened_at=opened)
     judge_all(study, make_rater(), lambda _: "a")
     rewrite(Rating.objects.all(), seconds=36)
     pace = pace_of(study, missing=5)
@@ -59,6 +60,15 @@ def test_the_pace_tells_hours_cost_and_when_it_will_be_done():
     assert [pace.worked, pace.cost, pace.per_hour] == pytest.approx([0.1, 2.0, 100])
     assert pace.finished_at is not None
     assert pace.finished_at - timezone.now() == pytest.approx(timedelta(hours=12), abs=timedelta(minutes=1))
+
+
+def test_a_study_that_opened_lately_is_done_at_the_pace_since_then():
+    """10 judgements in the first two hours: 5 more take one."""
+    study = make_study(items=10, opened_at=timezone.now() - timedelta(hours=2))
+    judge_all(study, make_rater(), lambda _: "a")
+    finished = pace_of(study, missing=5).finished_at
+    assert finished is not None
+    assert finished - timezone.now() == pytest.approx(timedelta(hours=1), abs=timedelta(minutes=1))
 
 
 def test_all_work_is_paid():

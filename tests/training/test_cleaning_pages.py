@@ -113,7 +113,7 @@ def test_a_finding_leads_to_the_preview_of_its_action(client, version):
     """One click on the finding's button, and the step stands there with what it would do."""
     page = text_of(client.get(address(version, rule="repeats", action="drop")))
     assert "Drop: rows found by “repeats”" in page
-    assert "about 4 · removes 4 · changes 0" in page
+    assert "concerns 4 · removes 4 · changes 0" in page
     assert "Make the new version" in page
 
 
@@ -265,7 +265,7 @@ def test_a_recipe_is_saved_applied_to_another_version_renamed_and_deleted(client
     saved = SavedRecipe.objects.get()
     other = seal(dataset_named("Other"), [pair("a"), pair("a"), pair("b")], {})
     page = text_of(client.get(address(other, saved=str(saved.pk))))
-    assert "about 1 · removes 1" in page
+    assert "concerns 1 · removes 1" in page
     client.post(reverse("recipe-rename", args=[saved.pk]), {"name": "Once each"})
     assert "Once each" in text_of(client.get(reverse("recipes")))
     client.post(reverse("recipe-delete", args=[saved.pk]))
@@ -334,6 +334,12 @@ def test_a_child_is_compared_with_its_parent_by_the_diff(client, version):
     page = text_of(client.get(reverse("dataset-compare", query={"left": version.pk, "right": child.pk})))
     assert "The same in both 7 Changed 1 Only in Islands v1 4 Only in Islands v2 0" in page
     assert "Nothing found" in page
+
+
+def test_a_version_is_compared_with_the_latest_other_one_of_its_dataset(client, version):
+    child = child_of(version, Recipe(steps=(Drop(rows=Filter(finding="repeats")),)))
+    page = client.get(reverse("dataset-compare", query={"right": version.pk}))
+    assert (page.context["left"], page.context["right"]) == (child, version)
 
 
 def test_two_datasets_are_compared_by_what_their_rows_say(client, version):

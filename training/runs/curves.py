@@ -52,7 +52,7 @@ class Family:
 
 SHARE = (0, 1)
 FAMILIES = (
-    Family("loss", "Loss", "lower is better", r"(^|_)(loss|nll)$"),
+    Family("loss", "Loss", "lower is better, within one method", r"(^|_)(loss|nll)$"),
     Family("terms", "Terms of the reward", "added to the score", r"^term_", reference=0),
     Family("margin", "Margin", "nats, chosen minus rejected", r"margin", reference=0),
     Family("accuracy-per-token", "Ranking accuracy per token", "share of pairs", r"accuracy_per_token", SHARE, 0.5),

@@ -75,6 +75,7 @@ def _steps(version: DatasetVersion) -> list[str]:
 def dataset_compare(request: HttpRequest) -> HttpResponse:
     """Two versions (`?left=`, `?right=`, by their keys) of the same or of different datasets."""
     left, right = _asked(request, "left"), _asked(request, "right")
+    left = left or (_other(right) if right else None)
     versions = DatasetVersion.objects.select_related("dataset").defer("origin", "recipe")
     context: dict[str, Any] = SECTION | {"left": left, "right": right, "versions": versions}
     if left and right:
@@ -111,6 +112,12 @@ def _asked(request: HttpRequest, name: str) -> DatasetVersion | None:
     key = request.GET.get(name, "")
     versions = DatasetVersion.objects.select_related("dataset", "parent__dataset")
     return versions.filter(pk=int(key)).first() if key.isdecimal() and len(key) < 10 else None
+
+
+def _other(version: DatasetVersion) -> DatasetVersion | None:
+    """The latest other version of the same dataset."""
+    others = DatasetVersion.objects.select_related("dataset", "parent__dataset").exclude(pk=version.pk)
+    return others.filter(dataset=version.dataset).order_by("-number").first()
 
 
 def _compared(left: DatasetVersion, right: DatasetVersion) -> dict[str, Any]:

@@ -53,6 +53,12 @@ def test_a_length_bias_of_60_to_40_is_found_with_2000_pairs(examined):
     assert found.level is Level.WARNING
 
 
+def test_a_length_that_always_wins_is_balanced_by_no_weight(examined):
+    found, _ = examined(longer_answers_win, biased_by_length(200, 1.0))
+    assert found.action.startswith("No weight balances this, because the longer answer always wins:")
+    assert found.actions == ()
+
+
 def test_longer_answers_that_win_every_other_time_are_no_bias(examined):
     found, _ = examined(longer_answers_win, biased_by_length(2000, 0.5))
     assert (found.level, found.rows) == (Level.INFO, ())

@@ -35,10 +35,7 @@ def longer_answers_win(survey: Survey) -> None:
     rows = row_numbers(survey.database, f"SELECT row FROM measures WHERE {UNEQUAL} AND {such} {LONGER_WINS}")
     if biased:
         sentence = f"The {winner} answer tends to be the chosen one, among pairs whose lengths differ."
-        action = (
-            f"Multiply the weight of these pairs by {(1 - share) / share:.2f}: both sides then weigh the same. "
-            "Compare the answers' lengths after training."
-        )
+        action = f"{_balance(share, winner)} Compare the answers' lengths after training."
     else:
         sentence = f"Length decides little: of unequal answers the {winner} one is chosen in {share:.1%}."
         action = "Nothing to do."
@@ -60,3 +57,10 @@ def longer_answers_win(survey: Survey) -> None:
         rows=rows if biased else (),
         share=(share, low, high),
     )
+
+
+def _balance(share: float, winner: str) -> str:
+    """How both sides come to weigh the same, where a weight can do that."""
+    if share == 1:
+        return f"No weight balances this, because the {winner} answer always wins: add pairs in which it loses."
+    return f"Multiply the weight of these pairs by {(1 - share) / share:.2g}: both sides then weigh the same."
