@@ -116,7 +116,7 @@ def test_a_whole_sitting_by_keyboard_at_phone_width(context: BrowserContext, sit
     page.keyboard.press("s")
     expect(page.get_by_role("heading", level=1)).to_have_text("Why can you not judge this item?")
     page.keyboard.press("3")
-    expect(said(page)).to_have_text("Saved. 2 of 3 judged.")
+    expect(said(page)).to_have_text("Skipped. Somebody else gets that item. 2 of 3 judged.")
     page.keyboard.press("0")
     expect(page.get_by_text("Nothing waits for you")).to_be_visible()
     assert judgements(site, "phone") == ["a", "withdrawn", "b", "skip", "tie"]
