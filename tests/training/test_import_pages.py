@@ -16,7 +16,7 @@ from django.conf import settings
 from django.test import Client
 from django.urls import reverse
 
-from alignapp.accounts.models import Role, User
+from alignapp.accounts.models import Role
 from tests.factories import make_user
 from tests.streams import received
 from tests.training.import_material import as_shown, confirm, queued, upload, uploaded_and_imported
@@ -32,14 +32,6 @@ def home(tmp_path: Path, monkeypatch) -> Path:
     monkeypatch.setattr(settings, "HOME", tmp_path)
     monkeypatch.setattr(settings, "FILE_UPLOAD_TEMP_DIR", tmp_path)
     return tmp_path
-
-
-@pytest.fixture
-def rita(client: Client) -> User:
-    """A researcher, logged in."""
-    rita = make_user("rita")
-    client.force_login(rita)
-    return rita
 
 
 def text_of(response) -> str:
