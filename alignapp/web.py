@@ -103,10 +103,13 @@ def application() -> Handler:
     """What a process serves."""
     end_with_parent()
     import_module("kombu.transport.redis")  # ahead: the first form that calls workers would wait a second for it
+    from alignapp import garbage
     from alignapp.asgi import application
     from training.preferences.checks.identity import rules_digest
 
     rules_digest()  # ahead too: the first page about a version would wait for it
+    import_module("alignapp.urls")  # and every view
+    garbage.leave_what_is_there()
     return application
 
 

@@ -52,11 +52,15 @@ class Report:
 
     def finish(self, path: Path) -> int:
         """Write the file, print the table; return the exit status: 0 only if there are rows and every one is ok."""
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(json.dumps(self.as_json(), indent=2) + "\n")
+        self.write(path)
         print(self.table())
         print(f"Written to {path}.")
         return 0 if self.rows and all(row.ok for row in self.rows) else 1
+
+    def write(self, path: Path) -> None:
+        """Write the file with the rows so far."""
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps(self.as_json(), indent=2) + "\n")
 
     def as_json(self) -> dict[str, Any]:
         """The file's content."""

@@ -11,6 +11,7 @@ from bench.train.inputs import (
     COMPLETIONS,
     GROUP,
     MOST_NEW_TOKENS,
+    MOST_WORDS,
     PROMPTS,
     STEPS_PER_EPOCH,
     pairs,
@@ -39,12 +40,13 @@ def run(folder: Path, model: Path, method: str, precision: str, seconds: float) 
     return timed(folder, seconds, units_per_step=BATCH, curve="reward/loss" if method == "reward" else "train/loss")
 
 
-def run_to_end(folder: Path, model: Path, tuning: str, *, longer: int, epochs: int) -> Measured:
+def run_to_end(folder: Path, model: Path, *, tuning: str, longer: int, at_once: int, epochs: int) -> Measured:
     """DPO in bf16 for a fixed number of epochs after the warm-up; the engine itself says what it held on the device."""
     folder.mkdir(parents=True)
     steps = STEPS_PER_EPOCH * (1 + epochs)
     config = {"method": "dpo", "batch_size": BATCH, "learning_rate": 1e-6, **QUIET, "max_steps": steps}
-    config |= {"tuning": tuning, "precision": "bf16", "max_length": 2048, "tokens_per_pass": 1 << 16}
+    config |= {"tuning": tuning, "precision": "bf16", "max_length": 2048}
+    config["tokens_per_pass"] = at_once * 3 * MOST_WORDS * longer
     write_run(folder, model, pairs(longer=longer), config)
     measure(["training.engine", str(folder)], folder / "trainer.log")
     points = [point for point in _points(folder / "events.jsonl", "train/loss") if point[1] % STEPS_PER_EPOCH == 0]

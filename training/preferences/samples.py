@@ -9,7 +9,6 @@ import hashlib
 import json
 import os
 from collections.abc import Iterator
-from dataclasses import asdict
 from itertools import islice
 from pathlib import Path
 from typing import BinaryIO
@@ -79,7 +78,7 @@ def _write(path: Path, refused: RefusedRows, found: Read) -> tuple[str, int, Ref
                 continue
             if count == MOST_PROMPTS:
                 raise UnusableSample(f"A sample holds at most {MOST_PROMPTS:,} prompts. Draw fewer of them at random.")
-            line = json.dumps({"prompt": [asdict(turn) for turn in one]}, ensure_ascii=False).encode() + b"\n"
+            line = json.dumps({"prompt": [turn._asdict() for turn in one]}, ensure_ascii=False).encode() + b"\n"
             digest.update(line)
             file.write(line)
             count += 1

@@ -11,6 +11,7 @@ import hashlib
 import json
 import os
 from collections.abc import Iterable
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
@@ -64,8 +65,11 @@ class SealedWriter:
         self.rows = 0
         self.demonstrations = 0
         self.counts = {TRAIN: 0, HELD_OUT: 0}
-        self.group = _RowGroup()
+        self.group = _RowGroup(0)
         self._parquet: Any = None
+        # Compressing holds no lock, so that the next rows are read meanwhile.
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="seal")
+        self._writing: Future[None] | None = None
 
     def __enter__(self) -> Self:
         import pyarrow.parquet as pq
@@ -77,6 +81,7 @@ class SealedWriter:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         try:
+            self._thread.shutdown()
             self._parquet.close()
         finally:
             self.partial.unlink(missing_ok=True)
@@ -84,7 +89,7 @@ class SealedWriter:
     def add(self, pair: Pair) -> None:
         """Takes a pair as checked (`records.check`)."""
         split = self.split.assign(pair.prompt)
-        self.group.append(self.rows, pair, split)
+        self.group.append(pair, split)
         self.rows += 1
         self.counts[split] += 1
         self.demonstrations += pair.rejected is None
@@ -99,9 +104,11 @@ class SealedWriter:
         if not len(table):
             return
         self._flush()
+        self._settle()
         numbers = pa.array(range(self.rows, self.rows + len(table)), pa.int64())
         self._parquet.write_table(table.set_column(0, schema().field("row"), numbers))
         self.rows += len(table)
+        self.group = _RowGroup(self.rows)
         self.demonstrations += table["rejected"].null_count
         held_out = pc.sum(pc.equal(table["split"], HELD_OUT)).as_py()
         self.counts[HELD_OUT] += held_out
@@ -112,6 +119,7 @@ class SealedWriter:
         if not self.rows:
             raise NothingToSeal("There is no usable row, so there is nothing to seal.")
         self._flush()
+        self._settle()
         self._parquet.close()
         if corrected := self.split.corrected():
             self._split_again(corrected)
@@ -139,9 +147,19 @@ class SealedWriter:
         self.counts = second.counts
 
     def _flush(self) -> None:
-        if self.group.rows:
-            self._parquet.write_batch(self.group.to_arrow())
-            self.group = _RowGroup()
+        """Hands the rows to the writing thread, once it is done with those before."""
+        if self.group.others:
+            self._settle()
+            self._writing = self._thread.submit(self._write, self.group)
+            self.group = _RowGroup(self.rows)
+
+    def _write(self, group: _RowGroup) -> None:
+        self._parquet.write_batch(group.to_arrow())
+
+    def _settle(self) -> None:
+        """Waits until everything handed over is written; raises what writing it raised."""
+        if self._writing is not None:
+            self._writing.result()
 
 
 def seal_pairs(pairs: Iterable[Pair], directory: Path, split: PromptSplit) -> Sealed:
@@ -230,68 +248,36 @@ class _Column:
 
 @dataclass(slots=True)
 class _RowGroup:
-    """Rows on their way into the file, by column."""
+    """Rows on their way into the file, from number `first` on.
 
-    numbers: list[int] = field(default_factory=list)
-    lines: list[int] = field(default_factory=list)
+    Of a pair only texts and plain tuples are kept: the garbage collector looks at neither again, and would at pairs.
+    """
+
+    first: int
     prompts: _Column = field(default_factory=_Column)
     chosen: _Column = field(default_factory=_Column)
     rejected: _Column = field(default_factory=_Column)
-    splits: list[str] = field(default_factory=list)
-    weights: list[float] = field(default_factory=list)
-    labels: list[float] = field(default_factory=list)
-    margins: list[float | None] = field(default_factory=list)
-    annotators: list[str | None] = field(default_factory=list)
-    sources: list[str | None] = field(default_factory=list)
-    positions: list[int | None] = field(default_factory=list)
-    times: list[str | None] = field(default_factory=list)
-    tags: list[tuple[str, ...]] = field(default_factory=list)
-    extras: list[str] = field(default_factory=list)
+    others: list[tuple[Any, ...]] = field(default_factory=list)
     characters: int = 0
 
     @property
-    def rows(self) -> int:
-        return len(self.numbers)
-
-    @property
     def full(self) -> bool:
-        return self.rows >= ROWS_PER_GROUP or self.characters >= CHARACTERS_PER_GROUP
+        return len(self.others) >= ROWS_PER_GROUP or self.characters >= CHARACTERS_PER_GROUP
 
-    def append(self, number: int, pair: Pair, split: str) -> None:
+    def append(self, pair: Pair, split: str) -> None:
         extra = as_json(dict(pair.extra)) if pair.extra else "{}"
-        self.numbers.append(number)
-        self.lines.append(pair.line)
         self.characters += self.prompts.append(pair.prompt) + self.chosen.append(pair.chosen)
         self.characters += self.rejected.append(pair.rejected) + len(extra)
-        self.splits.append(split)
-        self.weights.append(pair.weight)
-        self.labels.append(pair.label)
-        self.margins.append(pair.margin)
-        self.annotators.append(pair.annotator or None)
-        self.sources.append(pair.source or None)
-        self.positions.append(pair.position or None)
-        self.times.append(pair.at or None)
-        self.tags.append(pair.tags)
-        self.extras.append(extra)
+        numbers = (pair.weight, pair.label, pair.margin)
+        facts = (pair.annotator or None, pair.source or None, pair.position or None, pair.at or None)
+        self.others.append((pair.line, split, *numbers, *facts, pair.tags, extra))
 
     def to_arrow(self) -> pa.RecordBatch:
         import pyarrow as pa
 
-        columns = [
-            pa.array(self.numbers, pa.int64()),
-            pa.array(self.lines, pa.int64()),
-            self.prompts.to_arrow(),
-            self.chosen.to_arrow(),
-            self.rejected.to_arrow(),
-            pa.array(self.splits, pa.string()),
-            pa.array(self.weights, pa.float64()),
-            pa.array(self.labels, pa.float64()),
-            pa.array(self.margins, pa.float64()),
-            pa.array(self.annotators, pa.string()),
-            pa.array(self.sources, pa.string()),
-            pa.array(self.positions, pa.int8()),
-            pa.array(self.times, pa.string()),
-            pa.array(self.tags, pa.list_(pa.string())),
-            pa.array(self.extras, pa.string()),
-        ]
-        return pa.RecordBatch.from_arrays(columns, schema=schema())
+        numbers = pa.array(range(self.first, self.first + len(self.others)), pa.int64())
+        texts = [column.to_arrow() for column in (self.prompts, self.chosen, self.rejected)]
+        _, line, _, _, _, *kinds = schema().types
+        values = zip([line, *kinds], zip(*self.others, strict=True), strict=True)
+        lines, *others = (pa.array(column, kind) for kind, column in values)
+        return pa.RecordBatch.from_arrays([numbers, lines, *texts, *others], schema=schema())

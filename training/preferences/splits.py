@@ -22,7 +22,7 @@ SPACE = 2**64
 
 def position(prompt: Conversation) -> int:
     """Where a prompt lies in [0, 2^64). Case and white space do not count: such prompts ask the same."""
-    turns = (f"{message.role}:{' '.join(message.content.split()).casefold()}" for message in prompt)
+    turns = [f"{message.role}:{' '.join(message.content.split()).casefold()}" for message in prompt]
     return int.from_bytes(blake2b("\n".join(turns).encode(), digest_size=8).digest())
 
 
@@ -40,8 +40,10 @@ class PromptSplit:
     def assign(self, prompt: Conversation) -> str:
         """The split of a prompt; remembers the extremes seen."""
         place = position(prompt)
-        self.lowest = min(self.lowest, place)
-        self.highest = max(self.highest, place)
+        if place < self.lowest:
+            self.lowest = place
+        if place > self.highest:
+            self.highest = place
         return HELD_OUT if place < self.cut else TRAIN
 
     def corrected(self) -> PromptSplit | None:

@@ -34,7 +34,7 @@ def test_the_path_for_gpus_reports_what_the_engine_held(tmp_path: Path):
     model = tmp_path / "model"
     model.mkdir()
     inputs.write_model(model, accelerator.SHRUNKEN_SHAPES["shrunken"], dtype="bfloat16")
-    found = ours.run_to_end(tmp_path / "run", model, "lora", longer=1, epochs=1)
+    found = ours.run_to_end(tmp_path / "run", model, tuning="lora", longer=1, at_once=inputs.BATCH, epochs=1)
     assert found.per_second > 0
     assert found.peak_bytes > 1 << 27
 

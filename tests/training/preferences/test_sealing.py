@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import random
 
@@ -157,5 +158,20 @@ def test_sealing_needs_no_more_memory_for_more_rows(tmp_path, monkeypatch):
     with SealedWriter(tmp_path, PromptSplit()) as writer:
         for number in range(1000):
             writer.add(pair(str(number), str(rng.random())))
-            assert writer.group.rows < 10
+            assert len(writer.group.others) < 10
         assert writer.finish().rows == 1000
+
+
+def test_what_the_writing_thread_could_not_write_is_raised_and_leaves_nothing(tmp_path, monkeypatch):
+    monkeypatch.setattr(sealing, "ROWS_PER_GROUP", 10)
+
+    def full(_batch):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with SealedWriter(tmp_path, PromptSplit()) as writer:
+        monkeypatch.setattr(writer._parquet, "write_batch", full)
+        for one in MANY[:15]:  # the first ten cannot be written; the end waits for them
+            writer.add(one)
+        with pytest.raises(OSError, match="No space"):
+            writer.finish()
+    assert list(tmp_path.iterdir()) == []

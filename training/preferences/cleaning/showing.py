@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -69,7 +69,7 @@ def _beginning(turns: Conversation) -> Conversation:
     left = CHARACTERS_SHOWN
     for turn in turns[:TURNS_SHOWN]:
         if left > 0:
-            kept.append(replace(turn, content=turn.content[:left]))
+            kept.append(turn._replace(content=turn.content[:left]))
         left -= len(turn.content)
     return tuple(kept)
 
@@ -123,8 +123,8 @@ def standing(row: Row, now: Standing) -> Row:
     pair: Pair = row.pair
     if now.flipped and pair.rejected is not None:
         turned = 3 - pair.position if pair.position else 0
-        pair = replace(pair, chosen=pair.rejected, rejected=pair.chosen, position=turned)
-    pair = replace(pair, label=now.label, weight=now.weight)
+        pair = pair._replace(chosen=pair.rejected, rejected=pair.chosen, position=turned)
+    pair = pair._replace(label=now.label, weight=now.weight)
     return Row(row.number, HELD_OUT if now.held_out else TRAIN, pair)
 
 

@@ -33,32 +33,39 @@ class Facts:
 
     def __init__(self, columns: Mapping[str, str], used: frozenset[str]) -> None:
         self.core = used
-        self.readers = [(columns[role.name], role.name, role.name in NUMBERS) for role in FACTS if role.name in columns]
+        self.readers: dict[str, list[str]] = {}
+        for role in FACTS:
+            if role.name in columns:
+                self.readers.setdefault(columns[role.name], []).append(role.name)
         self.gap = [columns[role.name] for role in GAP if role.name in columns]
-        self.used = used | {column for column, _, _ in self.readers}
 
     def read(self, row: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
         """The fields of Pair that the row gives, and what is left of it as `extra`; raises RowProblem."""
         fields: dict[str, Any] = {}
-        if row.keys() <= self.core:
-            return fields, {}
-        extra = {name: value for name, value in row.items() if name not in self.used}
-        for column, field, is_number in self.readers:
-            value = row.get(column)
-            if isinstance(value, Cell) and (is_number or not value):
-                value = value.number
-            if value is None:
-                continue
-            read = number(value, field, column) if is_number else DESCRIPTIONS[field](value)
-            if read is None:
+        extra: dict[str, Any] = {}
+        for column, value in row.items():
+            if column in self.readers:
+                self._describe(column, value, fields, extra)
+            elif column not in self.core:
                 extra[column] = value
-            else:
-                fields[field] = read
         if len(self.gap) == len(GAP) and "margin" not in fields:
             fields |= self._margin(row)
         if extra and not is_finite(extra):
             raise RowProblem(Problem.TYPE, "A number outside the range of a double cannot be kept.")
         return fields, extra
+
+    def _describe(self, column: str, value: Any, fields: dict[str, Any], extra: dict[str, Any]) -> None:
+        """Reads the value of a column for every role that it has; what does not fit goes to `extra`."""
+        for field in self.readers[column]:
+            is_number = field in NUMBERS
+            meant = value.number if isinstance(value, Cell) and (is_number or not value) else value
+            if meant is None:
+                continue
+            read = number(meant, field, column) if is_number else DESCRIPTIONS[field](meant)
+            if read is None:
+                extra[column] = value
+            else:
+                fields[field] = read
 
     def _margin(self, row: Mapping[str, Any]) -> dict[str, float]:
         """The difference of two scores; none where one is missing, or they contradict the pair."""

@@ -41,7 +41,8 @@ class PairReader:
 
     def __call__(self, row: Row[str, Any], line: int) -> list[Pair]:
         answer = self.chosen if self.chosen in row else self.completion
-        self._require_columns(row, answer)
+        if not (answer in row and self.prompt in row and self.rejected in row):
+            self._require_columns(row, answer)
         chosen = conversation(row[answer], answer, "assistant")
         other = row.get(self.rejected)
         rejected = None if other is None else conversation(other, self.rejected, "assistant")

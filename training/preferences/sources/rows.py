@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from training.preferences.records import Problem, Refusal
 
@@ -49,8 +49,7 @@ class Limits:
             )
 
 
-@dataclass(frozen=True, slots=True)
-class SourceRow:
+class SourceRow(NamedTuple):
     """A row as it was sent: JSON values by column.
 
     `line` is the row's first line in JSON Lines and CSV, else its position from 1.
