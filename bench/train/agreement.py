@@ -65,6 +65,7 @@ class Trained:
 def main() -> int:
     parser = argparse.ArgumentParser(prog="bench.train.agreement", description=__doc__)
     parser.add_argument("--out", type=Path, default=ROOT / "var" / "bench" / "agreement.json")
+    parser.add_argument("--only", nargs="+", choices=list(CHECKS), default=list(CHECKS))
     parser.add_argument("--any-device", action="store_true", help="go on without a GPU: both sides are the CPU then")
     options = parser.parse_args()
     if not (has_gpu() or options.any_device):
@@ -73,8 +74,8 @@ def main() -> int:
     report = Report("does a GPU train what a CPU trains?", extra={"versions": versions()})
     with tempfile.TemporaryDirectory(prefix="bench-agreement-") as name:
         folder = Path(name)
-        compare_losses(report, folder)
-        check_sampling(report, folder)
+        for check in options.only:
+            CHECKS[check](report, folder)
     return report.finish(options.out)
 
 
@@ -113,6 +114,14 @@ def check_sampling(report: Report, folder: Path) -> None:
         )
 
 
+def check_head(report: Report, folder: Path) -> None:
+    """Log-probabilities and gradients of an LM head over a real vocabulary, in several chunks, beside fp64."""
+    run_module("bench.train.agreement_of_heads", str(folder / "heads.json"))
+    for precision, apart in json.loads((folder / "heads.json").read_text()).items():
+        most = MOST_APART[precision]
+        report.add(f"LM head {precision}, relative error", "", apart, must=f"≤ {most:g}", ok=apart <= most)
+
+
 def train(
     folder: Path, model: Path, config: dict[str, Any], device: str, rows: list[dict[str, Any]] | None = None
 ) -> Trained:
@@ -142,6 +151,9 @@ def run_module(*command: str, hidden: bool = False) -> None:
     )
     if done.returncode:
         raise RuntimeError(f"{' '.join(command)} ended with {done.returncode}:\n{(done.stdout + done.stderr)[-3000:]}")
+
+
+CHECKS = {"losses": compare_losses, "sampling": check_sampling, "head": check_head}
 
 
 def versions() -> dict[str, str]:

@@ -10,7 +10,7 @@ judging.py   coming back, judging, skipping, taking back
 progress.py  how far a person is
 sittings.py  how long they have worked without a break
 own_work.py  what they may know of their own work
-A judgement of a running lease keeps its place, so it locks its assignment alone (`leases.standing_still`).
+A judgement of a running lease keeps its place, so it locks its assignment alone (`leases.stand_still`).
 """
 
 from .giving import fetch_ahead, free_items, hide, is_admitted, next_assignment, studies_with_work

@@ -15,6 +15,7 @@ from django.db.models import Exists, OuterRef, Q, QuerySet, Subquery
 from django.utils import timezone
 
 from alignapp.accounts.models import User
+from alignapp.pipelines import pipelined
 from comparisons.checks import outcomes
 from comparisons.design import REPEAT_DISTANCE
 from comparisons.models import (
@@ -32,7 +33,7 @@ from comparisons.models import (
 )
 from training.models import Policy, Run
 
-from .leases import expire_leases, held_by, lease, locked
+from .leases import expire_leases, held_by, lease, lock
 
 TEXTS = ("item__study", "item__prompt", "item__first", "item__second")
 CHECKS = (ItemKind.GOLD, ItemKind.ATTENTION)
@@ -159,19 +160,20 @@ SELECT i.id, one.contender_id, other.contender_id, (
     WHERE l.item_id = i.id AND l.rater_id = %s AND l.state = 'expired' AND l.repeats_id IS NULL)
 FROM {Item._meta.db_table} i
 JOIN {Answer._meta.db_table} one ON one.id = i.first_id JOIN {Answer._meta.db_table} other ON other.id = i.second_id
-WHERE i.study_id = %s AND i.kind = 'comparison' AND i.quarantine = '' AND i.held < %s AND NOT EXISTS (
+WHERE i.study_id = %s AND i.kind = 'comparison' AND i.quarantine = '' AND i.held < (
+    SELECT s.ratings_per_item FROM {Study._meta.db_table} s WHERE s.id = %s) AND NOT EXISTS (
     SELECT 1 FROM {Assignment._meta.db_table} a WHERE a.item_id = i.id AND a.rater_id = %s AND a.state <> 'expired')
 ORDER BY i.held, i.position LIMIT 1"""
 
 
-def _first_free(study: Study, rater: User, launched: bool) -> _Drawn | None:
-    """The first of the `free_items`."""
-    if launched and not study.rules.own_runs:
-        return _first(free_items(study, rater), rater)
-    with connection.cursor() as cursor:
-        cursor.execute(FIRST_FREE, [rater.pk, study.pk, study.ratings_per_item, rater.pk])
+def _locked_with_first_free(study_id: int, rater: User) -> tuple[Study, _Drawn | None]:
+    """The study, locked, and the first of its free items, as if this person had launched none of its runs."""
+    with pipelined(), connection.cursor() as cursor:
+        lock(study_id, lasting=False)
+        cursor.execute(FIRST_FREE, [rater.pk, study_id, study_id, rater.pk])
+        study = Study.objects.get(pk=study_id)
         found = cursor.fetchone()
-    return _Drawn(*found) if found else None
+    return study, _Drawn(*found) if found else None
 
 
 def _seen_by(rater: User) -> Exists:
@@ -205,8 +207,8 @@ def _lease_in(studies: list[_Open], rater: User, shown_at: datetime | None) -> A
     """A place in the first of the studies that has one; `shown_at` is None where it is fetched ahead."""
     for study in studies:
         with transaction.atomic():
-            held = locked(study.study, lasting=False)
-            drawn = _draw(held, study, rater) if held.state == StudyState.OPEN else None
+            held, free = _locked_with_first_free(study.study, rater)
+            drawn = _draw(held, study, rater, free) if held.state == StudyState.OPEN else None
             if drawn and drawn.trains and shown_at is None:
                 return None
             if not drawn:
@@ -220,11 +222,12 @@ def _lease_in(studies: list[_Open], rater: User, shown_at: datetime | None) -> A
     return None
 
 
-def _draw(study: Study, known: _Open, rater: User) -> _Drawn | None:
-    """What this person gets next in the study; None when nothing is left."""
+def _draw(study: Study, known: _Open, rater: User, free: _Drawn | None) -> _Drawn | None:
+    """What this person gets next in the study, `free` unless something comes before it; None when nothing is left."""
     if known.trains and (training := _first(_training_left(study, rater), rater)):
         return training._replace(trains=True)
-    free = _first_free(study, rater, known.launched)
+    if known.launched and not study.rules.own_runs:
+        free = _first(free_items(study, rater), rater)
     if free is None or (known.trains and not has_passed(study, rater)):
         return None
     rules, chance = study.rules, _chance.random()

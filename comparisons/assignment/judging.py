@@ -13,6 +13,7 @@ from django.utils import timezone
 
 from alignapp import environment
 from alignapp.accounts.models import User
+from alignapp.pipelines import pipelined
 from comparisons.models import (
     HELD,
     Assignment,
@@ -27,7 +28,7 @@ from comparisons.models import (
     StudyState,
 )
 
-from .leases import LEASE, count_places, has_room, held_by, locked, need_not_last, reopen, standing_still
+from .leases import LEASE, count_places, has_room, held_by, lock, locked, need_not_last, reopen, stand_still
 
 UNDO_TIME = timedelta(minutes=environment.integer("RATING_UNDO_MINUTES", 10))
 READING_SECONDS = environment.integer("RATING_MINIMUM_SECONDS", 0)  # of every study; a study's design may ask for more
@@ -148,16 +149,19 @@ def submit(
     said = {"choice": choice, "strength": strength, "reasons": list(reasons), "note": note}
     if assignment.state == AssignmentState.OPEN and choice != Choice.SKIP:
         with transaction.atomic():
-            study, known = standing_still(assignment), _known(assignment)
+            with pipelined():
+                stand_still(assignment)
+                known = _known(assignment)
             if assignment.state == AssignmentState.OPEN:  # still: its lease was not taken back while this waited
-                return _store(study, assignment, known, said, revision, reading)
+                return _store(assignment, known, said, revision, reading)
     with transaction.atomic():
-        study, known = locked(assignment.item.study_id), _known(assignment)
-        return _store(study, assignment, known, said, revision, reading)
+        with pipelined():
+            lock(assignment.item.study_id)
+            known = _known(assignment)
+        return _store(assignment, known, said, revision, reading)
 
 
 def _store(
-    study: Study,
     assignment: Assignment,
     known: _Known,
     said: dict[str, Any],
@@ -165,22 +169,25 @@ def _store(
     reading: Mapping[str, Any] | None,
 ) -> Outcome:
     """Store what was said, or refuse it; the caller holds the locks."""
-    now, choice = timezone.now(), said["choice"]
+    study, now, choice = assignment.item.study, timezone.now(), said["choice"]
     refusal = _refusal(assignment, known, said, revision) or _haste(study, assignment, known, choice, now)
     if refusal:
         return refusal
     state, outcome = _destination(study, assignment, choice)
-    Rating.objects.create(
-        assignment=assignment,
-        revision=revision,
-        **said,
-        guideline_id=known.guideline or getattr(study.current_guideline, "pk", None),
-        seconds=_seconds(assignment, now),
-        reading=dict(reading or {}),
-        supersedes_id=known.latest,
-    )
+    guideline = known.guideline or getattr(study.current_guideline, "pk", None)
+    seconds = _seconds(assignment, now)
+    with pipelined():
+        _move(assignment, state)
+        Rating.objects.create(
+            assignment=assignment,
+            revision=revision,
+            **said,
+            guideline_id=guideline,
+            seconds=seconds,
+            reading=dict(reading or {}),
+            supersedes_id=known.latest,
+        )
     assignment.is_new = False
-    _move(assignment, state)
     return outcome
 
 
@@ -195,24 +202,29 @@ class _Known:
     recent: int  # judgements and skips of the last minute
 
 
-# Asked with every judgement, so by hand: the assignment, its latest judgement, the latest guideline that was read, and
-# how much was sent of late.
+# Asked with every judgement, so by hand: how the study stands, the assignment's latest judgement, the latest guideline
+# that was read, and how much was sent of late.
 KNOWN = f"""
-SELECT a.id, a.state, a.shown_at, a.leased_at, r.id AS latest, r.revision, r.choice, (
+SELECT s.state, s.ratings_per_item, r.id, r.revision, r.choice, (
     SELECT g.id FROM {GuidelineReading._meta.db_table} d JOIN {Guideline._meta.db_table} g ON g.id = d.guideline_id
-    WHERE d.rater_id = a.rater_id AND g.study_id = %s ORDER BY g.number DESC LIMIT 1) AS guideline, (
+    WHERE d.rater_id = a.rater_id AND g.study_id = s.id ORDER BY g.number DESC LIMIT 1), (
     SELECT COUNT(*) FROM {Rating._meta.db_table} q JOIN {Assignment._meta.db_table} b ON b.id = q.assignment_id
-    WHERE b.rater_id = a.rater_id AND q.created_at > %s AND q.choice <> 'withdrawn') AS recent
-FROM {Assignment._meta.db_table} a LEFT JOIN {Rating._meta.db_table} r ON r.assignment_id = a.id
+    WHERE b.rater_id = a.rater_id AND q.created_at > %s AND q.choice <> 'withdrawn')
+FROM {Assignment._meta.db_table} a JOIN {Item._meta.db_table} i ON i.id = a.item_id
+JOIN {Study._meta.db_table} s ON s.id = i.study_id LEFT JOIN {Rating._meta.db_table} r ON r.assignment_id = a.id
 WHERE a.id = %s ORDER BY r.revision DESC LIMIT 1"""
 
 
 def _known(assignment: Assignment) -> _Known:
-    """Bring the assignment up to date, with what was said of it before."""
+    """Bring the assignment and its study up to date, with what was said of it before."""
     since = connection.ops.adapt_datetimefield_value(timezone.now() - timedelta(minutes=1))
-    row: Any = Assignment.objects.raw(KNOWN, [assignment.item.study_id, since, assignment.pk])[0]
-    assignment.state, assignment.shown_at, assignment.leased_at = row.state, row.shown_at, row.leased_at
-    return _Known(row.latest, row.revision or 0, row.choice or "", row.guideline, row.recent)
+    study, fields = assignment.item.study, ("state", "shown_at", "leased_at")
+    with pipelined(), connection.cursor() as cursor:
+        cursor.execute(KNOWN, [since, assignment.pk])
+        current = Assignment.objects.values_list(*fields).get(pk=assignment.pk)
+        study.state, study.ratings_per_item, latest, revision, choice, guideline, recent = cursor.fetchone()
+    assignment.state, assignment.shown_at, assignment.leased_at = current
+    return _Known(latest, revision or 0, choice or "", guideline, recent)
 
 
 def _refusal(assignment: Assignment, known: _Known, said: Mapping[str, Any], revision: int) -> Outcome | None:

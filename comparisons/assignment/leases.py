@@ -11,6 +11,7 @@ from django.utils import timezone
 
 from alignapp import environment
 from alignapp.accounts.models import User
+from alignapp.pipelines import pipelined
 from comparisons.models import HELD, Assignment, AssignmentState, Item, Study, StudyState
 
 from .sides import draw_side
@@ -19,17 +20,27 @@ LEASE = timedelta(minutes=environment.integer("RATING_LEASE_MINUTES", 30, minimu
 
 
 def locked(study_id: int, *, judging: bool = False, lasting: bool = True) -> Study:
-    """The study's row, locked until the transaction ends: nobody's place changes meanwhile.
+    """The study as it is once `lock` has it."""
+    with pipelined():
+        lock(study_id, judging=judging, lasting=lasting)
+        return Study.objects.get(pk=study_id)
 
-    With `judging` nobody's judgement comes meanwhile either. SQLite's transactions hold the only write lock anyway.
-    Not `lasting`: see `need_not_last`.
+
+def lock(study_id: int, *, judging: bool = False, lasting: bool = True) -> None:
+    """Lock the study's row until the transaction ends: nobody's place changes meanwhile.
+
+    With `judging` nobody's judgement comes meanwhile either. Not `lasting`: see `need_not_last`.
     """
-    # NO KEY: judgements of running leases (`standing_still`) and new rows that refer to the study need not wait.
-    lock = " FOR UPDATE" if judging else " FOR NO KEY UPDATE"
-    lock = lock if connection.features.has_select_for_update else ""
+    # NO KEY: judgements of running leases (`stand_still`) and new rows that refer to the study need not wait.
+    how = "FOR UPDATE" if judging else "FOR NO KEY UPDATE"
     more = "" if lasting else need_not_last(", ")
-    # By hand: it is asked for with every judgement.
-    return Study.objects.raw(f"SELECT *{more} FROM {Study._meta.db_table} WHERE id = %s{lock}", [study_id])[0]
+    _lock(f"SELECT id{more} FROM {Study._meta.db_table} WHERE id = %s {how}", study_id)
+
+
+def _lock(statement: str, key: int) -> None:
+    if connection.features.has_select_for_update:  # SQLite's transactions hold the only write lock anyway
+        with connection.cursor() as cursor:
+            cursor.execute(statement, [key])
 
 
 def need_not_last(before: str) -> str:
@@ -41,18 +52,18 @@ def need_not_last(before: str) -> str:
     return f"{before}set_config('synchronous_commit', 'off', true)" if connection.vendor == "postgresql" else ""
 
 
-STUDY_OF = f"""
-SELECT s.* FROM {Assignment._meta.db_table} a
-JOIN {Item._meta.db_table} i ON i.id = a.item_id JOIN {Study._meta.db_table} s ON s.id = i.study_id WHERE a.id = %s"""
+STAND_STILL = f"""
+SELECT a.id FROM {Assignment._meta.db_table} a
+JOIN {Item._meta.db_table} i ON i.id = a.item_id JOIN {Study._meta.db_table} s ON s.id = i.study_id WHERE a.id = %s
+FOR NO KEY UPDATE OF a FOR KEY SHARE OF s"""
 
 
-def standing_still(assignment: Assignment) -> Study:
-    """The assignment's study, which cannot close until the transaction ends; the assignment is locked.
+def stand_still(assignment: Assignment) -> None:
+    """Lock the assignment, and keep its study from closing, until the transaction ends.
 
     Others get places and judge meanwhile: each judgement of a running lease keeps the place that it has.
     """
-    lock = " FOR NO KEY UPDATE OF a FOR KEY SHARE OF s" if connection.features.has_select_for_update else ""
-    return Study.objects.raw(STUDY_OF + lock, [assignment.pk])[0]
+    _lock(STAND_STILL, assignment.pk)
 
 
 def held_by(rater: User) -> QuerySet[Assignment]:
@@ -79,13 +90,15 @@ def lease(
     now = timezone.now()
     given = {"state": AssignmentState.OPEN, "leased_at": now, "lease_until": now + LEASE, "shown_at": shown_at}
     if lapsed:
-        Assignment.objects.filter(pk=lapsed).update(**given)
-        assignment = Assignment.objects.get(pk=lapsed)
-    else:
-        side = draw_side(pair, rater) if repeats is None else not repeats.first_is_a
+        with pipelined():
+            Assignment.objects.filter(pk=lapsed).update(**given)
+            count_places([item])
+            return Assignment.objects.get(pk=lapsed)
+    side = draw_side(pair, rater) if repeats is None else not repeats.first_is_a
+    with pipelined():
+        count_places([item], coming=1 if repeats is None else 0)
         assignment = Assignment.objects.create(item_id=item, rater=rater, first_is_a=side, repeats=repeats, **given)
-        assignment.is_new = True
-    count_places([item])
+    assignment.is_new = True
     return assignment
 
 
@@ -123,13 +136,17 @@ def _expire(study_id: int, over: QuerySet[Assignment]) -> int:
 
 
 COUNT = f"""
-UPDATE {Item._meta.db_table} SET held = (
+UPDATE {Item._meta.db_table} SET held = %s + (
     SELECT COUNT(*) FROM {Assignment._meta.db_table} a
     WHERE a.item_id = %s AND a.state IN ({", ".join(f"'{state}'" for state in HELD)}) AND a.repeats_id IS NULL)
 WHERE id = %s"""
 
 
-def count_places(items: Collection[int]) -> None:
-    """Bring the count of taken places of these items up to date; the caller holds the study's lock."""
-    with connection.cursor() as cursor:
-        cursor.executemany(COUNT, [[item, item] for item in items])
+def count_places(items: Collection[int], *, coming: int = 0) -> None:
+    """Bring the count of taken places of these items up to date, with those that the transaction is about to add.
+
+    The caller holds the study's lock.
+    """
+    with pipelined(), connection.cursor() as cursor:
+        for item in items:
+            cursor.execute(COUNT, [coming, item, item])

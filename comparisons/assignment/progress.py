@@ -9,6 +9,7 @@ from statistics import median
 from django.db import connection
 
 from alignapp.accounts.models import User
+from alignapp.pipelines import pipelined
 from comparisons.models import Assignment, Item, Rating, Study
 
 from .giving import free_items
@@ -79,18 +80,17 @@ def progress(study: Study, rater: User) -> Progress:
     total that grows by one would tell a check from a comparison. When no comparison is left nothing more comes.
     """
     places = study.ratings_per_item
-    with connection.cursor() as cursor:
-        cursor.execute(COUNTS, [rater.pk, places, study.pk, places, *[study.pk] * 3])
-        judged, comparisons, running, seen, with_room, checks = cursor.fetchone()
+    with pipelined(), connection.cursor() as paces, connection.cursor() as counts:
+        paces.execute(SECONDS, [rater.pk])
+        counts.execute(COUNTS, [rater.pk, places, study.pk, places, *[study.pk] * 3])
+        judged, comparisons, running, seen, with_room, checks = counts.fetchone()
+        pace = _pace([seconds for (seconds,) in paces.fetchall()])
     # Who may have launched what is compared gets less than what has room.
     free = running + (free_items(study, rater).count() if rater.is_researcher else with_room - seen)
     total = ceil(comparisons + free + study.rules.extras(comparisons + free, checks))
-    return Progress(judged, max(total - judged, 1) if free else 0, _pace(rater))
+    return Progress(judged, max(total - judged, 1) if free else 0, pace)
 
 
-def _pace(rater: User) -> float | None:
+def _pace(seconds: list[float]) -> float | None:
     """Median seconds of the person's latest judgements; None while they are too few to tell."""
-    with connection.cursor() as cursor:
-        cursor.execute(SECONDS, [rater.pk])
-        seconds = [row[0] for row in cursor.fetchall()]
     return median(seconds) if len(seconds) >= PACE_LEAST else None

@@ -11,7 +11,7 @@ from django.db import connection, transaction
 from comparisons import assignment as assigning
 from comparisons import studies
 from comparisons.assignment import Outcome
-from comparisons.assignment.leases import locked, standing_still
+from comparisons.assignment.leases import locked, stand_still
 from comparisons.models import Assignment, Study
 from tests.comparisons.rating_factories import make_rater, make_study, take
 
@@ -69,7 +69,7 @@ def test_a_skip_waits_because_it_frees_a_place(study, held, meanwhile):
 
 def test_closing_waits_for_a_judgement_on_its_way(study, held, meanwhile):
     with transaction.atomic():
-        standing_still(held)
+        stand_still(held)
         closing = meanwhile(studies.move, study, "close")
         assert waits(closing)
         assert assigning.submit(held, "a", 1) == Outcome.SAVED
@@ -96,7 +96,7 @@ def test_a_judgement_that_waited_for_the_end_of_its_lease_is_kept_and_takes_the_
 
 def test_the_same_judgement_sent_twice_at_once_is_stored_once(held, meanwhile):
     with transaction.atomic():
-        standing_still(held)
+        stand_still(held)
         again = meanwhile(assigning.submit, Assignment.objects.get(pk=held.pk), "a", 1)
         assert waits(again)
         assert assigning.submit(held, "a", 1) == Outcome.SAVED

@@ -256,7 +256,7 @@ def test_the_item_that_is_given_is_the_first_of_the_free_items(alice):
     items = list(study.items.order_by("position"))
     for rater in ("bob", "cyd"):
         assigning.submit(take(make_rater(rater)), "a", 1)
-    from comparisons.assignment.giving import _first_free
+    from comparisons.assignment.giving import _locked_with_first_free
 
     study.items.filter(pk=items[1].pk).update(quarantine="Names a policy.")
     for position, state in ((2, AssignmentState.DONE), (4, AssignmentState.EXPIRED)):
@@ -264,7 +264,7 @@ def test_the_item_that_is_given_is_the_first_of_the_free_items(alice):
             item=items[position], rater=alice, first_is_a=True, state=state, lease_until=timezone.now()
         )
     seen = []
-    while given := _first_free(study, alice, launched=False):
+    while given := _locked_with_first_free(study.pk, alice)[1]:
         first = assigning.free_items(study, alice).first()
         assert first is not None
         assert (given.item, (given.first, given.second)) == (first.pk, first.pair)

@@ -15,14 +15,25 @@ from torch import Tensor
 
 from training.engine.products import product
 
-CHUNK_ELEMENTS = 1 << 24
-"""Most logits alive at once: 64 MiB in fp32. What does not fit is computed again in the backward pass."""
+MOST_LOGITS = {"cpu": 1 << 24, "cuda": 1 << 27}
+"""Most logits alive at once: 64 and 512 MiB in fp32. What does not fit is computed again in the backward pass. A GPU
+needs hundreds of rows of a large vocabulary for a product to be more than reading the weights."""
 
 MULTIPLE = 32
 """Rows are filled up to a multiple of this, so that few sizes of large buffers occur; see packing.MULTIPLE."""
 
 _IN_CACHE = 1 << 19
-"""Logits that one pass over rows works on at a time."""
+"""Logits that one pass over rows works on at a time on a CPU. A GPU takes all: for three rows of a large vocabulary at
+a time it spent nine tenths of a step starting kernels."""
+
+
+def rows_at_once(vocabulary: int, device: torch.device) -> int:
+    """Rows of logits that may be alive at once."""
+    return max(1, MOST_LOGITS.get(device.type, MOST_LOGITS["cpu"]) // vocabulary)
+
+
+def _rows_in_cache(vocabulary: int, device: torch.device) -> int:
+    return max(1, _IN_CACHE // vocabulary) if device.type == "cpu" else rows_at_once(vocabulary, device)
 
 
 def target_log_probs(states: Tensor, weight: Tensor, targets: Tensor, *, factor: float = 1.0) -> Tensor:
@@ -45,7 +56,7 @@ class _TargetLogProbs(torch.autograd.Function):
         format = torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else weight.dtype
         with torch.autocast(device, enabled=False):
             h, w = states.to(format), weight.to(format)
-            rows = max(1, CHUNK_ELEMENTS // len(w))
+            rows = rows_at_once(len(w), w.device)
             parts = [_forward(h[i : i + rows], w, targets[i : i + rows], factor) for i in range(0, len(h), rows)]
         whole = len(parts) == 1 and any(ctx.needs_input_grad)
         ctx.save_for_backward(h, w, targets, *(parts[0][1:] if whole else ()))
@@ -75,7 +86,7 @@ def _forward(h: Tensor, w: Tensor, targets: Tensor, factor: float) -> tuple[Tens
     logits = product(h, w)
     sums = torch.empty(len(h), device=h.device)
     values = logits.gather(1, targets[:, None]).squeeze(1).float() * factor
-    rows = max(1, _IN_CACHE // len(w))
+    rows = _rows_in_cache(len(w), h.device)
     for z, total, value in zip(logits.split(rows), sums.split(rows), values.split(rows), strict=True):
         shifted = z.float() * factor if factor != 1.0 else z.float()
         most = shifted.amax(dim=1)
@@ -89,7 +100,7 @@ def _forward(h: Tensor, w: Tensor, targets: Tensor, factor: float) -> tuple[Tens
 
 def _gradient(exps: Tensor, sums: Tensor, targets: Tensor, gradient: Tensor) -> Tensor:
     """gradient * (onehot(targets) - exps / sums), in place of `exps` [n, vocabulary]."""
-    rows = max(1, _IN_CACHE // exps.shape[1])
+    rows = _rows_in_cache(exps.shape[1], exps.device)
     for e, scale in zip(exps.split(rows), (-gradient / sums).split(rows), strict=True):
         e.mul_(scale[:, None])
     at_targets = torch.arange(len(targets), device=targets.device), targets

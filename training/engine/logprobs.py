@@ -14,7 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.utils.checkpoint import checkpoint
 
-from training.engine.lm_head import CHUNK_ELEMENTS, target_log_probs
+from training.engine.lm_head import rows_at_once, target_log_probs
 
 if TYPE_CHECKING:
     from training.engine.packing import Batch
@@ -51,7 +51,7 @@ def head_log_probs(head: Head, states: Tensor, targets: Tensor, *, temperature: 
     """log softmax(head(states) / temperature) at the targets; states [n, hidden], targets [n] -> [n], fp32."""
     if head.weight is not None:
         return target_log_probs(states, head.weight, targets, factor=head.scale / temperature)
-    rows = max(1, CHUNK_ELEMENTS // head.vocabulary)
+    rows = rows_at_once(head.vocabulary, states.device)
     chunks = zip(states.split(rows), targets.split(rows), strict=True)
     parts = [checkpoint(_chunk_log_probs, head, s, t, temperature, use_reentrant=False) for s, t in chunks]
     return torch.cat(parts)

@@ -34,7 +34,7 @@ def test_two_tokens_are_weighed_by_hand():
 
 @pytest.mark.parametrize("chunk", [VOCABULARY * 5, VOCABULARY * MULTIPLE], ids=["computed again", "kept"])
 def test_values_and_gradients_are_those_of_automatic_differentiation(inputs, monkeypatch, chunk):
-    monkeypatch.setattr(lm_head, "CHUNK_ELEMENTS", chunk)
+    monkeypatch.setitem(lm_head.MOST_LOGITS, "cpu", chunk)
     monkeypatch.setattr(lm_head, "_IN_CACHE", 2 * VOCABULARY)
     states, weight, _ = inputs
     found, expected = target_log_probs(*inputs, factor=0.7), by_torch(*inputs, factor=0.7)
