@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import timedelta
 
-from django.db.models import Max, Sum
+from django.db.models import Max, Q, Sum
 from django.urls import reverse
 from django.utils import timezone
 
@@ -102,6 +102,7 @@ def attention() -> list[Attention]:
         *failed_policies(),
         *failed_runs(),
         *failed_imports(),
+        *alarming_runs(),
         *stuck_studies(),
         *waiting_studies(),
         *waiting_campaigns(),
@@ -130,6 +131,16 @@ def failed_runs() -> Iterator[Attention]:
     failed = Run.objects.filter(state=RunState.FAILED, finished_at__gte=timezone.now() - RECENT)
     for run in failed.order_by("-finished_at")[:SHOWN]:
         yield Attention("failed", "Failed", f"{run.name}: {run.error}", run.get_absolute_url(), "Open the run")
+
+
+def alarming_runs() -> Iterator[Attention]:
+    """Runs whose curves have open alarms, while they train and for a while afterwards."""
+    news = Q(pk__in=Run.objects.active()) | Q(state=RunState.SUCCEEDED, finished_at__gte=timezone.now() - RECENT)
+    for run in Run.objects.filter(news).exclude(alarms=[]).order_by("-created_at")[:SHOWN]:
+        count = len(run.alarms)
+        when = "trained with" if run.state == RunState.SUCCEEDED else "is training with"
+        sentence = f"{run.name} {when} {count} open alarm{'' if count == 1 else 's'}."
+        yield Attention("warning", "Alarm", sentence, f"{run.get_absolute_url()}#attention-title", "See what is wrong")
 
 
 def failed_imports() -> Iterator[Attention]:

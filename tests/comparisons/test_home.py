@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -78,6 +79,26 @@ def test_a_failed_run_needs_attention_until_it_is_queued_again():
     assert (thing.sentence, thing.url) == ("DPO: Out of memory.", run.get_absolute_url())
     Run.objects.update(state=RunState.QUEUED)
     assert overview.attention() == []
+
+
+def test_a_run_with_open_alarms_needs_attention_while_it_trains_and_three_days_afterwards():
+    run = make_run()
+    Run.objects.update(state=RunState.RUNNING, name="DPO", alarms=["overfitting"])
+    [thing] = overview.attention()
+    assert (thing.sentence, thing.url) == (
+        "DPO is training with 1 open alarm.",
+        f"{run.get_absolute_url()}#attention-title",
+    )
+    Run.objects.update(state=RunState.SUCCEEDED, finished_at=timezone.now(), alarms=["overfitting", "truncation"])
+    assert sentences() == ["DPO trained with 2 open alarms."]
+    Run.objects.update(finished_at=timezone.now() - timedelta(days=4))
+    assert sentences() == []
+
+
+def test_a_run_without_alarms_is_no_news():
+    make_run()
+    Run.objects.update(state=RunState.RUNNING)
+    assert sentences() == []
 
 
 def test_a_failed_import_needs_attention_until_its_dataset_gets_a_version():
