@@ -15,7 +15,8 @@ def pipelined() -> Iterator[None]:
 
     PostgreSQL carries them out in their order, each when the one before is done, waiting for locks included; an error
     of any is raised when something waits. Therefore what gives no rows comes first, and a transaction is around the
-    block, never within. SQLite, which answers at once, has no need of it.
+    block, never within. Rows are asked for before anything in the block changes them: SQLite, which needs no pipeline,
+    reads them only then.
     """
     if connection.vendor != "postgresql" or not psycopg.Pipeline.is_supported():
         yield

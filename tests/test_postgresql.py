@@ -12,6 +12,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 FILES = [
+    "tests/alignapp/test_pipelines.py",
     "tests/training/test_queue.py",
     "tests/training/test_trainer_events.py",
     "tests/training/preferences/test_importing.py",
