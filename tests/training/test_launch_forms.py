@@ -197,6 +197,12 @@ def test_nothing_chosen_is_said_at_both_choices(ada):
     assert error_of(response, "dataset_version") == "Choose the data to train on."
 
 
+def test_empty_lists_say_where_models_and_data_come_from(ada):
+    page = ada.get(reverse("run-new", args=["dpo"])).content.decode()
+    assert "Register a model folder under Policies first." in page
+    assert "Import a file under Datasets first." in page
+
+
 def test_a_link_fills_the_form_in(ada, material):
     query = urlencode(material | {"beta": "0.7", "floor": "0.5", "length_normalised": "true", "name": "Remedy"})
     page = parsed(ada.get(f"{reverse('run-new', args=['cpo'])}?{query}"))

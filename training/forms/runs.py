@@ -118,6 +118,10 @@ class LaunchForm(forms.Form):
         self.fields["base"].queryset = _bases(method)  # type: ignore[attr-defined]
         if method.has_reference:
             self.fields["base"].help_text = "The model that the run starts from; it is also the reference."
+        if not self.fields["base"].queryset.exists():  # type: ignore[attr-defined]
+            self.fields["base"].help_text += " There is none yet. Register a model folder under Policies first."
+        if not DatasetVersion.objects.exists():
+            self.fields["dataset_version"].help_text += " There is none yet. Import a file under Datasets first."
         if method in REWARD_MODELS:
             self.fields["reward_model"] = RewardModelChoice(REWARD_MODELS[method])
         self.all_settings = config_fields.settings_of(method)
