@@ -16,6 +16,7 @@ from comparisons.statistics.agreement import (
     percent_agreement,
 )
 from comparisons.statistics.votes import Floats, Ints
+from training.preferences.pictures import steps
 
 from .judgements import Judgements
 
@@ -51,8 +52,7 @@ class ItemAgreement:
     @property
     def chart(self) -> dict[str, Any]:
         """The histogram for charts.js."""
-        steps = {"label": "items", "x": self.edges, "y": [*self.counts, self.counts[-1]], "steps": True}
-        return {"x": "bits", "charts": {"entropy": {"series": [steps]}}}
+        return {"x": "entropy, in bits", "charts": {"entropy": {"series": [steps("items", 2 / BINS, self.counts)]}}}
 
 
 def coefficients(judgements: Judgements) -> list[Coefficient]:

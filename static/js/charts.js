@@ -118,6 +118,12 @@ function axis(side) {
   };
 }
 
+// The steps of a histogram say nothing without what they count along; of curves over steps the legend says it.
+function captioned(below, chart, group) {
+  if (!chart.series.some((series) => series.steps)) return below;
+  return { ...below, label: chart.x || group.x, labelSize: 16, labelFont: below.font, labelGap: 0 };
+}
+
 // A dashed line across the plot at a height that means something.
 function drawLevel(plot, value, tone, dash) {
   const y = Math.round(plot.valToPos(value, "y", true));
@@ -143,11 +149,11 @@ function options(chart, group, width) {
   return {
     width,
     height: HEIGHT,
-    padding: [8, 8, 0, 0],
+    padding: [8, 20, 0, 0], // the last label of the x axis stands half beyond the plot
     cursor: { sync: { key: group.key, scales: ["x", null] }, drag: { x: true, y: false }, y: false, points: { size: 7 } },
     legend: { live: true, markers: { show: true, width: 0, fill: () => "", stroke: () => "" } },
     scales: { x: { time: false, range: (_plot, low, high) => (low === high ? [low - 1, high + 1] : [low, high]) }, y: chart.range ? { range: chart.range } : {} },
-    axes: [axis(2), axis(3)],
+    axes: [captioned(axis(2), chart, group), axis(3)],
     series: [{ label: chart.x ?? group.x, value: shown }, ...chart.series.map(seriesOptions)],
     hooks: { drawAxes: [(plot) => drawLevels(plot, chart)] },
   };

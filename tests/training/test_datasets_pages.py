@@ -159,7 +159,8 @@ def test_the_lengths_are_in_the_page_as_picture_and_as_table(client, rita):
     )
     [block] = page.select("#report-charts")
     data = json.loads(block.get_text())
-    assert [sum(series["y"]) for series in data["charts"]["lengths"]["series"]] == [2, 2]
+    chosen, rejected = data["charts"]["lengths"]["series"]
+    assert [sum(series["y"]) for series in (chosen, rejected)] == [2, 2]
     assert [cell.get_text() for cell in page.select(".chart tbody tr")[-1].select("td")] == ["1", "0"]
 
 

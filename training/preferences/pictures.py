@@ -3,6 +3,7 @@
 {"kind": "histogram", "x": "tokens", "width": 50, "series": {"chosen": [count, …]}}   the last bin holds the tail
 {"kind": "bars", "of": "annotator", "bars": [{"label", "share", "low", "high", "count", "filter"}], "reference": 0.5}
 {"kind": "table", "columns": [name, …], "rows": [[text or number, …]], "filters": [filter of each row, …]}
+                                     "keys" may name the rows for programs, in the same order
 
 `filter` holds conditions of a filters.Filter, those of the rows that a bar is of; it is empty where there are none.
 Further bars may stand under "beside".
@@ -10,7 +11,7 @@ Further bars may stand under "beside".
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from training.preferences.browsing.listings import Listing
@@ -28,15 +29,15 @@ def histogram_of(picture: Mapping[str, Any]) -> Mapping[str, Any] | None:
 
 def histogram_chart(picture: Mapping[str, Any]) -> dict[str, Any]:
     """One chart of static/js/charts.js; series that are empty throughout are left out."""
-    starts = [
-        round(number * picture["width"], 6) for number in range(max(map(len, picture["series"].values()), default=0))
-    ]
-    series = [
-        {"label": label, "x": starts, "y": counts, "steps": True}
-        for label, counts in picture["series"].items()
-        if any(counts)
-    ]
+    series = [steps(label, picture["width"], counts) for label, counts in picture["series"].items() if any(counts)]
     return {"x": picture["x"], "series": series}
+
+
+def steps(label: str, width: float, heights: Sequence[float]) -> dict[str, Any]:
+    """A histogram over bins of `width` from 0 on, as a series of static/js/charts.js. There a step ends where the next
+    begins, so the end of the last bin is a place too, at that bin's height."""
+    edges = [round(number * width, 6) for number in range(len(heights) + 1)]
+    return {"label": label, "x": edges, "y": [*heights, *heights[-1:]], "steps": True}
 
 
 def histogram_rows(picture: Mapping[str, Any]) -> list[dict[str, Any]]:
@@ -63,10 +64,23 @@ def drawn(picture: Mapping[str, Any]) -> list[dict[str, Any]]:
 def _drawn(picture: Mapping[str, Any]) -> dict[str, Any]:
     if picture["kind"] == "table":
         filters = picture.get("filters") or [{}] * len(picture["rows"])
-        linked = [{"cells": row, "query": _query(of)} for row, of in zip(picture["rows"], filters, strict=True)]
-        return {**picture, "rows": linked}
+        linked: list[dict[str, Any]] = [
+            {"cells": [_cell(value) for value in row], "query": _query(of)}
+            for row, of in zip(picture["rows"], filters, strict=True)
+        ]
+        columns = [
+            {"name": name, "is_number": all(row["cells"][place]["is_number"] for row in linked)}
+            for place, name in enumerate(picture["columns"])
+        ]
+        return {**picture, "columns": columns, "rows": linked}
     bars = [{**bar, "query": _query(bar.get("filter"))} for bar in picture["bars"]]
     return {**picture, "bars": bars, "axis": bars_span(picture), "reference": picture.get("reference")}
+
+
+def _cell(value: str | float) -> dict[str, Any]:
+    """A cell's text and whether it is a number, which stands to the right."""
+    is_number = isinstance(value, int | float)
+    return {"text": f"{value:,}" if is_number else value, "is_number": is_number}
 
 
 def _query(conditions: Mapping[str, Any] | None) -> str:

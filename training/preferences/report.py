@@ -222,13 +222,15 @@ def report_on(
     *,
     targets: Mapping[str, list[str]] | None = None,
     evaluations: Mapping[str, list[str]] | None = None,
+    names: Mapping[str, str] | None = None,
     progress: Progress = lambda _: None,
 ) -> Report:
-    """The report on a sealed file: the stored one, else a new one, which is stored."""
+    """The report on a sealed file: the stored one, else a new one, which is stored. By key of a prompt set, `targets`
+    and `evaluations` give its prompts, `names` what people call it."""
     found = place(path, settings).read()
     if found is not None:
         return found
-    with survey(path, settings, targets=targets, evaluations=evaluations, progress=progress) as subject:
+    with survey(path, settings, targets=targets, evaluations=evaluations, names=names, progress=progress) as subject:
         report = examine(subject)
         _write(place(path, settings), report, subject)
     return report

@@ -255,7 +255,8 @@ def _make(version: DatasetVersion) -> None:
             chosen = _fixed(version)
             targets = _prompts([chosen.target] if chosen.target else [])
             evaluations = _prompts(chosen.evaluation)
-            report_on(version.path, chosen, targets=targets, evaluations=evaluations, progress=progress)
+            names = {found.key: found.label for found in prompt_sets.available()}
+            report_on(version.path, chosen, targets=targets, evaluations=evaluations, names=names, progress=progress)
     except Exception as error:
         log.exception("the report on %s failed", version)
         _release(version, _sentence(error, version.report_stage))
@@ -294,8 +295,9 @@ def _prompts(keys: tuple[str, ...] | list[str]) -> dict[str, list[str]]:
         try:
             found[key] = [_text(prompt) for prompt in prompt_sets.prompts(key)]
         except (KeyError, OSError) as error:
+            kind, _, name = key.partition(":")
             raise Unreportable(
-                f"The prompt set {key} is no longer there. Choose others in the settings of the report."
+                f"The {kind} “{name}” is no longer there. Choose others in the settings of the report."
             ) from error
     return found
 

@@ -66,13 +66,15 @@ Progress = Callable[[str], None]
 
 @dataclass
 class Survey:
-    """See the module. `targets` and `evaluations` hold the prompts of the settings' prompt sets, by key."""
+    """See the module. `targets` and `evaluations` hold the prompts of the settings' prompt sets, by key; `names` says
+    what people call them."""
 
     path: Path
     database: DuckDBPyConnection
     settings: ReportSettings = field(default_factory=ReportSettings)
     targets: Mapping[str, list[str]] = field(default_factory=dict)
     evaluations: Mapping[str, list[str]] = field(default_factory=dict)
+    names: Mapping[str, str] = field(default_factory=dict)
     progress: Progress = lambda _: None
     found: Findings = field(default_factory=Findings)
     scores: dict[str, np.ndarray[Any, Any]] = field(default_factory=dict)
@@ -111,8 +113,10 @@ def survey(
     *,
     targets: Mapping[str, list[str]] | None = None,
     evaluations: Mapping[str, list[str]] | None = None,
+    names: Mapping[str, str] | None = None,
     progress: Progress = lambda _: None,
 ) -> Iterator[Survey]:
     """Open a sealed file for examination."""
     with store.measured(path) as database:
-        yield Survey(path, database, settings or ReportSettings(), targets or {}, evaluations or {}, progress)
+        sets = (targets or {}, evaluations or {}, names or {})
+        yield Survey(path, database, settings or ReportSettings(), *sets, progress)

@@ -187,6 +187,7 @@ def leaks_of(examined, prompts, evaluation) -> tuple[Finding | None, list[int], 
         evaluation_prompts_in_the_data,
         [pair(prompt) for prompt in prompts],
         evaluations={"suite:one": evaluation, "suite:other": ["Entirely unrelated."]},
+        names={"suite:one": "Our prompts", "suite:other": "Others"},
     )
     leaking = rows["leaks"].rows.tolist() if "leaks" in rows else []
     return found.get("leaks"), leaking, np.round(scores["leak"].astype(float), 3).tolist()
@@ -196,9 +197,10 @@ def test_a_prompt_of_the_evaluation_is_a_leak_whatever_its_case_and_punctuation(
     found, rows, scores = leaks_of(examined, ["what is  X", "What is Y?"], ["What is X?"])
     assert (rows, scores) == ([0], [1.0, 0.0])
     assert found is not None
-    assert "1 of 1 prompts of suite:one" in found.sentence
+    assert "1 of 1 prompts of “Our prompts”" in found.sentence
     assert found.picture is not None
-    assert found.picture["rows"] == [["suite:one", 1, 1, 1]]
+    assert found.picture["rows"] == [["Our prompts", 1, 1, 1]]
+    assert found.picture["keys"] == ["suite:one"]
 
 
 def test_a_prompt_within_a_longer_one_is_a_leak(examined):

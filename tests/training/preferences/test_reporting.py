@@ -164,13 +164,21 @@ def test_suites_that_appear_later_are_named_and_looked_for_when_asked(suites):
     assert reporting.stored_report(version).settings.evaluation == ("suite:one", "suite:two")
 
 
+def test_a_leak_is_told_by_the_name_of_the_suite_and_programs_get_its_key_too(suites):
+    version = importing.seal(importing.dataset_named("Islands"), [pair("What is asked?"), pair("What else?")], {})
+    reporting.make_missing()
+    found = reporting.stored_report(version).finding("leaks")
+    assert "1 of 1 prompts of “Suite one”" in found.sentence
+    assert (found.picture["keys"], found.picture["rows"]) == (["suite:one"], [["Suite one", 1, 1, 1]])
+
+
 def test_a_suite_that_is_gone_is_an_error_in_words(suites):
     version = sealed()
     reporting.look_at(version, settings_of(version))
     suites.names.clear()
     reporting.make_missing()
     version.refresh_from_db()
-    assert "suite:one is no longer there" in version.report_error
+    assert "The suite “one” is no longer there" in version.report_error
 
 
 def test_the_reference_check_stands_in_a_report_as_it_is_today(tmp_path):

@@ -41,12 +41,11 @@ def _add(survey: Survey, is_leak: Mapping[str, Flags], leaked: Mapping[str, int]
     count = len(rows)
     if not count:
         return
+    keys = [key for key in is_leak if leaked[key]]
     sets = [
-        {"set": key, "prompts": leaked[key], "of": len(survey.evaluations[key]), "rows": int(flags.sum())}
-        for key, flags in is_leak.items()
-        if leaked[key]
+        [survey.names.get(key, key), leaked[key], len(survey.evaluations[key]), int(is_leak[key].sum())] for key in keys
     ]
-    named = "; ".join(f"{one['prompts']:,} of {one['of']:,} prompts of {one['set']}" for one in sets)
+    named = "; ".join(f"{asked:,} of {size:,} prompts of “{name}”" for name, asked, size, _ in sets)
     flattered = "A policy is evaluated on prompts that it was trained on, so it looks better than it is."
     survey.found.add(
         "leaks",
@@ -61,7 +60,8 @@ def _add(survey: Survey, is_leak: Mapping[str, Flags], leaked: Mapping[str, int]
         rows=rows,
         picture={
             "kind": "table",
-            "columns": ["set", "prompts", "of", "rows"],
-            "rows": [list(s.values()) for s in sets],
+            "columns": ["Evaluation", "Prompts found here", "Prompts in all", "Rows that ask them"],
+            "keys": keys,
+            "rows": sets,
         },
     )

@@ -13,6 +13,7 @@ from training.preferences.browsing import open_browser
 from training.preferences.browsing.index import Index
 from training.preferences.checks.findings import Family, Finding
 from training.preferences.cleaning import diffs
+from training.preferences.pictures import steps
 from training.preferences.report import Lengths, Report
 
 
@@ -137,5 +138,4 @@ def length_charts(left: tuple[str, Lengths], right: tuple[str, Lengths]) -> dict
 def _series(name: str, lengths: Lengths, side: str) -> dict[str, Any]:
     counts = getattr(lengths, side)
     scale = 100 * 100 / lengths.width / (sum(counts) or 1)
-    starts = [number * lengths.width for number in range(len(counts))]
-    return {"label": name, "x": starts, "y": [round(scale * count, 4) for count in counts], "steps": True}
+    return steps(name, lengths.width, [round(scale * count, 4) for count in counts])
