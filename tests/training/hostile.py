@@ -14,7 +14,7 @@ OVERRIDE = "\N{RIGHT-TO-LEFT OVERRIDE}gnitirw desrever"
 LONG_WORD = "unbroken" * 2_000
 MEGABYTE = f"{SCRIPT} " + "A very long answer. " * 50_000
 BLOCKS = {"title", "option", "li", "p", "pre", "div", "dd", "td", "th", "h1", "h2", "h3", "textarea"}
-ISOLATES = {"a", "span", "strong"}
+ISOLATES = {"a", "span", "strong", "ins", "del"}
 """By static/css/base.css."""
 LARGEST_PAGE = 400_000
 """Bytes. Hostile or not, a page of ten rows is no larger."""

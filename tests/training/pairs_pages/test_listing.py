@@ -198,6 +198,20 @@ def test_rows_of_a_finding_stand_under_the_number_and_size_of_their_group(client
     assert links == ["finding=copies&group=2", "finding=copies&group=7"]
 
 
+def test_rows_of_a_group_that_begin_alike_are_shown_around_the_words_that_differ(client: Client, rita: User) -> None:
+    alike = "The harbour of Aro was built by the second council of Pelund, long before the bridge, "
+    version = sealed([pair("Q0?", f"{alike}in {n // 2 * 2} days.", f"No {n // 2 * 2}.") for n in range(4)])
+    columns = {"rule": ["copies"] * 3, "row": [0, 1, 2], "group": [0, 0, 0]}
+    pq.write_table(pa.table(columns), reporting.place_of(version).rows, use_dictionary=["rule"])
+    page = soup(client.get(address(version, "finding=copies")))
+    lines = [" ".join(line.get_text().split()) for line in page.select("[data-row] .one-line")]
+    assert lines[:3] == ["Q0?", "chosen …before the bridge, in 0 days.", "rejected No 0."]
+    assert lines[3:6] == lines[:3]
+    assert lines[7] == "chosen …before the bridge, in 2 days."
+    assert [mark.get_text() for mark in page.select("ins")] == ["0", "0", "2"]
+    assert [mark.get_text() for mark in page.select("del")] == ["0", "0", "2"]
+
+
 def test_a_group_that_a_page_break_cuts_says_so_on_both_pages(client: Client, rita: User) -> None:
     """25 rows a page: 24 rows of group 0, then 30 of group 24: 1 stands on the first page, 25 on the second."""
     version = grouped(list(range(54)), [0] * 24 + [24] * 30)

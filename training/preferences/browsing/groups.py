@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import groupby
 
 import numpy as np
@@ -44,11 +44,22 @@ def groups_of(selection: Selection, shown: Sequence[ShownRow], start: int, *, de
     found: list[Group] = []
     for name, members in groupby(shown, name_of):
         rows = list(members)
+        rows = rows if name is None else _beside_each_other(rows)
         begin, size = _place(chosen, name, descending=descending)
         left_out = _place(together, name)[1] - size if name is not None else 0
         found.append(Group(rows, name, size, start - begin, begin + size - start - len(rows), left_out))
         start += len(rows)
     return found
+
+
+def _beside_each_other(rows: list[ShownRow]) -> list[ShownRow]:
+    """Each row beside the first of its group, or, where it is equal to that, beside the first that differs from it; no
+    row beside another where all are equal."""
+    first = rows[0].row
+    other = next((row.row for row in rows if row.row.pair[:3] != first.pair[:3]), None)
+    if other is None:
+        return rows
+    return [replace(row, beside=other if row.row.pair[:3] == first.pair[:3] else first) for row in rows]
 
 
 def _place(values: Array, name: int | None, *, descending: bool = False) -> tuple[int, int]:

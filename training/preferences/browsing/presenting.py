@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from training.preferences import tags
+from training.preferences.browsing.excerpts import Excerpts, excerpts
 from training.preferences.browsing.selecting import Browser
 from training.preferences.checks.findings import Finding, part_of, rule_of
 from training.preferences.filters import Bounds
@@ -82,12 +83,19 @@ class Value:
 
 @dataclass(frozen=True, slots=True)
 class ShownRow:
-    """A row with what is known about it; `findings` are rules with the row's group in them."""
+    """A row with what is known about it; `findings` are rules with the row's group in them, `beside` is the row that it
+    is read beside in its group."""
 
     row: Row
     values: tuple[Value, ...]
     tags: list[str]
     findings: list[tuple[str, int | None]]
+    beside: Row | None = None
+
+    @property
+    def excerpts(self) -> Excerpts:
+        """A line of each of its texts."""
+        return excerpts(self.row.pair, self.beside.pair if self.beside else None)
 
     @property
     def remarks(self) -> str:
