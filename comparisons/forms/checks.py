@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, BinaryIO, cast
+from typing import Any, BinaryIO, ClassVar, cast
 
 from django import forms
 from django.core.files.uploadedfile import UploadedFile
@@ -51,6 +51,7 @@ class LinesForm(ChecksForm):
     """Checks that a person wrote, pasted or from a file."""
 
     way = "lines"
+    either_of: ClassVar = ("text", "file")
     text = forms.CharField(
         required=False,
         max_length=PASTE_LIMIT,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, BinaryIO, cast
+from typing import Any, BinaryIO, ClassVar, cast
 
 from django import forms
 from django.core.exceptions import ValidationError
@@ -52,6 +52,8 @@ class NamedSuiteForm(forms.Form):
 
 class SuiteForm(NamedSuiteForm):
     """Prompts that are pasted, or read from a file."""
+
+    either_of: ClassVar = ("prompts", "file")
 
     prompts = forms.CharField(
         required=False,

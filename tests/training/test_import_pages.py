@@ -145,6 +145,17 @@ def test_a_form_without_a_source_says_what_is_missing(client, rita):
     assert "Choose a file, or name where the rows are." in text_of(response)
 
 
+def test_fields_of_which_one_is_needed_say_so_instead_of_optional(client, rita):
+    source = BeautifulSoup(client.get(reverse("dataset-new")).content, "html.parser")
+    target = BeautifulSoup(client.get(draft(client, many(3)).get_absolute_url()).content, "html.parser")
+    labels = [*source.select("label[for]"), *target.select("label[for]")]
+    marks = {label["for"]: label.select_one(".required") for label in labels}
+    words = {name: mark.get_text(strip=True) for name, mark in marks.items() if mark}
+    assert {words[f"id_{name}"] for name in ("file", "place", "hub")} == {"one of these is needed"}
+    assert {words[f"id_{name}"] for name in ("dataset", "name")} == {"one of both is needed"}
+    assert words["id_config"] == "optional"
+
+
 def test_several_sources_at_once_are_refused(client, rita):
     response = upload(client, many(1), place="x.jsonl")
     assert "Several sources are named." in text_of(response)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, ClassVar
 from uuid import UUID, uuid4
 
 from django import forms
@@ -32,6 +32,8 @@ HUB_NAME = re.compile(r"[\w-][\w.-]*(/[\w-][\w.-]*)?", re.ASCII)
 
 class SourceForm(forms.Form):
     """One file, place or data set."""
+
+    either_of: ClassVar = ("file", "place", "hub")
 
     file = UploadField(
         label="A file",
@@ -114,6 +116,8 @@ class SourceForm(forms.Form):
 
 class ConfirmForm(forms.Form):
     """How the rows of a draft become pairs, and of which dataset."""
+
+    either_of: ClassVar = ("dataset", "name")
 
     dataset = forms.ModelChoiceField(
         Dataset.objects.with_versions(),
