@@ -62,7 +62,11 @@ def test_every_static_file_that_a_template_names_exists() -> None:
 @pytest.mark.parametrize(
     "front,back,least",
     [
-        *[(text, back, 4.5) for text in ("text", "text-muted", "accent") for back in ("canvas", "surface", "hover")],
+        *[
+            (text, back, 4.5)
+            for text in ("text", "text-muted", "accent")
+            for back in ("canvas", "surface", "hover", "shade")
+        ],
         *[(level, f"{level}-soft", 4.5) for level in ("good", "warn", "bad", "info", "accent")],
         *[("on-accent", fill, 4.5) for fill in ("accent-fill", "accent-fill-hover", "bad-fill", "bad-fill-hover")],
         *[(f"method-{method}", "surface", 3.0) for method in METHODS],
