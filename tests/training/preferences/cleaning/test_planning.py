@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import tempfile
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -69,7 +68,7 @@ def identity(row: store.Row) -> tuple[object, ...]:
 def test_no_recipe_loses_a_row_without_saying_so(rows, recipe, data):
     """Parent = kept + changed + removed and child = kept + changed; every kept row is the same in both."""
     with tempfile.TemporaryDirectory() as folder:
-        numbered = [replace(row, line=number) for number, row in enumerate(rows, start=1)]
+        numbered = [row._replace(line=number) for number, row in enumerate(rows, start=1)]
         path = sealed(Path(folder), numbered, 0.3)
         noise = data.draw(st.lists(st.floats(0, 1), min_size=len(rows), max_size=len(rows)))
         scores = {
