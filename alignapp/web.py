@@ -102,15 +102,21 @@ def end_with_parent() -> None:
 def application() -> Handler:
     """What a process serves."""
     end_with_parent()
-    import_module("kombu.transport.redis")  # ahead: the first form that calls workers would wait a second for it
     from alignapp import garbage
     from alignapp.asgi import application
-    from training.preferences.checks.identity import rules_digest
 
-    rules_digest()  # ahead too: the first page about a version would wait for it
-    import_module("alignapp.urls")  # and every view
+    load_ahead()
     garbage.leave_what_is_there()
     return application
+
+
+def load_ahead() -> None:
+    """Do what the first requests would wait for; Django is set up."""
+    import_module("alignapp.urls")  # every view
+    import_module("kombu.transport.redis")  # the first form that calls workers
+    from training.preferences.checks.identity import rules_digest
+
+    rules_digest()  # the first page about a version
 
 
 def main() -> None:

@@ -2,7 +2,8 @@
 
 The pages are asked for as a browser does, through Django with its middleware, templates and a database, each with other
 words and bounds. Scores and findings stand in the files that a report leaves, filled at random: what they say does not
-change how long reading them takes. The first round of pages, with nothing read yet by the process, counts too.
+change how long reading them takes. The first round of pages, with nothing read yet by the process, counts too, but not
+what a web process does before it serves.
 """
 
 from __future__ import annotations
@@ -116,8 +117,10 @@ def pages() -> dict[str, Any]:
     from django.urls import reverse
 
     from alignapp.accounts.models import User
+    from alignapp.web import load_ahead
     from training.preferences import browsing
 
+    load_ahead()  # as a web process does before it serves
     version = _version()
     client = Client(SERVER_NAME="localhost")
     client.force_login(User.objects.get(username="bench"))
