@@ -24,7 +24,7 @@ HTTPS = environment.boolean("HTTPS", False)
 
 # --- Applications -------------------------------------------------------------------------------------------------
 INSTALLED_APPS = [
-    "django.contrib.admin",
+    "alignapp.accounts.admin_site.AccountsAdminConfig",
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",

@@ -11,5 +11,6 @@ flags.py       why raters skipped items, and setting one aside; adjudication.py:
 assignment/    who gets which item, and which answer stands left
 statistics/    of judgements (pure functions): strengths, plans, verdicts, agreement; results/: from rows to these
 export/        ratings to preference pairs to a sealed dataset version
+people.py      annotators and pools; audit.py: who did what to a study, audit_in_words.py: as its page tells it
 demo/          the demo workspace, its simulated raters and its report
 """

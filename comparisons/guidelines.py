@@ -13,6 +13,7 @@ from alignapp.accounts.models import User
 from .audit import record
 from .models import Guideline, Rating, Study, StudyState
 from .quarantine import Blinding
+from .rendering import Shown, shown_alike
 
 
 class GuidelineRefused(ValueError):
@@ -55,6 +56,11 @@ class Version:
     guideline: Guideline
     judgements: int
     changes: tuple[Change, ...]
+
+    @property
+    def shown(self) -> Shown:
+        """The text as raters see it."""
+        return shown_alike(self.guideline.text)[0]
 
 
 def versions(study: Study) -> list[Version]:

@@ -16,7 +16,6 @@ from .campaigns import Stage
 from .campaigns.standing import Standing
 from .models import (
     Assignment,
-    AssignmentState,
     Campaign,
     Endpoint,
     EndpointState,
@@ -87,7 +86,8 @@ def studies() -> Station:
 
 
 def ratings() -> Station:
-    done = Assignment.objects.filter(state=AssignmentState.DONE).count()
+    """Judgements that count in results, as the overviews of studies have them: no checks, no repeats."""
+    done = Assignment.objects.judged_comparisons().count()
     detail = f"{sum(summary.missing for summary in open_studies()):,} still wanted"
     return Station("Ratings", "rate", done, detail, "judgements", "Rate", "rate")
 

@@ -61,10 +61,13 @@ def welcome_path(person: User) -> str:
     return reverse("welcome", args=[uid, default_token_generator.make_token(person)])
 
 
-def reset_access(person: User) -> None:
-    """Take away the person's password; earlier links end with it, and so do open sessions."""
+def reset_access(person: User, user: User | None) -> None:
+    """Take away the person's password; earlier links end with it, and so do open sessions. `user` did it."""
     person.set_unusable_password()
-    person.save(update_fields=["password"])
+    with transaction.atomic():
+        person.save(update_fields=["password"])
+        for study in studies_asking(person):
+            record(study, user, "password reset", rater=person.username)
 
 
 def set_active(person: User, active: bool, user: User | None) -> None:

@@ -31,6 +31,7 @@ from training.world.suites import Suite, divide_prompts
 from training.world.tokenizer import write_model_folder
 
 from . import evaluation, waiting
+from .guideline import guideline
 from .waiting import Tell
 
 PASSWORD = "islands"
@@ -44,11 +45,6 @@ RUN_NAMES = {
     Method.RLHF: "Islands RLHF",
 }
 COMPARED = (Method.DPO, Method.CPO, Method.RLHF)
-GUIDELINE = (
-    "The questions are about a group of islands that you know well. Prefer the answer that is right. Of two right "
-    'answers prefer the one that says it plainly: not padded, not full of doubt. An honest "I do not know" is better '
-    "than a wrong answer. Tie: equally good. Both bad: neither should be given to anybody."
-)
 
 
 @dataclass
@@ -121,7 +117,7 @@ class Workspace:
             sampling=presets.SAMPLING,
             item_limit=self.items,
             ratings_per_item=self.ratings_per_item,
-            guideline=GUIDELINE,
+            guideline=guideline(self.world, self.questions(Suite.IN_DISTRIBUTION)),
             user=self.researcher,
         )
         return waiting.study_open(study, self.tell)

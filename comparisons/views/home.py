@@ -11,6 +11,7 @@ from django.views.decorators.http import require_safe
 
 from alignapp.accounts.access import researcher_required, user_of
 from comparisons import overview
+from comparisons.demo import preparing
 
 
 @require_safe
@@ -29,7 +30,8 @@ def home_live(request: HttpRequest) -> HttpResponse:
 
 
 def _context() -> dict[str, Any]:
-    return {"stations": overview.stations(), "attention": overview.attention(), "section": "home"}
+    found = {"stations": overview.stations(), "attention": overview.attention(), "demo": preparing.told()}
+    return found | {"section": "home"}
 
 
 urls = [path("", home, name="home"), path("home/live/", home_live, name="home-live")]

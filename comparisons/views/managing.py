@@ -14,7 +14,7 @@ from django.views.decorators.http import require_http_methods, require_safe
 
 from alignapp.accounts.access import researcher_required, user_of
 from alignapp.accounts.models import User
-from comparisons import adjudication
+from comparisons import adjudication, audit_in_words
 from comparisons.following import follow
 from comparisons.forms.adjudication import AdjudicationForm
 from comparisons.models import Item, Study, StudyState
@@ -134,30 +134,11 @@ def audit(request: HttpRequest, slug: str) -> HttpResponse:
     context = {
         "study": study,
         "page": page,
-        "rows": [(entry, *_told(entry.detail)) for entry in page],
+        "rows": audit_in_words.told(page),
         "tab": "audit",
         "section": "studies",
     }
     return render(request, "comparisons/managing/audit.html", context)
-
-
-def _told(detail: dict[str, Any]) -> tuple[list[tuple[str, str]], list[tuple[str, str]]]:
-    """What an entry says, and what it keeps of a whole design, which is folded away; [(name, value)] in words."""
-    short = {name: value for name, value in detail.items() if not isinstance(value, dict)}
-    folded = {name: value for part in detail.values() if isinstance(part, dict) for name, value in part.items()}
-    return _in_words(short), _in_words(folded)
-
-
-def _in_words(facts: dict[str, Any]) -> list[tuple[str, str]]:
-    return [(name.replace("_", " "), _in_a_word(value)) for name, value in facts.items()]
-
-
-def _in_a_word(value: Any) -> str:
-    if isinstance(value, dict):
-        value = [f"{name.replace('_', ' ')} {part}" for name, part in value.items() if part is not None]
-    if isinstance(value, list):
-        value = ", ".join(map(str, value))
-    return "none" if value in (None, "") else str(value)
 
 
 urls = [

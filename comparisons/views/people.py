@@ -66,8 +66,8 @@ def person(request: HttpRequest, pk: int) -> HttpResponse:
 @researcher_required
 @require_POST
 def person_link(request: HttpRequest, pk: int) -> HttpResponse:
-    """Make a new link; the password and earlier links end."""
-    managed.reset_access(get_object_or_404(managed.annotators(), pk=pk))
+    """Make a new link, for somebody who forgot the password; the password and earlier links end."""
+    managed.reset_access(get_object_or_404(managed.annotators(), pk=pk), user_of(request))
     request.session[WELCOME] = pk
     return redirect("person", pk=pk)
 

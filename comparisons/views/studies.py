@@ -21,6 +21,7 @@ from comparisons.flags import flags_of
 from comparisons.forms.rating import SKIP_REASONS
 from comparisons.models import AssignmentState, Endpoint, Item, ItemKind, Study, StudyState
 from comparisons.pace import active_raters, bars, by_hour, pace_of
+from comparisons.rendering import shown_alike
 from comparisons.stopping import paused_by_rule, waiting
 
 STUDIES_PER_PAGE = 25
@@ -53,6 +54,7 @@ def study(request: HttpRequest, slug: str) -> HttpResponse:
         "show": show,
         "steerable": found.state in {StudyState.OPEN, StudyState.PAUSED},
         "design": design_in_words(found),
+        "guideline": shown_alike(found.guideline)[0] if found.guideline else None,
         "bars": [] if found.state == StudyState.CLOSED else bars(by_hour(found)),
         "section": "studies",
     }

@@ -11,10 +11,31 @@ from tests.factories import make_user
 pytestmark = pytest.mark.django_db
 
 
-@pytest.mark.parametrize("role,status", [("admin", 200), ("researcher", 302), ("annotator", 302)])
-def test_only_the_role_admin_opens_the_admin(client: Client, role: str, status: int):
+@pytest.mark.parametrize("role,status", [("admin", 200), ("researcher", 403), ("annotator", 403)])
+@pytest.mark.parametrize("path", ["/admin/", "/admin/accounts/user/"])
+def test_only_the_role_admin_opens_the_admin(client: Client, role: str, status: int, path: str):
     client.force_login(make_user(role=role))
-    assert client.get("/admin/").status_code == status
+    assert client.get(path).status_code == status
+
+
+@pytest.mark.parametrize("role", ["researcher", "annotator"])
+@pytest.mark.parametrize("path", ["/admin/", "/admin/login/?next=/admin/"])
+def test_who_is_logged_in_and_no_admin_is_told_so_and_not_asked_to_log_in(client: Client, role: str, path: str):
+    client.force_login(make_user(role=role))
+    page = client.get(path).content.decode()
+    assert "This page is not open to your account" in page
+    assert "It is for administrators." in page
+    assert 'type="password"' not in page
+
+
+def test_who_opens_the_admin_without_a_log_in_is_asked_for_one(client: Client):
+    page = client.get("/admin/", follow=True)
+    assert (page.status_code, 'type="password"' in page.content.decode()) == (200, True)
+
+
+def test_a_page_for_researchers_says_that_it_is_for_them(client: Client):
+    client.force_login(make_user(role="annotator"))
+    assert "It is for researchers." in client.get("/runs/").content.decode()
 
 
 @pytest.mark.parametrize("role,researcher", [("admin", True), ("researcher", True), ("annotator", False)])

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from functools import partial
+from typing import Any
 
 import pytest
+from bs4 import BeautifulSoup
 from django.test import Client
 from django.urls import reverse
 
-from comparisons import guidelines, people, studies, suites
+from comparisons import audit_in_words, guidelines, people, studies, suites
+from comparisons.audit import record
 from comparisons.models import Adjudication, Answer, AppendOnly, AuditEntry, RaterPool, Rating
 from tests.comparisons.rating_factories import judge_all, make_rater, make_study, rewrite
 from tests.factories import make_policy, make_user
@@ -77,7 +80,7 @@ def test_who_joins_and_leaves_a_pool_stands_in_the_studies_that_ask_it(client: C
     assert not over.audit.exists()
 
 
-def test_invitations_and_deactivations_stand_in_the_studies_that_ask_the_person():
+def test_invitations_deactivations_and_reset_passwords_stand_in_the_studies_that_ask_the_person():
     everybody, theirs, others = (make_study(items=1) for _ in range(3))
     pools = [RaterPool.objects.create(slug=name, name=name) for name in ("one", "two")]
     theirs.pools.add(pools[0])
@@ -86,7 +89,8 @@ def test_invitations_and_deactivations_stand_in_the_studies_that_ask_the_person(
     anna = people.invite("anna", "", [pools[0]], user)
     for active in (False, False, True):
         people.set_active(anna, active, user)
-    verbs = ["rater invited", "rater sent away", "rater let in again"]
+    people.reset_access(anna, user)
+    verbs = ["rater invited", "rater sent away", "rater let in again", "password reset"]
     for study in (everybody, theirs):
         assert [entry.verb for entry in study.audit.all()] == verbs
         assert {(entry.actor, entry.detail["rater"]) for entry in study.audit.all()} == {(user, "anna")}
@@ -125,6 +129,31 @@ def test_exports_and_sealings_are_written_down(client: Client):
     entry = study.audit.get(verb="exported")
     assert (entry.actor, entry.detail["rows"]) == (user, 2)
     assert entry.detail["rule"]
+
+
+# --- The page ---------------------------------------------------------------------------------------------------------
+
+
+def test_policies_stand_there_by_name_and_lead_to_their_pages_and_by_number_when_they_are_gone(client: Client):
+    base = make_policy(name="Islands <base>")
+    study = make_study(items=1)
+    record(study, make_user(), "created", design={"ties": True}, policies=[base.pk, 987654])
+    client.force_login(make_user())
+    page = BeautifulSoup(client.get(reverse("study-audit", args=[study.slug])).content, "html.parser")
+    told = page.select_one("td .wrap")
+    assert told
+    assert told.text == "policies: Islands <base>, 987654 (gone)"
+    assert [(link.text, link["href"]) for link in told.select("a")] == [(base.name, base.get_absolute_url())]
+    assert page.select_one("td dl").get_text(" ", strip=True) == "ties True"
+
+
+def test_a_page_of_entries_asks_for_the_names_of_all_policies_at_once(client: Client, django_assert_num_queries: Any):
+    study = make_study(items=1)
+    for _ in range(3):
+        record(study, None, "created", policies=[make_policy().pk, make_policy().pk])
+    entries = list(study.audit.all())
+    with django_assert_num_queries(1):
+        assert len(audit_in_words.told(entries)) == 3
 
 
 # --- Judgements and answers only grow ---------------------------------------------------------------------------------

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from bs4 import BeautifulSoup
 from django.test import Client
 from django.urls import reverse
 
@@ -97,6 +98,13 @@ def test_a_closed_study_shows_its_versions_and_takes_no_other(researcher: Client
     assert "<textarea" not in page
     with pytest.raises(GuidelineRefused, match="The study is closed"):
         revise(study, "Be brief.", None)
+
+
+def test_researchers_see_the_guideline_as_raters_do(researcher: Client):
+    study = make_study(guideline="Be **right**.\n\n| Island | Capital |\n|---|---|\n| Zilmora | Tesk |")
+    for address in (page_of(study), study.get_absolute_url()):
+        page = BeautifulSoup(researcher.get(address).content, "html.parser")
+        assert [cell.text for cell in page.select(".formatted td")] == ["Zilmora", "Tesk"]
 
 
 def test_text_is_shown_as_text(researcher: Client):

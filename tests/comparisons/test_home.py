@@ -6,15 +6,28 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from bs4 import BeautifulSoup
 from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
-from alignapp.accounts.models import Role
+from alignapp.accounts.models import Role, User
 from comparisons import overview
-from comparisons.models import Assignment, AssignmentState, Endpoint, EndpointState, ServedPolicy, ServedState
+from comparisons.demo.preparing import preparing
+from comparisons.models import (
+    Assignment,
+    AssignmentState,
+    Endpoint,
+    EndpointState,
+    Item,
+    ItemKind,
+    ServedPolicy,
+    ServedState,
+)
+from comparisons.studies import progress_of
 from tests.comparisons.rating_factories import make_rater, make_study
 from tests.comparisons.serving_factories import make_endpoint, make_family
+from tests.comparisons.test_checks import make_check
 from tests.factories import make_run, make_user, make_version
 from training.models import ImportJob, ImportState, Run, RunState
 
@@ -47,19 +60,32 @@ def test_the_stations_count_what_is_there(researcher: Client):
     make_run()
     make_endpoint("http://127.0.0.1:1", make_family("base", "alpha-1"))
     study = make_study(items=3)
-    Assignment.objects.create(
-        item=study.items.get(position=0),
-        rater=make_rater(),
-        first_is_a=True,
-        state=AssignmentState.DONE,
-        lease_until=timezone.now(),
-    )
+    judged(study.items.get(position=0), make_rater())
     stations = {station.name: (station.count, station.detail) for station in overview.stations()}
     assert stations["Datasets"] == (1, "100 rows in all versions")
     assert stations["Runs"] == (1, "0 running, 1 waiting")
     assert stations["Policies"][1] == "2 served now"
     assert stations["Studies"] == (1, "1 open for rating")
     assert stations["Ratings"] == (1, "2 still wanted")
+
+
+def test_as_many_ratings_are_told_as_on_the_overviews_of_studies():
+    """Of three comparisons one was set aside, and a check and a repeat are no ratings: 2, and 1 in a closed study."""
+    anna, study, over = make_rater("anna"), make_study(items=3), make_study(items=1, state="closed")
+    make_check(study, ItemKind.GOLD)
+    first, *_ = [judged(item, anna) for item in study.items.all()]
+    judged(first.item, anna, repeats=first)
+    judged(over.items.get(), anna)
+    study.items.filter(position=2).update(quarantine="nobody can read it")
+    assert [progress_of(one).ratings for one in (study, over)] == [2, 1]
+    assert overview.ratings().count == 3
+
+
+def judged(item: Item, rater: User, repeats: Assignment | None = None) -> Assignment:
+    """The rater has judged the item in time."""
+    now = timezone.now()
+    values = {"first_is_a": True, "state": AssignmentState.DONE, "lease_until": now, "repeats": repeats}
+    return Assignment.objects.create(item=item, rater=rater, **values)
 
 
 def test_every_station_is_a_link_in_the_order_of_the_loop(researcher: Client):
@@ -122,18 +148,26 @@ def test_studies_that_wait_for_raters_or_for_closing_or_for_an_engine_need_atten
     make_study(items=2, name="Waiting")
     make_study(items=1, name="Stuck", state="generating", error="vLLM is down.")
     complete = make_study(items=1, name="Complete")
-    Assignment.objects.create(
-        item=complete.items.get(),
-        rater=make_rater(),
-        first_is_a=True,
-        state=AssignmentState.DONE,
-        lease_until=timezone.now(),
-    )
+    judged(complete.items.get(), make_rater())
     assert sentences() == [
         "Stuck: vLLM is down.",
         "Waiting waits for raters: 0 of 2 ratings are there.",
         "Complete has all its 1 ratings. Close it to see who won.",
     ]
+
+
+def test_what_the_demo_does_while_it_is_being_set_up_stands_on_the_page(researcher: Client):
+    def demo_line() -> str:
+        found = BeautifulSoup(researcher.get(reverse("home-live")).content, "html.parser").select_one("#demo")
+        assert found
+        return "" if found.has_attr("hidden") else found.get_text(" ", strip=True)
+
+    assert demo_line() == ""
+    with preparing(lambda _: None) as tell:
+        assert demo_line() == "The demo is being set up. It begins now."
+        tell("Islands base: training, step 120 of 400")
+        assert demo_line() == "The demo is being set up. Islands base: training, step 120 of 400"
+    assert demo_line() == ""
 
 
 def test_the_live_part_holds_loop_and_attention_and_nothing_around_them(researcher: Client):

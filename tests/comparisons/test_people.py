@@ -99,6 +99,19 @@ def test_a_new_link_ends_the_old_one_the_password_and_the_sessions(researcher: C
     assert choose_password(second)["Location"] == reverse("home")
 
 
+def test_the_page_of_a_person_offers_to_reset_a_password_that_is_forgotten(researcher: Client):
+    path = invite(researcher)
+    address = reverse("person", args=[User.objects.get(username="anna").pk])
+    assert "Reset password" not in researcher.get(address).content.decode()
+    choose_password(path)
+    assert "Reset password" in researcher.get(address).content.decode()
+    page: Any = researcher.post(f"{address}link/", follow=True)
+    assert "password reset, no other chosen yet" in page.content.decode()
+    assert "Password reset" in researcher.get(reverse("people")).content.decode()
+    assert choose_password(link_in(page), "another long pass phrase")["Location"] == reverse("home")
+    assert Client().login(username="anna", password="another long pass phrase")
+
+
 @pytest.mark.parametrize("taken", ["anna", "ANNA"])
 def test_a_name_that_is_taken_is_refused(researcher: Client, taken: str):
     make_rater("anna")

@@ -226,6 +226,14 @@ def test_time_is_told_for_today_and_in_all_with_long_pauses_cut(client, alice):
     assert "Time today 2 min Time in all 10 min" in home(client)
 
 
+def test_time_today_stands_once_beside_a_task_that_waits(client, alice):
+    make_study(items=2)
+    assigning.submit(take(alice), "a", 1)
+    found = home(client)
+    assert found.count("Time today") == 1
+    assert found.count("Time on this task") == 1
+
+
 def test_agreement_with_gold_is_told_only_where_it_may_be_and_of_enough_items(alice):
     for shown in (True, False):
         study = make_study(items=80, ratings_per_item=2, design={"check_share": 0.3, "show_gold_agreement": shown})

@@ -51,6 +51,7 @@ CONVERSATION = [
 # Who rates what: the answers, the design, and how many training items come first.
 PEOPLE: dict[str, tuple[list[tuple[str, str]], dict[str, Any], int]] = {
     "phone": (SHORT[:3], {}, 0),
+    "newcomer": (SHORT[:1], {}, 0),
     "quick": (SHORT[:4], {}, 0),
     "offline": (SHORT[:3], {}, 0),
     "early": (SHORT[:2], {"minimum_seconds": 2}, 0),

@@ -164,6 +164,18 @@ def test_every_target_is_large_enough_and_nothing_covers_the_focus(context: Brow
         assert page.evaluate(COVERED) is None
 
 
+def test_the_keys_are_listed_on_the_page_of_guidelines_too(context: BrowserContext):
+    page = log_in(context, "newcomer")
+    page.keyboard.press("Enter")
+    expect(page.locator("#guideline-form")).to_be_visible()
+    page.keyboard.press("?")
+    expect(page.locator("#keys-dialog")).to_be_visible()
+    expect(page.locator("#keys-dialog [data-key-list] dd")).to_have_text(["Show the keys", "Pause", "Go on"])
+    page.keyboard.press("Escape")
+    page.keyboard.press("Enter")
+    expect(page.locator("#rating-form")).to_be_visible()
+
+
 def test_the_next_item_is_there_before_the_judgement_has_arrived(context: BrowserContext, site: Stack):
     page = begin(context, "quick")
     until_fetched(page)

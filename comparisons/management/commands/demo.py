@@ -9,6 +9,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 
 from comparisons.demo import workspace
+from comparisons.demo.preparing import preparing
 from comparisons.demo.waiting import Progress, StageFailed
 
 
@@ -22,7 +23,8 @@ class Command(BaseCommand):
         address = f"http://127.0.0.1:{os.environ.get('PORT', '8000')}"
         self.stdout.write(workspace.greeting(address))
         try:
-            workspace.prepare(workspace.Workspace(Progress(self.stdout.write)))
+            with preparing(Progress(self.stdout.write)) as tell:
+                workspace.prepare(workspace.Workspace(tell))
         except StageFailed as failure:
             raise CommandError(str(failure)) from None
         self.stdout.write(workspace.invitation(address))
