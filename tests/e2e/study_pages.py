@@ -83,6 +83,7 @@ def _of_a_rater(attack: Study, collection: PromptCollection) -> dict[str, str]:
         "an attempt to begin": reverse("attempt-begin", args=[attempts.key_of(attack)]),
         "an attempt that waits": reverse("attempt", args=[attack.conversations.get().token]),
         "judged": reverse("rate-judged"),
+        "password": reverse("password"),
     }
 
 
