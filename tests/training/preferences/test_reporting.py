@@ -169,6 +169,7 @@ def test_a_leak_is_told_by_the_name_of_the_suite_and_programs_get_its_key_too(su
     reporting.make_missing()
     found = reporting.stored_report(version).finding("leaks")
     assert "1 of 1 prompts of “Suite one”" in found.sentence
+    assert found.picture is not None
     assert (found.picture["keys"], found.picture["rows"]) == (["suite:one"], [["Suite one", 1, 1, 1]])
 
 
