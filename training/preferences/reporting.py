@@ -266,10 +266,14 @@ def _make(version: DatasetVersion) -> None:
 
 
 def _fixed(version: DatasetVersion) -> ReportSettings:
-    """The settings, written down: a suite that appears later is not part of this report."""
-    chosen = settings_of(version)
-    version.report_settings = chosen.model_dump(mode="json")
-    version.save(update_fields=["report_settings"])
+    """The settings, written down: a suite that appears later is not part of this report.
+
+    They are read anew: somebody may have chosen others since the worker found the version.
+    """
+    with transaction.atomic():
+        chosen = settings_of(DatasetVersion.objects.select_for_update().get(pk=version.pk))
+        version.report_settings = chosen.model_dump(mode="json")
+        version.save(update_fields=["report_settings"])
     return chosen
 
 

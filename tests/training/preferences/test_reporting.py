@@ -23,6 +23,7 @@ from training.preferences.records import Message
 from training.preferences.report import report_on
 from training.preferences.report_settings import default_settings, embedding_models, missed_sets, settings_of
 from training.preferences.reporting import SECOND_ATTEMPT, STALE_AFTER
+from training.preferences.survey import ReportSettings
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("worker_was_quick")]
 
@@ -149,6 +150,22 @@ def test_a_report_that_cannot_be_read_is_made_anew():
     assert reporting.stored_report(version) is None
     reporting.make_missing()
     assert reporting.stored_report(version) is not None
+
+
+def test_settings_chosen_while_a_worker_begins_are_kept(suites, monkeypatch):
+    """The worker has found the version before; what it knows of the settings is old."""
+    version = sealed()
+
+    def claim(found: DatasetVersion) -> bool:
+        reporting.look_at(DatasetVersion.objects.get(pk=found.pk), ReportSettings(target="suite:one"))
+        return claimed(found)
+
+    claimed = reporting._claim
+    monkeypatch.setattr(reporting, "_claim", claim)
+    reporting.make_next()
+    version.refresh_from_db()
+    assert settings_of(version).target == "suite:one"
+    assert reporting.stored_report(version).settings.target == "suite:one"
 
 
 def test_suites_that_appear_later_are_named_and_looked_for_when_asked(suites):

@@ -111,6 +111,7 @@ PAIRS = st.builds(
     label=st.floats(0.01, 1),
     margin=st.none() | st.floats(0, 1e6),
     extra=EXTRA,
+    position=st.integers(0, 2),
     line=st.integers(0, 10**9),
 )
 
