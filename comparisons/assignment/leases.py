@@ -19,10 +19,10 @@ from .sides import draw_side
 LEASE = timedelta(minutes=environment.integer("RATING_LEASE_MINUTES", 30, minimum=1))
 
 
-def locked(study_id: int, *, judging: bool = False, lasting: bool = True) -> Study:
+def locked(study_id: int, *, judging: bool = False) -> Study:
     """The study as it is once `lock` has it."""
     with pipelined():
-        lock(study_id, judging=judging, lasting=lasting)
+        lock(study_id, judging=judging)
         return Study.objects.get(pk=study_id)
 
 
